@@ -1,0 +1,170 @@
+"""Golden values of optimisers over 20 steps, and of learning-rate schedules, by PyTorch: test/golden/optimisers.json.
+
+    python oracle/torch_optimisers.py
+
+Step s (from 0) takes its micro-batch m as input `formula([4,1,6,7,5], 30000 + 10·s + m)` and labels
+`floor(3·u(40000 + 10·s + m, 4))`. With accumulation the gradient is the mean over the micro-batches, and batch norm
+counts each of them; the loss of the step is the mean of theirs. Groups name their parameters; the rest is the default group.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch.optim.lr_scheduler import (
+    ConstantLR,
+    CosineAnnealingLR,
+    ExponentialLR,
+    LinearLR,
+    PolynomialLR,
+    SequentialLR,
+    StepLR,
+)
+
+from torch_formula import formula, labels, stored, write
+from torch_network import SmallNetwork, fill_by_formula
+
+torch.set_num_threads(2)
+STEPS = 20
+PLAIN = ["bn1.bias", "bn1.weight", "conv2.bias", "fc.bias"]
+NO_DECAY = {"parameters": PLAIN, "weightDecay": 0}
+FAST_HEAD = {"parameters": ["fc.weight", "fc.bias"], "lrFactor": 10}
+
+SETTINGS = [
+    ("sgd", {"optimiser": "sgd", "lr": 0.05}),
+    ("sgd, momentum", {"optimiser": "sgd", "lr": 0.05, "momentum": 0.9}),
+    ("sgd, Nesterov, decay", {"optimiser": "sgd", "lr": 0.05, "momentum": 0.9, "nesterov": True, "weightDecay": 0.01}),
+    ("sgd, decay alone", {"optimiser": "sgd", "lr": 0.05, "weightDecay": 0.1}),
+    ("sgd, fast head", {"optimiser": "sgd", "lr": 0.01, "momentum": 0.9, "weightDecay": 1e-3, "groups": [FAST_HEAD]}),
+    ("sgd, no decay on plain", {"optimiser": "sgd", "lr": 0.05, "momentum": 0.9, "weightDecay": 0.05, "groups": [NO_DECAY]}),
+    ("sgd, frozen stem", {"optimiser": "sgd", "lr": 0.05, "momentum": 0.9, "groups": [{"parameters": ["conv1.weight"], "frozen": True}]}),
+    ("sgd, clipped", {"optimiser": "sgd", "lr": 0.05, "momentum": 0.9, "clipNorm": 0.2}),
+    ("sgd, clipping not reached", {"optimiser": "sgd", "lr": 0.05, "momentum": 0.9, "clipNorm": 1000}),
+    ("sgd, accumulated", {"optimiser": "sgd", "lr": 0.05, "momentum": 0.9, "accumulate": 2}),
+    ("adam", {"optimiser": "adam", "lr": 0.01}),
+    ("adam, decay", {"optimiser": "adam", "lr": 0.01, "weightDecay": 0.05}),
+    ("adam, other betas", {"optimiser": "adam", "lr": 0.01, "betas": [0.8, 0.95], "epsilon": 1e-6}),
+    (
+        "adam, groups, clipped, accumulated",
+        {"optimiser": "adam", "lr": 0.003, "weightDecay": 0.05, "groups": [NO_DECAY, {"parameters": ["fc.weight"], "lrFactor": 10}], "clipNorm": 0.2, "accumulate": 2},
+    ),
+    ("adamW", {"optimiser": "adamW", "lr": 0.01, "weightDecay": 0.1}),
+    ("adamW, no decay on plain", {"optimiser": "adamW", "lr": 0.01, "weightDecay": 0.5, "groups": [NO_DECAY]}),
+    ("adamW, fast head, clipped", {"optimiser": "adamW", "lr": 0.002, "weightDecay": 0.1, "groups": [FAST_HEAD], "clipNorm": 0.2}),
+    ("adamW, accumulated, cosine", {"optimiser": "adamW", "lr": 0.01, "weightDecay": 0.1, "accumulate": 2, "schedule": "cosine"}),
+]
+
+
+def parameter_groups(network, setting):
+    """PyTorch's groups; a frozen parameter is in none."""
+    grouped, taken = [], set()
+    named = dict(network.named_parameters())
+    for group in setting.get("groups", []):
+        taken.update(group["parameters"])
+        for name in group["parameters"]:
+            named[name].requires_grad_(not group.get("frozen", False))
+        if not group.get("frozen", False):
+            entry = {"params": [named[name] for name in group["parameters"]]}
+            entry["lr"] = setting["lr"] * group.get("lrFactor", 1)
+            if "weightDecay" in group:
+                entry["weight_decay"] = group["weightDecay"]
+            grouped.append(entry)
+    grouped.append({"params": [p for name, p in named.items() if name not in taken]})
+    return grouped
+
+
+def make_optimiser(network, setting):
+    groups = parameter_groups(network, setting)
+    common = {"lr": setting["lr"], "weight_decay": setting.get("weightDecay", 0)}
+    if setting["optimiser"] == "sgd":
+        return torch.optim.SGD(groups, momentum=setting.get("momentum", 0), nesterov=setting.get("nesterov", False), **common)
+    kind = {"adam": torch.optim.Adam, "adamW": torch.optim.AdamW}[setting["optimiser"]]
+    return kind(groups, betas=tuple(setting.get("betas", (0.9, 0.999))), eps=setting.get("epsilon", 1e-8), **common)
+
+
+def train(setting, dtype):
+    network = SmallNetwork()
+    fill_by_formula(network)
+    network.to(dtype).train()
+    optimiser = make_optimiser(network, setting)
+    schedule = CosineAnnealingLR(optimiser, STEPS) if setting.get("schedule") == "cosine" else None
+    micro_batches = setting.get("accumulate", 1)
+    losses, norms = [], []
+    for step in range(STEPS):
+        optimiser.zero_grad()
+        total = 0.0
+        for m in range(micro_batches):
+            x = formula([4, 1, 6, 7, 5], 30_000 + 10 * step + m).to(dtype)
+            y = labels([4], 40_000 + 10 * step + m, 3)
+            loss = F.cross_entropy(network(x), y) / micro_batches
+            loss.backward()
+            total += loss.item()
+        losses.append(total)
+        parameters = [p for p in network.parameters() if p.requires_grad]
+        # Clipping to infinity only measures.
+        norms.append(torch.nn.utils.clip_grad_norm_(parameters, setting.get("clipNorm", float("inf"))).item())
+        optimiser.step()
+        if schedule is not None:
+            schedule.step()
+    state = {k: v for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked")}
+    return losses, norms, state
+
+
+def runs():
+    for name, setting in SETTINGS:
+        losses, norms, state = train(setting, torch.float64)
+        single_losses, _, single = train(setting, torch.float32)
+        # A fixture is fair only if PyTorch itself, in float32, stays well inside the tolerance it sets.
+        for key, value in state.items():
+            error = ((single[key] - value).abs().max() / value.abs().max()).item()
+            assert error < 2e-5, f"{name}: {key} moves by {error:.1e} between float32 and float64"
+        assert max(abs(a - b) for a, b in zip(losses, single_losses)) < 2e-5
+        yield {
+            "name": name,
+            "setting": setting,
+            "losses": losses,
+            "gradientNorms": norms,
+            "state": {key: stored(value) for key, value in sorted(state.items())},
+        }
+
+
+def schedules():
+    """Learning rates of 20 steps at a base rate of 0.1."""
+    warm = {"startFactor": 0.1, "steps": 5}
+    settings = [
+        ({"schedule": "constant"}, lambda o: ConstantLR(o, 1.0, 1)),
+        ({"schedule": "step", "every": 6, "factor": 0.3}, lambda o: StepLR(o, 6, 0.3)),
+        ({"schedule": "exponential", "factor": 0.9}, lambda o: ExponentialLR(o, 0.9)),
+        ({"schedule": "polynomial", "power": 0.9, "total": 20}, lambda o: PolynomialLR(o, 20, 0.9)),
+        ({"schedule": "polynomial", "power": 2, "total": 20}, lambda o: PolynomialLR(o, 20, 2)),
+        ({"schedule": "cosine", "total": 20, "minimum": 0}, lambda o: CosineAnnealingLR(o, 20)),
+        ({"schedule": "cosine", "total": 20, "minimum": 0.01}, lambda o: CosineAnnealingLR(o, 20, 0.01)),
+        ({"schedule": "constant", "warmUp": warm}, lambda o: LinearLR(o, 0.1, 1, 5)),
+        (
+            {"schedule": "constant", "warmUp": {"startFactor": 0.2, "steps": 4}},
+            lambda o: LinearLR(o, 0.2, 1, 4),
+        ),
+        (
+            # The cosine covers the steps after the warm-up.
+            {"schedule": "cosine", "total": 15, "minimum": 0, "warmUp": warm},
+            lambda o: SequentialLR(o, [LinearLR(o, 0.1, 1, 5), CosineAnnealingLR(o, 15)], [5]),
+        ),
+    ]
+    for setting, make in settings:
+        optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+        schedule = make(optimiser)
+        rates = []
+        for _ in range(STEPS):
+            rates.append(optimiser.param_groups[0]["lr"])
+            optimiser.step()
+            schedule.step()
+        yield {"setting": setting, "base": 0.1, "rates": rates}
+
+
+write(
+    "optimisers.json",
+    {
+        "madeBy": f"oracle/torch_optimisers.py, PyTorch {torch.__version__}, float64",
+        "runs": list(runs()),
+        "schedules": list(schedules()),
+    },
+    lists=("runs", "schedules"),
+)
