@@ -1,0 +1,13 @@
+/** Nothing that exists is overwritten unless asked: commands that write check their outputs before they start working. */
+import { readdirSync, statSync } from "node:fs";
+import { ConfigError } from "../errors.ts";
+
+/** Throws `ConfigError` where `path` is a file, or a folder with something in it, and `force` was not given. */
+export function refuseToOverwrite(path: string, force: boolean): void {
+  if (force) return;
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return;
+  if (!stat.isDirectory()) throw new ConfigError(`${path}: exists already; --force replaces it`);
+  if (readdirSync(path).length > 0)
+    throw new ConfigError(`${path}: is a folder with files in it; --force writes into it`);
+}

@@ -1,0 +1,30 @@
+/**
+ * The commands of `medvox`. Only the one that was asked for is loaded, so that `medvox --help` answers at once.
+ * A name of two words (`train segmentation`) is a command inside a group; the group's own name may be a command too.
+ */
+import type { CommandModule } from "./command.ts";
+
+export interface CommandEntry {
+  readonly name: string;
+  /** One line for `medvox --help`. */
+  readonly summary: string;
+  readonly load: () => Promise<{ command: CommandModule }>;
+}
+
+export const commands: readonly CommandEntry[] = [
+  {
+    name: "doctor",
+    summary: "say what works on this machine, and why the rest does not",
+    load: () => import("./commands/doctor.ts"),
+  },
+  {
+    name: "info",
+    summary: "say what is in a volume, a weights file, a model or a run",
+    load: () => import("./commands/info.ts"),
+  },
+  {
+    name: "verify",
+    summary: "check a data set and name every broken case",
+    load: () => import("./commands/verify.ts"),
+  },
+];

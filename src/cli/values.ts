@@ -1,0 +1,66 @@
+/**
+ * Parsers for option values, to be handed to commander's `.option(flags, description, parser)`. Each refuses what it
+ * does not take with the rule that was broken; the frame puts the option's name in front.
+ */
+import { InvalidArgumentError } from "commander";
+
+export interface Bounds {
+  min?: number;
+  max?: number;
+}
+
+/** A whole number, e.g. `--epochs 16`. */
+export function wholeNumber(bounds: Bounds = {}): (text: string) => number {
+  return (text) => {
+    if (!/^[+-]?\d+$/.test(text.trim()) || !Number.isSafeInteger(Number(text))) {
+      throw new InvalidArgumentError("must be a whole number");
+    }
+    return within(Number(text), bounds);
+  };
+}
+
+/** A number, e.g. `--lr 1e-3`. */
+export function decimal(bounds: Bounds = {}): (text: string) => number {
+  return (text) => {
+    const value = text.trim() === "" ? Number.NaN : Number(text);
+    if (!Number.isFinite(value)) throw new InvalidArgumentError("must be a number");
+    return within(value, bounds);
+  };
+}
+
+/** Whole numbers above 0, one per axis, separated by commas: `--patch 48,64,48` (x, y, z). */
+export function sizes(count: number): (text: string) => number[] {
+  return (text) => {
+    const values = text.split(",").map((part) => (/^\s*\d+\s*$/.test(part) ? Number(part) : Number.NaN));
+    if (values.length !== count || !values.every((value) => Number.isSafeInteger(value) && value > 0)) {
+      const example = [48, 64, 48].slice(0, count).join(",");
+      throw new InvalidArgumentError(`must be ${count} whole numbers above 0 separated by commas, e.g. ${example}`);
+    }
+    return values;
+  };
+}
+
+/** Numbers above 0, one per axis, separated by commas: `--spacing 1,1,1.5` (x, y, z; millimetres). */
+export function decimals(count: number): (text: string) => number[] {
+  return (text) => {
+    const values = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+    if (values.length !== count || !values.every((value) => Number.isFinite(value) && value > 0)) {
+      const example = [1, 1, 1.5].slice(0, count).join(",");
+      throw new InvalidArgumentError(`must be ${count} numbers above 0 separated by commas, e.g. ${example}`);
+    }
+    return values;
+  };
+}
+
+function within(value: number, { min, max }: Bounds): number {
+  if ((min !== undefined && value < min) || (max !== undefined && value > max)) {
+    const rule =
+      min !== undefined && max !== undefined
+        ? `between ${min} and ${max}`
+        : min !== undefined
+          ? `at least ${min}`
+          : `at most ${max}`;
+    throw new InvalidArgumentError(`must be ${rule}`);
+  }
+  return value;
+}
