@@ -1,0 +1,77 @@
+/** Scores as JSON and as CSV (RFC 4180; an undefined score is an empty field). */
+import type { CaseScores, ClassScores } from "./segmentation.ts";
+import { measures, type SegmentationSummary, type Statistic } from "./summary.ts";
+
+/**
+ * What `evaluate --json` prints for a segmentation. The stable keys are `task`, `cases`, `dice`, `hd95Mm`, `perCase`; the rest says the
+ * same in full.
+ */
+export function evaluationJson(summary: SegmentationSummary, cases: readonly CaseScores[]) {
+  const { overall, classes } = summary;
+  return {
+    task: "segmentation" as const,
+    cases: summary.cases,
+    dice: {
+      mean: overall.dice.mean,
+      interval: overall.dice.interval,
+      classes: byName(classes, (c) => c.dice.mean),
+    },
+    hd95Mm: overall.hd95Mm.mean,
+    assdMm: overall.assdMm.mean,
+    perCase: cases.map((scores) => ({
+      case: scores.case,
+      dice: byName(scores.classes, (c) => c.dice),
+      meanDice: scores.meanDice,
+      hd95Mm: byName(scores.classes, (c) => c.hd95Mm),
+      assdMm: byName(scores.classes, (c) => c.assdMm),
+      volumeDifferenceMl: byName(scores.classes, (c) => c.volumeDifferenceMl),
+      absent: scores.classes.filter((c) => c.state !== "both").map((c) => ({ class: c.name, foundIn: c.state })),
+    })),
+    overall,
+    classes: byName(classes, ({ name: _, ...rest }) => rest),
+    bootstrap: summary.bootstrap,
+  };
+}
+
+/** One row per case and class. */
+export function scoresCsv(cases: readonly CaseScores[]): string {
+  const fields = [
+    "label",
+    "name",
+    "state",
+    "truthVoxels",
+    "predictionVoxels",
+    "overlapVoxels",
+    "truthMl",
+    "predictionMl",
+    ...measures,
+  ] as const satisfies readonly (keyof ClassScores)[];
+  const rows = cases.flatMap((scores) => scores.classes.map((c) => [scores.case, ...fields.map((field) => c[field])]));
+  return csv(["case", ...fields.map((field) => (field === "name" ? "class" : field))], rows);
+}
+
+/** One row per class and measure, and one per measure over classes (class `all`, label empty). */
+export function summaryCsv(summary: SegmentationSummary): string {
+  const row = (label: number | null, name: string, measure: string, s: Statistic) => {
+    const [low, high] = s.interval ?? [null, null];
+    return [label, name, measure, s.mean, low, high, s.median, s.std, s.min, s.max, s.n, s.leftOut];
+  };
+  const rows = [
+    ...summary.classes.flatMap((c) => measures.map((measure) => row(c.label, c.name, measure, c[measure]))),
+    ...measures.map((measure) => row(null, "all", measure, summary.overall[measure])),
+  ];
+  const head = ["label", "class", "measure", "mean", "low", "high", "median", "std", "min", "max", "n", "leftOut"];
+  return csv(head, rows);
+}
+
+function byName<T extends { readonly name: string }, V>(items: readonly T[], pick: (item: T) => V): Record<string, V> {
+  return Object.fromEntries(items.map((item) => [item.name, pick(item)]));
+}
+
+function csv(head: readonly string[], rows: readonly (readonly (string | number | null)[])[]): string {
+  const field = (value: string | number | null): string => {
+    const text = value === null ? "" : String(value);
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  return [head, ...rows].map((row) => row.map(field).join(",") + "\r\n").join("");
+}
