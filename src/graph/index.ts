@@ -1,0 +1,44 @@
+/** @module medvox/graph: tensors, operators, gradients, ONNX. */
+export { cleanUp } from "./cleanup.ts";
+export {
+  type DType,
+  Graph,
+  type GraphOptions,
+  type Initialiser,
+  type Node,
+  type ParameterInfo,
+  type Shape,
+  shapeText,
+  sizeOf,
+  Tensor,
+  type TensorData,
+  type TensorType,
+} from "./core.ts";
+export * from "./functional/elementwise.ts";
+export * from "./functional/linear.ts";
+export * from "./functional/movement.ts";
+export * from "./functional/normalisation.ts";
+export {
+  argMax,
+  globalAveragePool,
+  max,
+  mean,
+  min,
+  type ReduceOptions,
+  spatialAxes,
+  sum,
+} from "./functional/reduce.ts";
+export {
+  applyMatrix,
+  linearMatrix,
+  type ResizeOptions,
+  type RoiAlignOptions,
+  resize,
+  roiAlign,
+} from "./functional/resample.ts";
+export { gradients, reachable } from "./gradients.ts";
+export { BuildingGraph, graph } from "./graph.ts";
+export { byteSize, encodeOnnx, type OnnxOptions, OPSET } from "./onnx.ts";
+export { operators } from "./operators/table.ts";
+export type { Attributes, Emitter, Operator, OperatorName, OperatorTable } from "./operators/types.ts";
+export { type Scope, scope } from "./scope.ts";

@@ -1,0 +1,255 @@
+/** Graphs as ONNX bytes. Opset 18; value names are readable; equal initialisers are written once. */
+import { create, toBinary } from "@bufbuild/protobuf";
+import {
+  type AttributeProto,
+  AttributeProtoSchema,
+  AttributeProto_AttributeType as AttributeType,
+  GraphProtoSchema,
+  ModelProtoSchema,
+  type NodeProto,
+  NodeProtoSchema,
+  OperatorSetIdProtoSchema,
+  StringStringEntryProtoSchema,
+  TensorProtoSchema,
+  TensorShapeProto_DimensionSchema,
+  TensorShapeProtoSchema,
+  TypeProto_TensorSchema,
+  TypeProtoSchema,
+  ValueInfoProtoSchema,
+} from "onnx-buf";
+import { ShapeError } from "../errors.ts";
+import { type DType, type Graph, type Shape, sizeOf, type Tensor, type TensorData, type TensorType } from "./core.ts";
+import { reachable } from "./gradients.ts";
+import { ONNX_DTYPE } from "./operators/elementwise.ts";
+import type { EmitContext, Emitter, OnnxAttribute, Operator } from "./operators/types.ts";
+import { contentKey } from "./rewrite.ts";
+
+export const OPSET = 18;
+const IR_VERSION = 9n;
+
+export interface OnnxOptions {
+  /** Allow operators of `com.microsoft`; without them any ONNX engine can run the graph. */
+  contrib?: boolean;
+  /** Values written into the file for parameters, by name; the others are inputs. */
+  weights?: ReadonlyMap<string, Float32Array>;
+  /** Text stored with the model. */
+  metadata?: Readonly<Record<string, string>>;
+  name?: string;
+}
+
+/** Bytes of an ONNX model with the given outputs, named as the record's keys. */
+export function encodeOnnx(
+  graph: Graph,
+  outputs: Readonly<Record<string, Tensor>>,
+  options: OnnxOptions = {},
+): Uint8Array {
+  const writer = new Writer(options.contrib ?? false);
+  const names = new Map<Tensor, string>();
+  const wantedName = new Map<Tensor, string>();
+  for (const [name, tensor] of Object.entries(outputs)) {
+    if (tensor.graph !== graph) throw new ShapeError(`toOnnx: output ${name} belongs to another graph`);
+    if (tensor.source.kind === "node" && !wantedName.has(tensor)) wantedName.set(tensor, name);
+  }
+
+  const inputs: { name: string; type: TensorType }[] = [];
+  for (const tensor of graph.inputs) {
+    if (tensor.source.kind !== "input") continue;
+    names.set(tensor, tensor.source.name);
+    inputs.push({ name: tensor.source.name, type: tensor });
+  }
+  for (const [name, tensor] of graph.parameters) {
+    const value = options.weights?.get(name);
+    names.set(tensor, name);
+    if (value === undefined) inputs.push({ name, type: tensor });
+    else {
+      if (value.length !== tensor.size)
+        throw new ShapeError(`toOnnx: weights of ${name} hold ${value.length} values, ${tensor.size} are needed`);
+      writer.initialiser(name, value, tensor.shape, "float32");
+    }
+  }
+  const nameOf = (tensor: Tensor): string => {
+    const known = names.get(tensor);
+    if (known !== undefined) return known;
+    if (tensor.source.kind !== "constant") throw new Error("toOnnx: a value has no name");
+    const name = writer.constant(tensor.source.data, tensor.shape, tensor.dtype);
+    names.set(tensor, name);
+    return name;
+  };
+
+  for (const node of reachable(...Object.values(outputs))) {
+    writer.prefix = `${node.op}_${node.id}`;
+    const context: EmitContext<unknown> = {
+      inputs: node.inputs.map(nameOf),
+      inputTypes: node.inputs,
+      outputTypes: node.outputs,
+      attributes: node.attributes,
+    };
+    const made = (graph.operators[node.op] as Operator<unknown>).onnx(writer, context);
+    for (const [i, output] of node.outputs.entries()) {
+      const wanted = wantedName.get(output);
+      names.set(output, wanted !== undefined && writer.rename(made[i], wanted) ? wanted : made[i]);
+    }
+  }
+  // Outputs that are inputs or constants, or a second name for one value, need a copy.
+  for (const [name, tensor] of Object.entries(outputs)) {
+    if (nameOf(tensor) !== name) writer.copy(nameOf(tensor), name);
+  }
+  return writer.model(inputs, outputs, options);
+}
+
+class Writer implements Emitter {
+  readonly contrib: boolean;
+  /** Start of the names of the nodes being written. */
+  prefix = "";
+  readonly #nodes: NodeProto[] = [];
+  readonly #initialisers: { name: string; shape: Shape; dtype: DType; data: TensorData }[] = [];
+  readonly #constants = new Map<string, string>();
+  readonly #taken = new Set<string>();
+  #usesContrib = false;
+
+  constructor(contrib: boolean) {
+    this.contrib = contrib;
+  }
+
+  node(
+    type: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, OnnxAttribute>> = {},
+    outputs = 1,
+    domain = "",
+  ): string[] {
+    if (domain !== "") this.#usesContrib = true;
+    const name = this.#unique(this.prefix);
+    const names = outputs === 1 ? [name] : Array.from({ length: outputs }, (_, i) => `${name}.${i}`);
+    this.#nodes.push(
+      create(NodeProtoSchema, {
+        name,
+        opType: type,
+        domain,
+        input: [...inputs],
+        output: names,
+        attribute: Object.entries(attributes).map(([key, value]) => attribute(key, value)),
+      }),
+    );
+    return names;
+  }
+
+  constant(data: TensorData, shape: Shape, dtype: DType = "float32"): string {
+    const key = `${dtype}[${shape.join()}]${contentKey(data)}`;
+    const there = this.#constants.get(key);
+    if (there !== undefined) return there;
+    const name = this.#unique(`constant_${this.#constants.size}`);
+    this.initialiser(name, data, shape, dtype);
+    this.#constants.set(key, name);
+    return name;
+  }
+
+  int64s(values: readonly number[]): string {
+    return this.constant(BigInt64Array.from(values, BigInt), [values.length], "int64");
+  }
+
+  scalar(value: number): string {
+    return this.constant(Float32Array.of(value), []);
+  }
+
+  initialiser(name: string, data: TensorData, shape: Shape, dtype: DType): void {
+    this.#taken.add(name);
+    this.#initialisers.push({ name, shape, dtype, data });
+  }
+
+  /** Gives a value the name of a graph output. False if the value is not a node's. */
+  rename(from: string, to: string): boolean {
+    let found = false;
+    for (const node of this.#nodes) {
+      const at = node.output.indexOf(from);
+      if (at >= 0) {
+        node.output[at] = to;
+        found = true;
+      }
+    }
+    if (!found) return false;
+    for (const node of this.#nodes) node.input = node.input.map((input) => (input === from ? to : input));
+    this.#taken.add(to);
+    return true;
+  }
+
+  copy(from: string, to: string): void {
+    this.#nodes.push(
+      create(NodeProtoSchema, { name: `output_${to}`, opType: "Identity", input: [from], output: [to] }),
+    );
+  }
+
+  model(
+    inputs: readonly { name: string; type: TensorType }[],
+    outputs: Readonly<Record<string, Tensor>>,
+    { metadata = {}, name = "medvox" }: OnnxOptions,
+  ): Uint8Array {
+    const graph = create(GraphProtoSchema, {
+      name,
+      node: this.#nodes,
+      input: inputs.map((input) => valueInfo(input.name, input.type)),
+      output: Object.entries(outputs).map(([key, tensor]) => valueInfo(key, tensor)),
+      initializer: this.#initialisers.map(({ name: of, shape, dtype, data }) =>
+        create(TensorProtoSchema, {
+          name: of,
+          dims: shape.map(BigInt),
+          dataType: ONNX_DTYPE[dtype],
+          rawData: new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength),
+        }),
+      ),
+    });
+    const opsets = [create(OperatorSetIdProtoSchema, { domain: "", version: BigInt(OPSET) })];
+    if (this.#usesContrib) opsets.push(create(OperatorSetIdProtoSchema, { domain: "com.microsoft", version: 1n }));
+    const model = create(ModelProtoSchema, {
+      irVersion: IR_VERSION,
+      opsetImport: opsets,
+      producerName: "medvox",
+      graph,
+      metadataProps: Object.entries(metadata).map(([key, value]) =>
+        create(StringStringEntryProtoSchema, { key, value }),
+      ),
+    });
+    return toBinary(ModelProtoSchema, model);
+  }
+
+  #unique(stem: string): string {
+    let name = stem;
+    for (let i = 1; this.#taken.has(name); i++) name = `${stem}.${i}`;
+    this.#taken.add(name);
+    return name;
+  }
+}
+
+function attribute(name: string, value: OnnxAttribute): AttributeProto {
+  if (typeof value === "string")
+    return create(AttributeProtoSchema, { name, type: AttributeType.STRING, s: new TextEncoder().encode(value) });
+  if (typeof value === "number")
+    return create(AttributeProtoSchema, { name, type: AttributeType.INT, i: BigInt(value) });
+  if (Array.isArray(value))
+    return create(AttributeProtoSchema, { name, type: AttributeType.INTS, ints: value.map(BigInt) });
+  return create(AttributeProtoSchema, { name, type: AttributeType.FLOAT, f: (value as { float: number }).float });
+}
+
+function valueInfo(name: string, { shape, dtype }: TensorType) {
+  return create(ValueInfoProtoSchema, {
+    name,
+    type: create(TypeProtoSchema, {
+      value: {
+        case: "tensorType",
+        value: create(TypeProto_TensorSchema, {
+          elemType: ONNX_DTYPE[dtype],
+          shape: create(TensorShapeProtoSchema, {
+            dim: shape.map((n) =>
+              create(TensorShapeProto_DimensionSchema, { value: { case: "dimValue", value: BigInt(n) } }),
+            ),
+          }),
+        }),
+      },
+    }),
+  });
+}
+
+/** Bytes a tensor takes in memory. */
+export function byteSize({ shape, dtype }: TensorType): number {
+  return sizeOf(shape) * (dtype === "int64" ? 8 : dtype === "bool" ? 1 : 4);
+}

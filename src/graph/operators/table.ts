@@ -1,0 +1,17 @@
+/** Every operator of medvox. The mapped type makes a missing entry, or an entry without a gradient, a compile error. */
+import { convolution } from "./convolution.ts";
+import { elementwise } from "./elementwise.ts";
+import { movement } from "./movement.ts";
+import { normalisation } from "./normalisation.ts";
+import { pooling } from "./pooling.ts";
+import { reductions } from "./reductions.ts";
+import type { OperatorTable } from "./types.ts";
+
+export const operators: OperatorTable = {
+  ...elementwise,
+  ...reductions,
+  ...movement,
+  ...convolution,
+  ...pooling,
+  ...normalisation,
+};
