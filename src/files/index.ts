@@ -1,2 +1,4 @@
 export type { FileContent, WriteOptions } from "./atomic.ts";
 export { removeStaleTemporaries, writeError, writeFileAtomic } from "./atomic.ts";
+export type { ReadOptions, WriteVolumeOptions } from "./volumes.ts";
+export { caseName, readVolume, readVolumeHeader, volumeExtension, volumeExtensions, writeVolume } from "./volumes.ts";

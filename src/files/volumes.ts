@@ -1,0 +1,220 @@
+/**
+ * The file system's door for volumes: paths in, volumes out, and back. Formats are told by content and extension:
+ * NIfTI-1/2 (.nii, .nii.gz, .hdr + .img), NRRD (.nrrd, .nhdr), MetaImage (.mha, .mhd). The formats themselves are in
+ * `volume/`; here are paths, partner files, zlib and the system's errors.
+ */
+import type { FileHandle } from "node:fs/promises";
+import { access, open } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { DataError, GeometryError } from "../errors.ts";
+import { gridDifference } from "../volume/affine.ts";
+import { inflatePrefix, isGzip } from "../volume/gzip.ts";
+import type { LoadedVolume, VolumeHeader } from "../volume/header.ts";
+import type { MetaImageLayout } from "../volume/metaimage.ts";
+import { metaImageVolume, parseMetaImageHeader, skipHeader } from "../volume/metaimage.ts";
+import type { DecodeOptions, EncodeOptions } from "../volume/nifti.ts";
+import { encodeNiftiParts, niftiDataEnd, niftiVolume, niftiVolumeHeader } from "../volume/nifti.ts";
+import { niftiHeaderBytes, niftiVersion, parseNiftiHeader } from "../volume/nifti-header.ts";
+import type { NrrdLayout } from "../volume/nrrd.ts";
+import { encodeNrrdParts, isNrrd, nrrdVolume, parseNrrdHeader, skipLines } from "../volume/nrrd.ts";
+import type { Volume } from "../volume/types.ts";
+import { defaultMaxBytes } from "../volume/voxels.ts";
+import { writeFileAtomic } from "./atomic.ts";
+import { gzipPieces, inflateUpTo } from "./inflate.ts";
+
+export interface ReadOptions {
+  /** The largest decoded volume, in bytes of stored voxels. Default 4 GiB. */
+  maxBytes?: number;
+}
+
+export interface WriteVolumeOptions extends EncodeOptions {
+  /** Replace existing files. Default false. */
+  force?: boolean;
+  /** zlib's level for .nii.gz, 0 to 9. Default 6. */
+  gzipLevel?: number;
+}
+
+/** File name endings that are read as volumes, longest first. `.img` stands for its `.hdr`. */
+export const volumeExtensions = [
+  ".nii.gz",
+  ".hdr.gz",
+  ".img.gz",
+  ".nii",
+  ".hdr",
+  ".img",
+  ".nrrd",
+  ".nhdr",
+  ".mha",
+  ".mhd",
+] as const;
+
+/** The volume ending of a path in lower case, or `undefined`. */
+export function volumeExtension(path: string): (typeof volumeExtensions)[number] | undefined {
+  const lower = path.toLowerCase();
+  return volumeExtensions.find((extension) => lower.endsWith(extension));
+}
+
+/** The case a file is named after: `…/hippocampus_001.nii.gz` → `hippocampus_001`. */
+export function caseName(path: string): string {
+  const file = basename(path);
+  const extension = volumeExtension(file);
+  return extension === undefined ? file : file.slice(0, -extension.length);
+}
+
+/** The start of a header file, enough for every header that is not deliberately huge. */
+const peekBytes = 2 ** 18;
+
+/**
+ * Reads a volume. Throws `DataError` where the file is missing, damaged or of a kind that medvox does not read, and
+ * `GeometryError` where its affine is unusable; both name the path.
+ */
+export async function readVolume(path: string, options: ReadOptions = {}): Promise<LoadedVolume> {
+  const decode: DecodeOptions & { name: string } = { ...options, name: path };
+  const limit = (options.maxBytes ?? defaultMaxBytes) + peekBytes;
+  const opened = await readHeader(path, decode);
+  if (opened.kind === "nifti") {
+    const voxelPath = opened.header.nifti?.pair ? await findImage(opened.path) : opened.path;
+    return niftiVolume(opened.header, await readNiftiVoxels(voxelPath, opened.header, limit), path);
+  }
+  const { layout } = opened;
+  const local = layout.dataFile === undefined;
+  const dataPath = layout.dataFile === undefined ? path : join(dirname(path), layout.dataFile);
+  const file = await readBytes(dataPath, 0, limit + layout.dataOffset);
+  const data = local ? file.subarray(layout.dataOffset) : file;
+  if (opened.kind === "nrrd") {
+    const source = skipLines(data, opened.layout, path);
+    return nrrdVolume(opened.layout, await inflated(source, layout, path), path);
+  }
+  return metaImageVolume(opened.layout, await inflated(skipHeader(data, opened.layout), layout, path), path);
+}
+
+/** Size, affine, channels and element type, from the first bytes of the file alone. */
+export async function readVolumeHeader(path: string, options: ReadOptions = {}): Promise<VolumeHeader> {
+  const opened = await readHeader(path, { ...options, name: path });
+  return opened.kind === "nifti" ? opened.header : opened.layout.header;
+}
+
+/**
+ * Writes a volume whole or not at all. The ending says the format: .nii, .nii.gz, .hdr or .img (the pair), .nrrd.
+ * With `like`, the header of the volume that was read, grid fields are copied bit for bit into NIfTI files.
+ */
+export async function writeVolume(path: string, volume: Volume, options: WriteVolumeOptions = {}): Promise<void> {
+  const { force, gzipLevel, ...encode } = options;
+  const extension = volumeExtension(path);
+  if (extension === ".nrrd") {
+    const difference = options.like === undefined ? undefined : gridDifference(volume, options.like);
+    if (difference !== undefined) {
+      throw new GeometryError(`${path}: not on the grid of the volume it is written like: ${difference}`);
+    }
+    const { header, voxels } = encodeNrrdParts(volume, options.dtype);
+    await writeFileAtomic(path, [header, voxels], { force });
+  } else if (extension === ".nii" || extension === ".nii.gz") {
+    const { header, voxels } = encodeNiftiParts(volume, { ...encode, pair: false });
+    const pieces = [header, voxels];
+    await writeFileAtomic(path, extension === ".nii" ? pieces : await gzipPieces(pieces, gzipLevel), { force });
+  } else if (extension === ".hdr" || extension === ".img") {
+    const { header, voxels } = encodeNiftiParts(volume, { ...encode, pair: true });
+    const stem = path.slice(0, -extension.length);
+    // Voxels first, so that a header never stands without them.
+    await writeFileAtomic(`${stem}.img`, voxels, { force });
+    await writeFileAtomic(`${stem}.hdr`, header, { force });
+  } else {
+    throw new DataError(`${path}: cannot write a volume of this kind; use .nii.gz, .nii, .hdr, .img or .nrrd`);
+  }
+}
+
+type OpenedHeader =
+  | { kind: "nifti"; path: string; header: VolumeHeader }
+  | { kind: "nrrd"; path: string; layout: NrrdLayout }
+  | { kind: "metaimage"; path: string; layout: MetaImageLayout };
+
+async function readHeader(asked: string, options: DecodeOptions & { name: string }): Promise<OpenedHeader> {
+  const extension = volumeExtension(asked);
+  const path = extension === ".img" || extension === ".img.gz" ? await findPartner(asked, ".hdr") : asked;
+  const start = await readBytes(path, 0, peekBytes);
+  if (start.length === 0) throw new DataError(`${path}: the file is empty`);
+  if (isNrrd(start)) return { kind: "nrrd", path, layout: parseNrrdHeader(start, options) };
+  if (extension === ".mha" || extension === ".mhd") {
+    return { kind: "metaimage", path, layout: parseMetaImageHeader(start, options) };
+  }
+  const plain = isGzip(start) ? inflatePrefix(start, niftiHeaderBytes, options.name) : start;
+  if (niftiVersion(plain) === undefined && extension === undefined) {
+    throw new DataError(`${path}: not a volume that medvox reads (NIfTI, NRRD, MetaImage)`);
+  }
+  return { kind: "nifti", path, header: niftiVolumeHeader(parseNiftiHeader(plain, options.name), options) };
+}
+
+async function readNiftiVoxels(path: string, header: VolumeHeader, limit: number): Promise<Uint8Array> {
+  const offset = header.nifti?.voxelOffset ?? 0;
+  const end = niftiDataEnd(header);
+  const start = await readBytes(path, 0, 3);
+  if (!isGzip(start)) return readBytes(path, offset, end - offset);
+  const whole = await inflateUpTo(await readBytes(path, 0, limit), end, path);
+  return whole.subarray(Math.min(offset, whole.length));
+}
+
+async function inflated(
+  source: Uint8Array,
+  layout: { compression: "none" | "gzip" | "zlib"; length: number },
+  name: string,
+): Promise<Uint8Array> {
+  return layout.compression === "none" ? source : inflateUpTo(source, layout.length, name, layout.compression);
+}
+
+function findImage(headerPath: string): Promise<string> {
+  return findPartner(headerPath, ".img");
+}
+
+/** The other file of a pair, plain or gzip, in the case of letters that the first one has. */
+async function findPartner(path: string, wanted: ".hdr" | ".img"): Promise<string> {
+  const extension = volumeExtension(path);
+  const stem = extension === undefined ? path : path.slice(0, -extension.length);
+  const upper = extension !== undefined && path.endsWith(extension.toUpperCase());
+  for (const ending of [wanted, `${wanted}.gz`]) {
+    const candidate = stem + (upper ? ending.toUpperCase() : ending);
+    if (
+      await access(candidate).then(
+        () => true,
+        () => false,
+      )
+    )
+      return candidate;
+  }
+  throw new DataError(`${path}: its partner ${basename(stem)}${wanted} is missing`);
+}
+
+/** Up to `length` bytes of a file from byte `start` on, fewer where it ends before. */
+async function readBytes(path: string, start: number, length: number): Promise<Uint8Array> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(path, "r");
+    const available = Math.max(0, (await handle.stat()).size - start);
+    const bytes = new Uint8Array(Math.min(length, available));
+    let filled = 0;
+    while (filled < bytes.length) {
+      const piece = Math.min(bytes.length - filled, 2 ** 30);
+      const { bytesRead } = await handle.read(bytes, filled, piece, start + filled);
+      if (bytesRead === 0) break;
+      filled += bytesRead;
+    }
+    return bytes.subarray(0, filled);
+  } catch (error) {
+    throw readError(path, error);
+  } finally {
+    await handle?.close();
+  }
+}
+
+function readError(path: string, error: unknown): Error {
+  const code = (error as NodeJS.ErrnoException | null)?.code ?? "";
+  const reasons: Record<string, string> = {
+    ENOENT: "no such file",
+    ENOTDIR: "no such file",
+    EISDIR: "is a folder",
+    EACCES: "no permission to read it",
+    EPERM: "no permission to read it",
+    ELOOP: "its links lead in a circle",
+  };
+  const reason = reasons[code] ?? (error instanceof Error ? error.message : String(error));
+  return new DataError(`${path}: cannot read: ${reason}`, { cause: error });
+}

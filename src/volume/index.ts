@@ -1,0 +1,11 @@
+export * from "./affine.ts";
+export { gzip, isGzip } from "./gzip.ts";
+export type { LoadedVolume, VolumeFormat, VolumeHeader } from "./header.ts";
+export { decodeMetaImage } from "./metaimage.ts";
+export type { DecodeOptions, EncodeOptions } from "./nifti.ts";
+export { decodeNifti, encodeNifti, encodeNiftiPair, isNifti } from "./nifti.ts";
+export type { NiftiHeader } from "./nifti-header.ts";
+export { decodeNrrd, isNrrd } from "./nrrd.ts";
+export type { Affine, Grid, Vec3, Volume, VoxelArray } from "./types.ts";
+export type { VoxelType } from "./voxels.ts";
+export { asFloat32, bytesPerVoxel, convertVoxels, voxelTypeOf, voxelTypes } from "./voxels.ts";
