@@ -8,7 +8,7 @@ export interface ReduceOptions {
 }
 
 const reduction =
-  (op: "reduceSum" | "reduceMean" | "reduceMax" | "reduceMin") =>
+  (op: "reduceSum" | "reduceMean" | "reduceMax" | "reduceMin" | "reduceSumSquare") =>
   (x: Tensor, { axes, keepDims = false }: ReduceOptions = {}): Tensor =>
     x.graph.add(op, [x], { axes: normaliseAxes(op, x, axes), keepDims })[0];
 
@@ -17,6 +17,8 @@ export const mean = reduction("reduceMean");
 /** The largest value; where several are equal, each gets the gradient's equal share. */
 export const max = reduction("reduceMax");
 export const min = reduction("reduceMin");
+/** Sum of squares. */
+export const sumSquare = reduction("reduceSumSquare");
 
 /** Index of the largest value along an axis, int64; the first where several are equal. */
 export function argMax(x: Tensor, axis: number, keepDims = false): Tensor {

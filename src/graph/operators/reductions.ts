@@ -39,20 +39,26 @@ const toExtreme: GradientRule<Reduction> = ({ inputs: [x], outputs: [y], upstrea
   return [mul(div(hit, sum(hit, { axes, keepDims: true })), reshape(g, kept))];
 };
 
-export const reductions: Family<"reduceSum" | "reduceMean" | "reduceMax" | "reduceMin" | "argMax"> = {
-  reduceSum: reduction("ReduceSum", ({ inputs: [x], upstream: [g], attributes: { axes } }) => [
-    g && spread(g, x, axes),
-  ]),
-  reduceMean: reduction("ReduceMean", ({ inputs: [x], upstream: [g], attributes: { axes } }) => {
-    const count = sizeOf(axes.map((axis) => x.shape[axis]));
-    return [g && spread(mul(g, 1 / count), x, axes)];
-  }),
-  reduceMax: reduction("ReduceMax", toExtreme),
-  reduceMin: reduction("ReduceMin", toExtreme),
-  argMax: {
-    shape: ([x], { axis, keepDims }) => [{ shape: reducedShape(x.shape, { axes: [axis], keepDims }), dtype: "int64" }],
-    onnx: (emit, { inputs, attributes: { axis, keepDims } }) =>
-      emit.node("ArgMax", inputs, { axis, keepdims: keepDims ? 1 : 0 }),
-    gradient: "none",
-  },
-};
+export const reductions: Family<"reduceSum" | "reduceMean" | "reduceMax" | "reduceMin" | "reduceSumSquare" | "argMax"> =
+  {
+    reduceSum: reduction("ReduceSum", ({ inputs: [x], upstream: [g], attributes: { axes } }) => [
+      g && spread(g, x, axes),
+    ]),
+    reduceMean: reduction("ReduceMean", ({ inputs: [x], upstream: [g], attributes: { axes } }) => {
+      const count = sizeOf(axes.map((axis) => x.shape[axis]));
+      return [g && spread(mul(g, 1 / count), x, axes)];
+    }),
+    reduceSumSquare: reduction("ReduceSumSquare", ({ inputs: [x], upstream: [g], attributes: { axes } }) => [
+      g && mul(mul(x, 2), reshape(g, keptShape(x.shape, axes))),
+    ]),
+    reduceMax: reduction("ReduceMax", toExtreme),
+    reduceMin: reduction("ReduceMin", toExtreme),
+    argMax: {
+      shape: ([x], { axis, keepDims }) => [
+        { shape: reducedShape(x.shape, { axes: [axis], keepDims }), dtype: "int64" },
+      ],
+      onnx: (emit, { inputs, attributes: { axis, keepDims } }) =>
+        emit.node("ArgMax", inputs, { axis, keepdims: keepDims ? 1 : 0 }),
+      gradient: "none",
+    },
+  };

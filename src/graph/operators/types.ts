@@ -61,6 +61,7 @@ export interface Attributes {
   reduceMean: Reduction;
   reduceMax: Reduction;
   reduceMin: Reduction;
+  reduceSumSquare: Reduction;
   argMax: { readonly axis: number; readonly keepDims: boolean };
   // movement
   reshape: { readonly shape: Shape };

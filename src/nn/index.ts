@@ -1,0 +1,29 @@
+/** @module medvox/nn: layers, networks, losses, optimisers. */
+export { convSeg, type SkipDecoderOptions, skipDecoder, upsamplingHead } from "./decoders.ts";
+export * from "./initialisers.ts";
+export {
+  type BatchNormOptions,
+  batchNorm,
+  type ConvLayerOptions,
+  type ConvTransposeLayerOptions,
+  conv,
+  convTranspose,
+  groupNorm,
+  instanceNorm,
+  linear,
+} from "./layers.ts";
+export * from "./losses.ts";
+export {
+  type AdamOptions,
+  adam,
+  adamW,
+  clipByNorm,
+  groupOf,
+  type Optimiser,
+  type OptimiserStep,
+  type ParameterGroup,
+  type SgdOptions,
+  sgd,
+} from "./optimisers.ts";
+export { type ResNet3dFeatures, type ResNet3dOptions, type ResNetDepth, resnet3d, type Shortcut } from "./resnet3d.ts";
+export { type ScheduleSpec, scheduleFactor, type Warmup } from "./schedules.ts";

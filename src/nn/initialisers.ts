@@ -1,0 +1,51 @@
+/**
+ * First values of parameters.
+ *
+ * `kaimingUniform` and `biasUniform` are what PyTorch's Conv and Linear do by default; `kaimingNormalFanOut` is what
+ * MedicalNet does to every Conv3d (He et al. 2015, gain √2, fan = output channels × kernel size).
+ */
+import type { Initialiser, Shape } from "../graph/index.ts";
+import { sizeOf } from "../graph/index.ts";
+
+/** Inputs that one output element sums: [Co, Ci, k…] → Ci·k. */
+export function fanIn(shape: Shape): number {
+  return sizeOf(shape.slice(1));
+}
+
+function fill(shape: Shape, value: (i: number) => number): Float32Array {
+  const out = new Float32Array(sizeOf(shape));
+  for (let i = 0; i < out.length; i++) out[i] = value(i);
+  return out;
+}
+
+export function constant(value: number): Initialiser {
+  return (shape) => new Float32Array(sizeOf(shape)).fill(value);
+}
+
+export const zeros: Initialiser = constant(0);
+export const ones: Initialiser = constant(1);
+
+/** Normal with mean 0. */
+export function normal(deviation: number): Initialiser {
+  return (shape, random) => fill(shape, () => random.normal() * deviation);
+}
+
+/** Uniform in ±bound. */
+export function uniform(bound: number): Initialiser {
+  return (shape, random) => fill(shape, () => random.between(-bound, bound));
+}
+
+/** PyTorch's default for weights: uniform in ±1/√fanIn (kaiming_uniform with a = √5). */
+export const kaimingUniform: Initialiser = (shape, random) => uniform(1 / Math.sqrt(fanIn(shape)))(shape, random);
+
+/** PyTorch's default for biases: uniform in ±1/√fanIn of the weights beside it. */
+export function biasUniform(weightShape: Shape): Initialiser {
+  return uniform(1 / Math.sqrt(fanIn(weightShape)));
+}
+
+/** Normal with deviation √(2 / fanOut), fanOut = Co·k. */
+export const kaimingNormalFanOut: Initialiser = (shape, random) =>
+  normal(Math.sqrt(2 / (shape[0] * sizeOf(shape.slice(2)))))(shape, random);
+
+/** Normal with deviation √(2 / fanIn). */
+export const kaimingNormal: Initialiser = (shape, random) => normal(Math.sqrt(2 / fanIn(shape)))(shape, random);

@@ -1,0 +1,124 @@
+/**
+ * Layers: operators that own their parameters. Two- or three-dimensional by their input. Parameter names are PyTorch's.
+ */
+import {
+  add,
+  batchNormInference,
+  batchNorm as batchNormOperator,
+  conv as convOperator,
+  convTranspose as convTransposeOperator,
+  groupNorm as groupNormOperator,
+  type Initialiser,
+  instanceNorm as instanceNormOperator,
+  linear as linearOperator,
+  mul,
+  type PerAxis,
+  type Scope,
+  type Tensor,
+} from "../graph/index.ts";
+import { biasUniform, kaimingUniform, ones, zeros } from "./initialisers.ts";
+
+export interface ConvLayerOptions {
+  /** Window size; 1 by default. */
+  kernel?: PerAxis;
+  stride?: PerAxis;
+  padding?: PerAxis;
+  dilation?: PerAxis;
+  groups?: number;
+  /** On by default. */
+  bias?: boolean;
+  initialise?: Initialiser;
+}
+
+function kernelOf(x: Tensor, kernel: PerAxis): number[] {
+  return typeof kernel === "number" ? new Array<number>(x.rank - 2).fill(kernel) : [...kernel];
+}
+
+/** Convolution to `channels` channels: x [N, Ci, …] → [N, channels, …]. Parameters `weight`, `bias`. */
+export function conv(x: Tensor, channels: number, scope: Scope, options: ConvLayerOptions = {}): Tensor {
+  const { kernel = 1, bias = true, initialise = kaimingUniform, groups = 1, ...window } = options;
+  const shape = [channels, x.shape[1] / groups, ...kernelOf(x, kernel)];
+  const w = x.graph.parameter(scope.name("weight"), shape, initialise);
+  const b = bias ? x.graph.parameter(scope.name("bias"), [channels], biasUniform(shape)) : undefined;
+  return convOperator(x, w, { ...window, groups, bias: b });
+}
+
+export interface ConvTransposeLayerOptions extends ConvLayerOptions {
+  outputPadding?: PerAxis;
+}
+
+/** Transposed convolution to `channels` channels. Parameters `weight` [Ci, Co, k…], `bias`. */
+export function convTranspose(
+  x: Tensor,
+  channels: number,
+  scope: Scope,
+  options: ConvTransposeLayerOptions = {},
+): Tensor {
+  const { kernel = 2, bias = true, initialise = kaimingUniform, groups = 1, ...window } = options;
+  const shape = [x.shape[1], channels / groups, ...kernelOf(x, kernel)];
+  const w = x.graph.parameter(scope.name("weight"), shape, initialise);
+  const b = bias ? x.graph.parameter(scope.name("bias"), [channels], biasUniform(shape)) : undefined;
+  return convTransposeOperator(x, w, { ...window, groups, bias: b });
+}
+
+/** y = x·wᵀ + b: x [N, In] or [N, In, 1, …] → [N, units]. Parameters `weight`, `bias`. */
+export function linear(
+  x: Tensor,
+  units: number,
+  scope: Scope,
+  options: { bias?: boolean; initialise?: Initialiser } = {},
+): Tensor {
+  const shape = [units, x.size / x.shape[0]];
+  const w = x.graph.parameter(scope.name("weight"), shape, options.initialise ?? kaimingUniform);
+  const b = (options.bias ?? true) ? x.graph.parameter(scope.name("bias"), [units], biasUniform(shape)) : undefined;
+  return linearOperator(x, w, b);
+}
+
+export interface BatchNormOptions {
+  epsilon?: number;
+  /** Share of the new batch in the running statistics: running ← (1 − momentum)·running + momentum·batch. */
+  momentum?: number;
+  /** Always use the running statistics, and train neither scale nor shift. */
+  frozen?: boolean;
+}
+
+/**
+ * Batch norm: batch statistics in a training graph, running ones else. The running variance is the unbiased one, as
+ * PyTorch's. Parameters `weight`, `bias`; buffers `running_mean`, `running_var`.
+ */
+export function batchNorm(
+  x: Tensor,
+  scope: Scope,
+  { epsilon = 1e-5, momentum = 0.1, frozen = false }: BatchNormOptions = {},
+): Tensor {
+  const { graph } = x;
+  const channels = [x.shape[1]];
+  const scale = graph.parameter(scope.name("weight"), channels, ones, { trainable: !frozen });
+  const shift = graph.parameter(scope.name("bias"), channels, zeros, { trainable: !frozen });
+  const runningMean = graph.parameter(scope.name("running_mean"), channels, zeros, { trainable: false });
+  const runningVariance = graph.parameter(scope.name("running_var"), channels, ones, { trainable: false });
+  if (!graph.training || frozen) return batchNormInference(x, scale, shift, runningMean, runningVariance, epsilon);
+  const { output, mean, variance } = batchNormOperator(x, scale, shift, epsilon);
+  const count = x.size / x.shape[1];
+  const blend = (running: Tensor, batch: Tensor, factor: number): Tensor =>
+    add(mul(running, 1 - momentum), mul(batch, momentum * factor));
+  graph.update(runningMean, blend(runningMean, mean, 1));
+  graph.update(runningVariance, blend(runningVariance, variance, count / (count - 1)));
+  return output;
+}
+
+/** Each channel of each sample normalised on its own. Parameters `weight`, `bias`. */
+export function instanceNorm(x: Tensor, scope: Scope, epsilon = 1e-5): Tensor {
+  const { graph } = x;
+  const scale = graph.parameter(scope.name("weight"), [x.shape[1]], ones);
+  const shift = graph.parameter(scope.name("bias"), [x.shape[1]], zeros);
+  return instanceNormOperator(x, scale, shift, epsilon);
+}
+
+/** Groups of channels of each sample normalised together. Parameters `weight`, `bias`. */
+export function groupNorm(x: Tensor, groups: number, scope: Scope, epsilon = 1e-5): Tensor {
+  const { graph } = x;
+  const scale = graph.parameter(scope.name("weight"), [x.shape[1]], ones);
+  const shift = graph.parameter(scope.name("bias"), [x.shape[1]], zeros);
+  return groupNormOperator(x, groups, scale, shift, epsilon);
+}
