@@ -27,6 +27,7 @@ export {
   type ReduceOptions,
   spatialAxes,
   sum,
+  sumSquare,
 } from "./functional/reduce.ts";
 export {
   applyMatrix,

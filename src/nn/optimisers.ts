@@ -66,7 +66,7 @@ export function sgd({ lr, momentum = 0, nesterov = false, weightDecay = 0, group
     update: ({ parameter, gradient, state, scalars, lrFactor, weightDecay: decay }) => {
       const g = decay === 0 ? gradient : add(gradient, mul(parameter, decay));
       const rate = lrFactor === 1 ? scalars.lr : mul(scalars.lr, lrFactor);
-      if (momentum === 0) return { parameter: sub(parameter, mul(g, rate)), state: {} };
+      if (momentum === 0) return { parameter: sub(parameter, mul(g, rate)), state: {} as Record<string, Tensor> };
       const velocity = add(mul(state.momentum, momentum), g);
       const direction = nesterov ? add(g, mul(velocity, momentum)) : velocity;
       return { parameter: sub(parameter, mul(direction, rate)), state: { momentum: velocity } };
