@@ -37,6 +37,7 @@ def check(path):
         checker.check_model(model, full_check=True)
     except Exception as error:  # noqa: BLE001 - any failure of the checker is a finding
         yield f"checker: {first_line(error)}"
+    yield from structure(model.graph)
     foreign = Counter(f"{n.domain}.{n.op_type}" for n in model.graph.node if n.domain not in ONNX_DOMAINS)
     bare = onnx.ModelProto()
     bare.CopyFrom(model)
@@ -62,7 +63,6 @@ def check(path):
                 shape = known.get(name, (None, None))[1]
                 if shape is None or not all(isinstance(side, int) for side in shape):
                     yield f"{node.op_type} {node.name or name}: shape of {name} is not static ({shape})"
-    yield from structure(model.graph)
 
 
 def structure(graph):
