@@ -8,6 +8,7 @@ export {
   type ConvTransposeLayerOptions,
   conv,
   convTranspose,
+  dropout,
   groupNorm,
   instanceNorm,
   linear,

@@ -7,6 +7,8 @@ import {
   batchNorm as batchNormOperator,
   conv as convOperator,
   convTranspose as convTransposeOperator,
+  dropout as dropoutOperator,
+  type Graph,
   groupNorm as groupNormOperator,
   type Initialiser,
   instanceNorm as instanceNormOperator,
@@ -121,4 +123,23 @@ export function groupNorm(x: Tensor, groups: number, scope: Scope, epsilon = 1e-
   const scale = graph.parameter(scope.name("weight"), [x.shape[1]], ones);
   const shift = graph.parameter(scope.name("bias"), [x.shape[1]], zeros);
   return groupNormOperator(x, groups, scale, shift, epsilon);
+}
+
+const streams = new WeakMap<Graph, number>();
+
+/** The step's seed: an int32 scalar input named `seed`, made when the first dropout of a training graph asks for it. */
+function stepSeed(graph: Graph): Tensor {
+  return (
+    graph.inputs.find(({ source }) => source.kind === "input" && source.name === "seed") ??
+    graph.input("seed", [], "int32")
+  );
+}
+
+/** Drops elements in training, nothing in evaluation; the step's seed decides which. */
+export function dropout(x: Tensor, rate: number): Tensor {
+  const { graph } = x;
+  if (!graph.training) return x;
+  const stream = streams.get(graph) ?? 0;
+  streams.set(graph, stream + 1);
+  return dropoutOperator(x, rate, stepSeed(graph), stream);
 }

@@ -28,14 +28,7 @@ import { sum } from "./reduce.ts";
 
 /** Multiplies along one axis by a matrix [out, in]: a linear map of that axis alone. */
 export function applyMatrix(x: Tensor, axis: number, matrix: Tensor): Tensor {
-  const outer = x.shape.slice(0, axis);
-  const inner = x.shape.slice(axis + 1);
-  const [out] = matrix.shape;
-  const rows = outer.reduce((a, b) => a * b, 1);
-  const columns = inner.reduce((a, b) => a * b, 1);
-  const result = [...outer, out, ...inner];
-  if (columns === 1) return reshape(matmul(reshape(x, [rows, x.shape[axis]]), matrix, { transposeB: true }), result);
-  return reshape(matmul(matrix, reshape(x, [rows, x.shape[axis], columns])), result);
+  return x.graph.add("axisMatrix", [x, matrix], { axis })[0];
 }
 
 export interface ResizeOptions {

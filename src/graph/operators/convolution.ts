@@ -10,8 +10,10 @@
  * The forms here are the plain ones, valid everywhere. `lowering/` has the fast ones.
  */
 import { ShapeError } from "../../errors.ts";
-import { type Shape, shapeText, type Tensor, type TensorType } from "../core.ts";
+import { type Shape, shapeText, sizeOf, type Tensor, type TensorType } from "../core.ts";
 import { matmul } from "../functional/linear.ts";
+import { reshape, transpose } from "../functional/movement.ts";
+import { sum } from "../functional/reduce.ts";
 import { broadcastShapes, unbroadcast } from "./broadcasting.ts";
 import type { Attributes, ConvAttributes, Emitter, Family, Window } from "./types.ts";
 
@@ -81,7 +83,7 @@ function convShape([x, w]: readonly TensorType[], attributes: ConvAttributes): T
   ];
 }
 
-export const convolution: Family<"matmul" | "conv" | "convTranspose" | "convWeightGradient"> = {
+export const convolution: Family<"matmul" | "axisMatrix" | "conv" | "convTranspose" | "convWeightGradient"> = {
   matmul: {
     shape: ([a, b], { transposeA, transposeB }) => {
       requireFloat("matmul", [a, b]);
@@ -126,6 +128,38 @@ export const convolution: Family<"matmul" | "conv" | "convTranspose" | "convWeig
           ? matmul(g, a, { transposeA: true, transposeB: transposeA, alpha })
           : matmul(a, g, { transposeA: !transposeA, alpha });
       return [wanted[0] ? unbroadcast(da(), a.shape) : undefined, wanted[1] ? unbroadcast(db(), b.shape) : undefined];
+    },
+  },
+
+  axisMatrix: {
+    shape: ([x, matrix], { axis }) => {
+      requireFloat("axisMatrix", [x, matrix]);
+      if (matrix.shape.length !== 2 || matrix.shape[1] !== x.shape[axis]) {
+        throw new ShapeError(
+          `axisMatrix: matrix ${shapeText(matrix.shape)} for axis ${axis} of ${shapeText(x.shape)}; it must be [out, ${x.shape[axis]}]`,
+        );
+      }
+      return [{ shape: x.shape.map((n, i) => (i === axis ? matrix.shape[0] : n)), dtype: "float32" }];
+    },
+    onnx: (emit, { inputs: [x, matrix], inputTypes: [tx, tm], outputTypes: [ty], attributes: { axis } }) => {
+      const rows = sizeOf(tx.shape.slice(0, axis));
+      const columns = sizeOf(tx.shape.slice(axis + 1));
+      const last = columns === 1;
+      const [flat] = emit.node("Reshape", [
+        x,
+        emit.int64s(last ? [rows, tx.shape[axis]] : [rows, tx.shape[axis], columns]),
+      ]);
+      const [y] = emit.node("MatMul", last ? [flat, swapLast(emit, matrix, tm.shape.length)] : [matrix, flat]);
+      return emit.node("Reshape", [y, emit.int64s(ty.shape)]);
+    },
+    gradient: ({ inputs: [x, matrix], upstream: [g], attributes: { axis }, wanted }) => {
+      if (g === undefined) return [];
+      const three = (t: Tensor): Tensor =>
+        reshape(t, [sizeOf(t.shape.slice(0, axis)), t.shape[axis], sizeOf(t.shape.slice(axis + 1))]);
+      return [
+        wanted[0] ? g.graph.add("axisMatrix", [g, transpose(matrix)], { axis })[0] : undefined,
+        wanted[1] ? sum(matmul(three(g), three(x), { transposeB: true }), { axes: [0] }) : undefined,
+      ];
     },
   },
 

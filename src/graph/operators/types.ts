@@ -75,6 +75,8 @@ export interface Attributes {
   scatterAdd: { readonly axis: number; readonly shape: Shape };
   // linear algebra
   matmul: { readonly transposeA: boolean; readonly transposeB: boolean; readonly alpha: number };
+  /** Multiplies along one axis by a matrix [out, in]. */
+  axisMatrix: { readonly axis: number };
   conv: ConvAttributes;
   convTranspose: ConvAttributes & { readonly outputSpatial: readonly number[] };
   convWeightGradient: ConvAttributes & { readonly kernel: readonly number[] };
