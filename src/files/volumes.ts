@@ -74,7 +74,9 @@ export async function readVolume(path: string, options: ReadOptions = {}): Promi
   const opened = await readHeader(path, decode);
   if (opened.kind === "nifti") {
     const voxelPath = opened.header.nifti?.pair ? await findImage(opened.path) : opened.path;
-    return niftiVolume(opened.header, await readNiftiVoxels(voxelPath, opened.header, limit), path);
+    // A small file has been read whole already.
+    const whole = voxelPath === opened.path && opened.start.length < peekBytes ? opened.start : undefined;
+    return niftiVolume(opened.header, await readNiftiVoxels(voxelPath, opened.header, limit, whole), path);
   }
   const { layout } = opened;
   const local = layout.dataFile === undefined;
@@ -83,9 +85,9 @@ export async function readVolume(path: string, options: ReadOptions = {}): Promi
   const data = local ? file.subarray(layout.dataOffset) : file;
   if (opened.kind === "nrrd") {
     const source = skipLines(data, opened.layout, path);
-    return nrrdVolume(opened.layout, await inflated(source, layout, path), path);
+    return nrrdVolume(opened.layout, await inflateStored(source, layout, path), path);
   }
-  return metaImageVolume(opened.layout, await inflated(skipHeader(data, opened.layout), layout, path), path);
+  return metaImageVolume(opened.layout, await inflateStored(skipHeader(data, opened.layout), layout, path), path);
 }
 
 /** Size, affine, channels and element type, from the first bytes of the file alone. */
@@ -124,7 +126,7 @@ export async function writeVolume(path: string, volume: Volume, options: WriteVo
 }
 
 type OpenedHeader =
-  | { kind: "nifti"; path: string; header: VolumeHeader }
+  | { kind: "nifti"; path: string; start: Uint8Array; header: VolumeHeader }
   | { kind: "nrrd"; path: string; layout: NrrdLayout }
   | { kind: "metaimage"; path: string; layout: MetaImageLayout };
 
@@ -141,19 +143,25 @@ async function readHeader(asked: string, options: DecodeOptions & { name: string
   if (niftiVersion(plain) === undefined && extension === undefined) {
     throw new DataError(`${path}: not a volume that medvox reads (NIfTI, NRRD, MetaImage)`);
   }
-  return { kind: "nifti", path, header: niftiVolumeHeader(parseNiftiHeader(plain, options.name), options) };
+  const header = niftiVolumeHeader(parseNiftiHeader(plain, options.name), options);
+  return { kind: "nifti", path, start, header };
 }
 
-async function readNiftiVoxels(path: string, header: VolumeHeader, limit: number): Promise<Uint8Array> {
+async function readNiftiVoxels(
+  path: string,
+  header: VolumeHeader,
+  limit: number,
+  whole: Uint8Array | undefined,
+): Promise<Uint8Array> {
   const offset = header.nifti?.voxelOffset ?? 0;
   const end = niftiDataEnd(header);
-  const start = await readBytes(path, 0, 3);
-  if (!isGzip(start)) return readBytes(path, offset, end - offset);
-  const whole = await inflateUpTo(await readBytes(path, 0, limit), end, path);
-  return whole.subarray(Math.min(offset, whole.length));
+  const compressed = isGzip(whole ?? (await readBytes(path, 0, 3)));
+  if (!compressed) return whole?.subarray(Math.min(offset, whole.length)) ?? readBytes(path, offset, end - offset);
+  const inflated = await inflateUpTo(whole ?? (await readBytes(path, 0, limit)), end, path);
+  return inflated.subarray(Math.min(offset, inflated.length));
 }
 
-async function inflated(
+async function inflateStored(
   source: Uint8Array,
   layout: { compression: "none" | "gzip" | "zlib"; length: number },
   name: string,
