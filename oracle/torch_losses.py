@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 import torchvision
 from monai.losses import DiceCELoss, DiceLoss, FocalLoss
+from monai.losses.focal_loss import softmax_focal_loss
 from torchvision.ops import sigmoid_focal_loss
 
 from torch_formula import Cases, Inputs, write
@@ -52,24 +53,23 @@ def dice():
         size = MAPS[kind]
         for batch in (False, True):
             for background in (False, True):
-                for squared, smooth in ((False, 1e-5), (True, 1.0)):
-                    attributes = {"includeBackground": background, "batch": batch, "squared": squared, "smooth": smooth}
+                for smooth in (1e-5, 1.0):
+                    attributes = {"includeBackground": background, "batch": batch, "smooth": smooth}
                     loss = DiceLoss(
                         include_background=background,
                         to_onehot_y=True,
                         softmax=True,
-                        squared_pred=squared,
                         smooth_nr=smooth,
                         smooth_dr=smooth,
                         batch=batch,
                     )
                     given = [inputs.real(3, 3, *size, low=-3, high=3), inputs.labels((3, *size), 3)]
                     name = f"{kind}{' over the batch' if batch else ''}{' with background' if background else ''}"
-                    name += " squared" if squared else ""
+                    name += f" smooth {smooth}"
                     cases.add("dice", name, given, attributes, lambda x, y: loss(x, y[:, None]))
     # A class that no label has: the smoothing terms alone decide.
     given = [inputs.real(2, 3, 4, 3, 3, low=-3, high=3), inputs.labels((2, 4, 3, 3), 2)]
-    attributes = {"includeBackground": False, "batch": False, "squared": False, "smooth": 1e-5}
+    attributes = {"includeBackground": False, "batch": False, "smooth": 1e-5}
     loss = DiceLoss(include_background=False, to_onehot_y=True, softmax=True)
     cases.add("dice", "3D absent class", given, attributes, lambda x, y: loss(x, y[:, None]))
 
@@ -77,16 +77,10 @@ def dice():
 def dice_and_cross_entropy():
     for kind in ("2D", "3D"):
         for batch, background, weights, share in ((False, True, None, 1.0), (True, False, None, 1.0), (True, True, WEIGHTS, 0.5)):
-            # MONAI's one weight weighs both terms; only its cross-entropy term is taken with weights here.
+            # MONAI's one weight weighs both terms; here only the cross-entropy term is taken with weights.
             terms = DiceLoss(include_background=background, to_onehot_y=True, softmax=True, batch=batch)
             given = [inputs.real(2, 3, *MAPS[kind], low=-3, high=3), inputs.labels((2, *MAPS[kind]), 3)]
-            attributes = {
-                "includeBackground": background,
-                "batch": batch,
-                "squared": False,
-                "smooth": 1e-5,
-                "crossEntropyFactor": share,
-            }
+            attributes = {"includeBackground": background, "batch": batch, "crossEntropyWeight": share}
             if weights is not None:
                 attributes["weights"] = weights
 
@@ -118,24 +112,31 @@ def binary():
 
 
 def focal():
-    for shape in ((9, 2), (2, 3, 4, 5)):
+    for shape, high in (((9, 2), 4), ((2, 3, 4, 5), 4), ((3, 7), 40)):
         for alpha, gamma in ((0.25, 2.0), (-1.0, 2.0), (0.6, 0.0), (0.25, 1.5)):
-            given = [inputs.real(*shape, low=-4, high=4), inputs.labels(shape, 2)]
+            given = [inputs.real(*shape, low=-high, high=high), inputs.labels(shape, 2)]
             attributes = {"gamma": gamma} | ({"alpha": alpha} if alpha >= 0 else {})
             cases.add(
-                "sigmoidFocal",
-                f"{list(shape)} alpha {alpha} gamma {gamma}",
+                "binaryFocal",
+                f"{list(shape)} alpha {alpha} gamma {gamma}{' far out' if high > 4 else ''}",
                 given,
                 attributes,
                 lambda x, y: sigmoid_focal_loss(x, y.double(), alpha, gamma, "mean"),
             )
-    for kind in ("2D", "3D"):
-        for gamma, weights in ((2.0, None), (0.0, None), (1.5, WEIGHTS)):
-            loss = FocalLoss(to_onehot_y=True, use_softmax=True, gamma=gamma, weight=weights)
-            given = [inputs.real(2, 3, *MAPS[kind], low=-4, high=4), inputs.labels((2, *MAPS[kind]), 3)]
-            attributes = {"gamma": gamma} | ({"weights": weights} if weights else {})
-            name = f"{kind} gamma {gamma}{' weighted' if weights else ''}"
-            cases.add("softmaxFocal", name, given, attributes, lambda x, y: loss(x, y[:, None]))
+    for kind, high in (("2D", 4), ("3D", 4), ("3D", 40)):
+        for gamma, alpha in ((2.0, None), (0.0, None), (1.5, 0.75)):
+            given = [inputs.real(2, 3, *MAPS[kind], low=-high, high=high), inputs.labels((2, *MAPS[kind]), 3)]
+            attributes = {"gamma": gamma} | ({"alpha": alpha} if alpha is not None else {})
+            whole = FocalLoss(to_onehot_y=True, use_softmax=True, gamma=gamma, alpha=alpha)
+
+            def reference(x, y):
+                truth = F.one_hot(y, 3).movedim(-1, 1)
+                # MONAI's class computes in float32 and averages over classes too; one in K of them is not zero.
+                value = softmax_focal_loss(x, truth, gamma, alpha).sum(1).mean()
+                assert torch.allclose(value.float(), 3 * whole(x, y[:, None]), rtol=1e-4), "not MONAI's FocalLoss"
+                return value
+
+            cases.add("focal", f"{kind} gamma {gamma} alpha {alpha}{' far out' if high > 4 else ''}", given, attributes, reference)
 
 
 def regression():

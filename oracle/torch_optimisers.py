@@ -10,12 +10,13 @@ counts each of them; the loss of the step is the mean of theirs. Groups name the
 import torch
 import torch.nn.functional as F
 from torch.optim.lr_scheduler import (
+    ChainedScheduler,
     ConstantLR,
     CosineAnnealingLR,
     ExponentialLR,
     LinearLR,
+    MultiStepLR,
     PolynomialLR,
-    SequentialLR,
     StepLR,
 )
 
@@ -127,36 +128,31 @@ def runs():
 
 
 def schedules():
-    """Learning rates of 20 steps at a base rate of 0.1."""
-    warm = {"startFactor": 0.1, "steps": 5}
+    """Learning rates of 20 epochs at a base rate of 0.1; a warm-up multiplies whatever the schedule says."""
+    warmup = {"epochs": 5, "from": 0.1}
     settings = [
-        ({"schedule": "constant"}, lambda o: ConstantLR(o, 1.0, 1)),
-        ({"schedule": "step", "every": 6, "factor": 0.3}, lambda o: StepLR(o, 6, 0.3)),
-        ({"schedule": "exponential", "factor": 0.9}, lambda o: ExponentialLR(o, 0.9)),
-        ({"schedule": "polynomial", "power": 0.9, "total": 20}, lambda o: PolynomialLR(o, 20, 0.9)),
-        ({"schedule": "polynomial", "power": 2, "total": 20}, lambda o: PolynomialLR(o, 20, 2)),
-        ({"schedule": "cosine", "total": 20, "minimum": 0}, lambda o: CosineAnnealingLR(o, 20)),
-        ({"schedule": "cosine", "total": 20, "minimum": 0.01}, lambda o: CosineAnnealingLR(o, 20, 0.01)),
-        ({"schedule": "constant", "warmUp": warm}, lambda o: LinearLR(o, 0.1, 1, 5)),
-        (
-            {"schedule": "constant", "warmUp": {"startFactor": 0.2, "steps": 4}},
-            lambda o: LinearLR(o, 0.2, 1, 4),
-        ),
-        (
-            # The cosine covers the steps after the warm-up.
-            {"schedule": "cosine", "total": 15, "minimum": 0, "warmUp": warm},
-            lambda o: SequentialLR(o, [LinearLR(o, 0.1, 1, 5), CosineAnnealingLR(o, 15)], [5]),
-        ),
+        ({"kind": "constant"}, None, lambda o: ConstantLR(o, 1.0, 1)),
+        ({"kind": "step", "milestones": [6, 12, 18], "gamma": 0.3}, None, lambda o: StepLR(o, 6, 0.3)),
+        ({"kind": "step", "milestones": [3, 4, 11], "gamma": 0.1}, None, lambda o: MultiStepLR(o, [3, 4, 11], 0.1)),
+        ({"kind": "exponential", "gamma": 0.9}, None, lambda o: ExponentialLR(o, 0.9)),
+        ({"kind": "polynomial", "power": 0.9}, None, lambda o: PolynomialLR(o, 20, 0.9)),
+        ({"kind": "polynomial", "power": 2}, None, lambda o: PolynomialLR(o, 20, 2)),
+        ({"kind": "cosine"}, None, lambda o: CosineAnnealingLR(o, 20)),
+        ({"kind": "cosine", "floor": 0.1}, None, lambda o: CosineAnnealingLR(o, 20, 0.01)),
+        ({"kind": "constant"}, warmup, lambda o: LinearLR(o, 0.1, 1, 5)),
+        ({"kind": "constant"}, {"epochs": 4, "from": 0.2}, lambda o: LinearLR(o, 0.2, 1, 4)),
+        ({"kind": "cosine"}, warmup, lambda o: ChainedScheduler([LinearLR(o, 0.1, 1, 5), CosineAnnealingLR(o, 20)])),
+        ({"kind": "polynomial", "power": 0.9}, warmup, lambda o: ChainedScheduler([LinearLR(o, 0.1, 1, 5), PolynomialLR(o, 20, 0.9)])),
     ]
-    for setting, make in settings:
+    for schedule, warm, make in settings:
         optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
-        schedule = make(optimiser)
+        scheduler = make(optimiser)
         rates = []
         for _ in range(STEPS):
             rates.append(optimiser.param_groups[0]["lr"])
             optimiser.step()
-            schedule.step()
-        yield {"setting": setting, "base": 0.1, "rates": rates}
+            scheduler.step()
+        yield {"schedule": schedule, "base": 0.1, "rates": rates} | ({} if warm is None else {"warmup": warm})
 
 
 write(
