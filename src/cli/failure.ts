@@ -2,7 +2,7 @@
  * From whatever was thrown to what the user is told: a stable code, one readable message and the exit status.
  * A user's mistake (wrong options, a wrong configuration) is exit 2, everything else that failed exit 1.
  */
-import { CommanderError } from "commander";
+import type { CommanderError } from "commander";
 import { ConfigError, MedvoxError } from "../errors.ts";
 
 export interface Failure {
@@ -20,8 +20,7 @@ export function interrupted(message: string): MedvoxError {
   return new MedvoxError("E_INTERRUPTED", message);
 }
 
-export function describeFailure(thrown: unknown): Failure {
-  const error = thrown instanceof CommanderError ? new ConfigError(wrongUsage(thrown)) : thrown;
+export function describeFailure(error: unknown): Failure {
   if (error instanceof MedvoxError) {
     const { code, message } = error;
     // Stopping is what was asked for: no word of error in front of it.
@@ -50,10 +49,12 @@ export function stackOf(thrown: unknown): string {
 }
 
 /** Commander's messages in the house's form: the thing, the fact, the rule. */
-function wrongUsage(error: CommanderError): string {
+export function wrongUsage(error: CommanderError, commandName: string): ConfigError {
   const message = error.message.replace(/^error: /, "").replace(/\n?\((Did you mean [^)]*)\)\s*$/i, ". $1");
   const invalid = /^option '(?:-\w, )?(--[\w-]+)[^']*' argument '(.*)' is invalid\. (.*)$/s.exec(message);
-  return invalid ? `${invalid[1]} ${invalid[2]}: ${invalid[3]}` : message;
+  if (invalid) return new ConfigError(`${invalid[1]} ${invalid[2]}: ${invalid[3]}`, { cause: error });
+  const hint = message.includes("Did you mean") ? "" : `; see medvox ${commandName} --help`;
+  return new ConfigError(message.replace(/\.$/, "") + hint, { cause: error });
 }
 
 /** The system's own errors, where one reaches the command line; the library turns those it expects into its own. */

@@ -5,20 +5,21 @@
  * Standard output belongs to the answer: with `--json` one JSON document and nothing else. Everything on the way
  * there goes to standard error. Exit 0 done, 1 failed, 2 asked wrongly.
  */
-import { Command } from "commander";
+import { Command, CommanderError } from "commander";
 import { versions } from "../machine.ts";
-import { streamProgress } from "../progress.ts";
+import { type ProgressStream, streamProgress } from "../progress.ts";
 import type { CommandModule, Outcome } from "./command.ts";
-import { describeFailure, stackOf } from "./failure.ts";
+import { describeFailure, stackOf, wrongUsage } from "./failure.ts";
 import { resolve } from "./resolve.ts";
-import { styleFor } from "./style.ts";
+import { type ColorStream, styleFor } from "./style.ts";
 import type { CommandEntry } from "./table.ts";
 
-type Stream = NodeJS.WriteStream;
+/** `process.stdout` or `process.stderr`, as far as the frame uses it. */
+export type OutputStream = ProgressStream & ColorStream;
 
 export interface FrameIo {
-  stdout: Stream;
-  stderr: Stream;
+  stdout: OutputStream;
+  stderr: OutputStream;
   /** Aborted when the user asks to stop. */
   signal: AbortSignal;
 }
@@ -32,6 +33,10 @@ export async function runCommandLine(
   const asked = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
   const json = asked.includes("--json");
   const progress = streamProgress(io.stderr);
+  if (argv.length === 0) {
+    io.stderr.write(overview(commands));
+    return 2;
+  }
   try {
     const request = resolve(argv, commands);
     if (request.kind === "version") {
@@ -91,8 +96,9 @@ async function parse(entry: CommandEntry, module: CommandModule, argv: readonly 
   try {
     await command.parseAsync([...argv], { from: "user" });
   } catch (error) {
-    if ((error as { code?: string }).code === "commander.helpDisplayed") return { help };
-    throw error;
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.code === "commander.helpDisplayed") return { help };
+    throw wrongUsage(error, entry.name);
   }
   return parsed as Parsed;
 }
@@ -125,7 +131,7 @@ function overview(commands: readonly CommandEntry[], group?: string): string {
       "",
       "Examples:",
       "  $ medvox doctor",
-      "  $ medvox verify --help",
+      "  $ medvox info --help",
       "",
       "Exit status: 0 done, 1 failed, 2 asked wrongly.",
     ].join("\n"),

@@ -39,9 +39,9 @@ function findCommand(words: readonly string[], flags: readonly string[], command
     .map((entry) => entry.name.split(" ")[1]);
   const next = words[1] === undefined || words[1].startsWith("-") ? undefined : words[1];
   if (members.length > 0 && next !== undefined) {
+    const near = didYouMean(next, members, `${words[0]} `) || ".";
     throw new ConfigError(
-      `unknown command '${words[0]} ${next}'${didYouMean(next, members, `${words[0]} `)}. ` +
-        `medvox ${words[0]} knows: ${members.join(", ")}`,
+      `unknown command '${words[0]} ${next}'${near} medvox ${words[0]} knows: ${members.join(", ")}`,
     );
   }
   if (single) return { kind: "command", entry: single, rest: [...flags, ...words.slice(1)] };

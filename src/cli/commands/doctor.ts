@@ -27,6 +27,8 @@ export function nodeIsRecentEnough(version: string): boolean {
 function page(machine: Machine, versions: Versions, devices: readonly Device[], style: Style): string {
   const mark = (works: boolean): string => (works ? style.green("yes") : style.red("no "));
   const nodeWorks = nodeIsRecentEnough(versions.node);
+  // The runtime's messages begin with a place in its own source; the document keeps it.
+  const reason = (why: string): string => why.replace(/^\/\S+:\d+ .* was (?:true|false)\. /, "");
   const features = machine.features.join(", ") || "not told by this system";
   return [
     style.bold(`medvox ${versions.medvox}`),
@@ -39,6 +41,6 @@ function page(machine: Machine, versions: Versions, devices: readonly Device[], 
     `onnxruntime ${versions.onnxruntime}`,
     "",
     style.bold("devices"),
-    ...devices.map(({ name, works, why }) => `  ${name.padEnd(8)}${mark(works)}${why ? `  ${why}` : ""}`),
+    ...devices.map(({ name, works, why }) => `  ${name.padEnd(8)}${mark(works)}${why ? `  ${reason(why)}` : ""}`),
   ].join("\n");
 }

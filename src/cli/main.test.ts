@@ -1,0 +1,171 @@
+/** The command as a user starts it: the built `dist/cli/main.js` in a process of its own. */
+import { spawn, spawnSync } from "node:child_process";
+import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { beforeAll, describe, expect, it } from "vitest";
+import { buildIfStale } from "../../scripts/build.ts";
+
+const path = (below: string): string => fileURLToPath(new URL(`../../${below}`, import.meta.url));
+const main = path("dist/cli/main.js");
+const stoppable = path("test/cli/stoppable.mjs");
+const weights = path("test/golden/weights/all-dtypes.safetensors");
+const hippocampus = path("../shared/data/Task04_Hippocampus/labelsTr/hippocampus_001.nii.gz");
+
+beforeAll(() => buildIfStale());
+
+function medvox(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: "utf8" });
+  return { status, stdout, stderr };
+}
+
+describe("the built command", () => {
+  it("is executable and names its interpreter", () => {
+    accessSync(main, constants.X_OK);
+    expect(readFileSync(main, "utf8").startsWith("#!/usr/bin/env node\n")).toBe(true);
+  });
+
+  it("prints its version and its help", () => {
+    const { version } = JSON.parse(readFileSync(path("package.json"), "utf8"));
+    expect(medvox("--version")).toEqual({ status: 0, stdout: `${version}\n`, stderr: "" });
+    const help = medvox("--help");
+    expect([help.status, help.stderr]).toEqual([0, ""]);
+    expect(help.stdout).toContain("doctor");
+  });
+
+  it("loads no engine and no volume code for its help", () => {
+    const listModules = `process.on("exit", () => console.error(process.moduleLoadList.join()));`;
+    const hook = `data:text/javascript,${encodeURIComponent(listModules)}`;
+    const loaded = (...args: string[]): string =>
+      spawnSync(process.execPath, ["--import", hook, main, ...args], { encoding: "utf8" }).stderr;
+    // Volumes are inflated with zlib, so it tells whether their code was loaded.
+    expect(loaded("info", "--help")).toContain("NativeModule zlib");
+    expect(loaded("--help")).not.toContain("NativeModule zlib");
+  });
+
+  it("answers a wrong command with exit 2 and a suggestion", () => {
+    expect(medvox("docter")).toEqual({
+      status: 2,
+      stdout: "",
+      stderr: "ConfigError: unknown command 'docter'. Did you mean doctor?\n",
+    });
+  });
+
+  it("keeps standard output to one JSON document, also for errors", () => {
+    const good = medvox("info", weights, "--json");
+    expect(good.status).toBe(0);
+    expect(JSON.parse(good.stdout)).toMatchObject({ kind: "weights", values: 79, metadata: { format: "pt" } });
+    const missing = medvox("info", "none.nii", "--json");
+    expect(missing.status).toBe(1);
+    expect(JSON.parse(missing.stdout)).toEqual({
+      error: { code: "E_DATA", message: "none.nii: cannot read: no such file" },
+    });
+    const wrong = medvox("info", "a.nii", "--jsno", "--json");
+    expect(wrong.status).toBe(2);
+    expect(JSON.parse(wrong.stdout).error.code).toBe("E_CONFIG");
+  });
+
+  it("shows no stack trace unless asked", () => {
+    const { status, stderr } = medvox("info", "none.safetensors");
+    expect([status, stderr]).toEqual([1, "WeightsError: none.safetensors: no such file\n"]);
+    expect(medvox("info", "none.safetensors", "--debug").stderr).toMatch(/\n {4}at /);
+  });
+
+  it("writes control characters of a file's names as text", () => {
+    const { stdout } = medvox("info", weights);
+    expect(stdout).toContain(`größe "x"\\x0a `);
+    expect(stdout).toContain("layer1.0.conv1.weight  F32   [1, 1, 1, 2, 3]\n");
+  });
+
+  it("says what works here", () => {
+    const { status, stdout } = medvox("doctor", "--json");
+    expect(status).toBe(0);
+    const { ok, devices, versions } = JSON.parse(stdout);
+    expect(ok).toBe(true);
+    expect(versions.node).toBe(process.versions.node);
+    expect(devices.map(({ name }: { name: string }) => name)).toEqual(["cpu", "webgpu", "cuda"]);
+    for (const { works, why } of devices) expect(works || why.length > 0).toBe(true);
+    const { stdout: text } = medvox("doctor");
+    expect(text).toMatch(/^ {2}cpu {5}yes$/m);
+    expect(text).not.toContain("\u001b");
+  });
+
+  it.skipIf(!existsSync(hippocampus))("describes a real label map (needs ../shared)", () => {
+    const { stdout } = medvox("info", hippocampus, "--json");
+    expect(JSON.parse(stdout)).toMatchObject({
+      kind: "volume",
+      format: "nifti1",
+      voxelType: "uint8",
+      size: [35, 51, 35],
+      spacingMm: [1, 1, 1],
+      orientation: "RAS",
+      labels: { "0": 59527, "1": 1324, "2": 1624 },
+    });
+  });
+});
+
+/** Starts a command, sends it signals as soon as it has begun, and waits for its end. */
+async function stopped(command: string, signals: readonly NodeJS.Signals[], ...args: string[]) {
+  const child = spawn(process.execPath, [stoppable, command, ...args]);
+  const output = { stdout: "", stderr: "" };
+  const pending = [...signals];
+  child.stdout.on("data", (data) => {
+    output.stdout += data;
+  });
+  child.stderr.on("data", (data) => {
+    output.stderr += data;
+    // The first signal when it works, the second when the first was answered.
+    const answered = (output.stderr.match(/once more/g) ?? []).length;
+    if (output.stderr.includes("step 1\n") && pending.length === signals.length - answered) {
+      const signal = pending.shift();
+      if (signal) child.kill(signal);
+    }
+  });
+  const status = await new Promise<number | null>((resolve) => child.on("close", resolve));
+  return { status, ...output };
+}
+
+describe("Ctrl-C", () => {
+  it.each(["SIGINT", "SIGTERM"] as const)(
+    "%s once: the step is finished and the command says how to resume",
+    async (signal) => {
+      const { status, stdout, stderr } = await stopped("work", [signal]);
+      expect([status, stdout]).toEqual([1, ""]);
+      expect(stderr).toMatch(/\nstopping after this step; once more to stop at once\n/);
+      expect(stderr).toMatch(/\nstopped after step \d+; resume with: medvox train --resume runs\/a\n$/);
+    },
+  );
+
+  it("with --json: the document says it was interrupted", async () => {
+    const { status, stdout } = await stopped("work", ["SIGINT"], "--json");
+    expect(status).toBe(1);
+    expect(JSON.parse(stdout).error).toMatchObject({
+      code: "E_INTERRUPTED",
+      message: expect.stringMatching(/^stopped after step/),
+    });
+  });
+
+  it.each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const)("%s twice: it ends at once, even where the command does not listen", async (signal, wanted) => {
+    expect((await stopped("deaf", [signal, signal])).status).toBe(wanted);
+  });
+});
+
+describe("a pipe", () => {
+  it("gets a long document whole", () => {
+    const { stdout } = spawnSync(process.execPath, [stoppable, "long", "--json"], { encoding: "utf8", maxBuffer: 1e8 });
+    expect(JSON.parse(stdout).text).toHaveLength(5_000_000);
+  });
+
+  it("that is closed early is no error", async () => {
+    const child = spawn(process.execPath, [stoppable, "long"]);
+    let stderr = "";
+    child.stderr.on("data", (data) => {
+      stderr += data;
+    });
+    child.stdout.once("data", () => child.stdout.destroy());
+    const status = await new Promise<number | null>((resolve) => child.on("close", resolve));
+    expect([status, stderr]).toEqual([0, ""]);
+  });
+});

@@ -1,0 +1,36 @@
+/** The process around the frame: signals, broken pipes, output that is still under way, and the exit status. */
+import { runCommandLine } from "./frame.ts";
+import type { CommandEntry } from "./table.ts";
+
+/** Runs the process's own command line with these commands, and ends the process. */
+export async function runProcess(commands: readonly CommandEntry[]): Promise<never> {
+  const { stdout, stderr } = process;
+
+  // A reader that has gone (`medvox info x | head -1`) is no reason to stop, let alone to crash: a training run goes on.
+  for (const stream of [stdout, stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
+  }
+
+  const stop = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) {
+    process.on(name, () => {
+      // 128 + the signal's number, as shells count.
+      if (stop.signal.aborted) process.exit(name === "SIGINT" ? 130 : 143);
+      stop.abort();
+      stderr.write("\nstopping after this step; once more to stop at once\n");
+    });
+  }
+
+  const status = await runCommandLine(process.argv.slice(2), commands, { stdout, stderr, signal: stop.signal });
+
+  // Output to a pipe is asynchronous: leave only when it is through, and then leave, whatever still holds the process.
+  for (const stream of [stdout, stderr]) {
+    await new Promise<void>((done) => {
+      if (stream.destroyed) done();
+      else stream.write("", () => done());
+    });
+  }
+  process.exit(status);
+}
