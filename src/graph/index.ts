@@ -39,6 +39,7 @@ export {
 } from "./functional/resample.ts";
 export { gradients, reachable } from "./gradients.ts";
 export { BuildingGraph, graph } from "./graph.ts";
+export * from "./lowering/index.ts";
 export { byteSize, encodeOnnx, type OnnxOptions, OPSET } from "./onnx.ts";
 export { operators } from "./operators/table.ts";
 export type { Attributes, Emitter, Operator, OperatorName, OperatorTable } from "./operators/types.ts";

@@ -1,6 +1,6 @@
 /** Elementwise operators: their shape rules, ONNX forms and gradients. */
 import { ShapeError } from "../../errors.ts";
-import type { DType, Tensor } from "../core.ts";
+import { type DType, sameShape, shapeText, type Tensor } from "../core.ts";
 import {
   add,
   and,
@@ -116,6 +116,7 @@ type ElementwiseName =
   | "stopGradient"
   | "not"
   | "add"
+  | "addAll"
   | "sub"
   | "mul"
   | "div"
@@ -166,6 +167,18 @@ export const elementwise: Family<ElementwiseName> = {
   not: unary(same("Not"), "none", ["bool"]),
 
   add: binary("add", "Add", "same", (g) => [() => g, () => g]),
+  addAll: {
+    shape: ([first, ...others]) => {
+      for (const { shape } of others) {
+        if (!sameShape(shape, first.shape)) {
+          throw new ShapeError(`addAll: ${shapeText(shape)} beside ${shapeText(first.shape)}; all must agree`);
+        }
+      }
+      return [{ shape: first.shape, dtype: first.dtype }];
+    },
+    onnx: same("Sum"),
+    gradient: ({ inputs, upstream: [g] }) => inputs.map(() => g),
+  },
   sub: binary("sub", "Sub", "same", (g) => [() => g, () => neg(g)]),
   mul: binary("mul", "Mul", "same", (g, a, b) => [() => mul(g, b), () => mul(g, a)]),
   div: binary("div", "Div", "same", (g, _a, b, y) => [() => div(g, b), () => neg(div(mul(g, y), b))]),

@@ -9,7 +9,7 @@ import { shapeText, sizeOf, type Tensor, type TensorType } from "../core.ts";
 import { add, exp, mul, neg, reciprocal, sqrt, sub } from "../functional/elementwise.ts";
 import { channelAffine } from "../functional/normalisation.ts";
 import { sum } from "../functional/reduce.ts";
-import type { Family } from "./types.ts";
+import type { Emitter, Family } from "./types.ts";
 
 function requireChannels(op: string, [x, ...vectors]: readonly TensorType[]): void {
   if (x.shape.length < 2) throw new ShapeError(`${op}: input ${shapeText(x.shape)}; it takes [N, C, …]`);
@@ -26,8 +26,23 @@ function requireChannels(op: string, [x, ...vectors]: readonly TensorType[]): vo
 export const allButChannels = (rank: number): number[] =>
   Array.from({ length: rank }, (_, axis) => axis).filter((axis) => axis !== 1);
 
-/** a·x + b as one BatchNormalization node: mean 0, variance 1, epsilon 0. */
-const AFFINE = { epsilon: { float: 0 } };
+/** a·x + b as one BatchNormalization node: mean 0, variance 1, epsilon 0. For rows, where channels lie last, Mul and Add. */
+function emitAffine(emit: Emitter, x: string, a: string, b: string, { shape }: TensorType): string {
+  if (shape.length === 2) return emit.node("Add", [emit.node("Mul", [x, a])[0], b])[0];
+  const zeros = emit.constant(new Float32Array(shape[1]), [shape[1]]);
+  const ones = emit.constant(new Float32Array(shape[1]).fill(1), [shape[1]]);
+  return emit.node("BatchNormalization", [x, a, b, zeros, ones], { epsilon: { float: 0 } })[0];
+}
+
+/** (x − mean)·scale/√(variance + ε) + bias. */
+function emitNormalise(emit: Emitter, inputs: readonly string[], epsilon: number, type: TensorType): string {
+  if (type.shape.length !== 2) return emit.node("BatchNormalization", inputs, { epsilon: { float: epsilon } })[0];
+  const [x, scale, bias, mean, variance] = inputs;
+  const [deviation] = emit.node("Sqrt", [emit.node("Add", [variance, emit.scalar(epsilon)])[0]]);
+  const [a] = emit.node("Div", [scale, deviation]);
+  const [b] = emit.node("Sub", [bias, emit.node("Mul", [mean, a])[0]]);
+  return emitAffine(emit, x, a, b, type);
+}
 
 export const normalisation: Family<"batchNorm" | "batchNormInference" | "channelAffine" | "softmax" | "logSoftmax"> = {
   batchNorm: {
@@ -44,17 +59,17 @@ export const normalisation: Family<"batchNorm" | "batchNormInference" | "channel
     },
     onnx: (emit, { inputs: [x, scale, bias], inputTypes: [type], attributes: { epsilon } }) => {
       const axes = emit.int64s(allButChannels(type.shape.length));
+      const channels = type.shape[1];
       const [mean] = emit.node("ReduceMean", [x, axes], { keepdims: 0 });
       // Two passes over the data: the square of a centred value, for E[x²] − E[x]² loses digits where the mean is large.
-      const channels = type.shape[1];
-      const [shift] = emit.node("Neg", [mean]);
       const ones = emit.constant(new Float32Array(channels).fill(1), [channels]);
-      const zeros = emit.constant(new Float32Array(channels), [channels]);
-      const [centred] = emit.node("BatchNormalization", [x, ones, shift, zeros, ones], AFFINE);
+      const centred =
+        type.shape.length === 2
+          ? emit.node("Sub", [x, mean])[0]
+          : emitAffine(emit, x, ones, emit.node("Neg", [mean])[0], type);
       const [squares] = emit.node("ReduceSumSquare", [centred, axes], { keepdims: 0 });
       const [variance] = emit.node("Mul", [squares, emit.scalar(channels / sizeOf(type.shape))]);
-      const [y] = emit.node("BatchNormalization", [x, scale, bias, mean, variance], { epsilon: { float: epsilon } });
-      return [y, mean, variance];
+      return [emitNormalise(emit, [x, scale, bias, mean, variance], epsilon, type), mean, variance];
     },
     gradient: ({
       inputs: [x, scale],
@@ -104,8 +119,9 @@ export const normalisation: Family<"batchNorm" | "batchNormInference" | "channel
       requireChannels("batchNormInference", types);
       return [{ shape: types[0].shape, dtype: "float32" }];
     },
-    onnx: (emit, { inputs, attributes: { epsilon } }) =>
-      emit.node("BatchNormalization", inputs, { epsilon: { float: epsilon } }),
+    onnx: (emit, { inputs, inputTypes: [type], attributes: { epsilon } }) => [
+      emitNormalise(emit, inputs, epsilon, type),
+    ],
     gradient: ({ inputs: [x, scale, , mean, variance], upstream: [g], attributes: { epsilon }, wanted }) => {
       if (g === undefined) return [];
       const axes = allButChannels(x.rank);
@@ -129,12 +145,7 @@ export const normalisation: Family<"batchNorm" | "batchNormInference" | "channel
       requireChannels("channelAffine", types);
       return [{ shape: types[0].shape, dtype: "float32" }];
     },
-    onnx: (emit, { inputs: [x, a, b], inputTypes: [type] }) => {
-      const channels = type.shape[1];
-      const zeros = emit.constant(new Float32Array(channels), [channels]);
-      const ones = emit.constant(new Float32Array(channels).fill(1), [channels]);
-      return emit.node("BatchNormalization", [x, a, b, zeros, ones], AFFINE);
-    },
+    onnx: (emit, { inputs: [x, a, b], inputTypes: [type] }) => [emitAffine(emit, x, a, b, type)],
     gradient: ({ inputs: [x, a, b], upstream: [g], wanted }) => {
       if (g === undefined) return [];
       const axes = allButChannels(x.rank);

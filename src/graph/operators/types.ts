@@ -40,6 +40,8 @@ export interface Attributes {
   not: None;
   // elementwise, two inputs with broadcasting
   add: None;
+  /** Sum of any number of equal shapes. */
+  addAll: None;
   sub: None;
   mul: None;
   div: None;
