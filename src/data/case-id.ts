@@ -1,0 +1,21 @@
+/** What a case is called when its list does not say: the file's name, or its path where names repeat. */
+import { relative, sep } from "node:path";
+import { caseName, volumeExtension } from "../files/index.ts";
+
+/** Whether a file name looks like a volume that medvox reads. Hidden files (macOS leaves `._x.nii.gz`) do not count. */
+export function isVolumeName(name: string): boolean {
+  return !name.startsWith(".") && volumeExtension(name) !== undefined;
+}
+
+/**
+ * One id per image. File names where they are all different; otherwise, as in `p001/t1.nii.gz`, `p002/t1.nii.gz`, the
+ * path from `root` with `_` between its parts, for all of them alike.
+ */
+export function caseIds(images: readonly string[], root: string): string[] {
+  const names = images.map(caseName);
+  if (new Set(names).size === names.length) return names;
+  return images.map((image, i) => {
+    const folders = relative(root, image).split(sep).slice(0, -1);
+    return [...folders.filter((part) => part !== ".."), names[i]].join("_");
+  });
+}

@@ -1,0 +1,78 @@
+/** Comma-, semicolon- or tab-separated text (RFC 4180), into rows of named fields. */
+import { DataError } from "../errors.ts";
+
+export interface CsvRow {
+  /** Line of the file, from 1, for messages. */
+  readonly line: number;
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+/**
+ * Reads a table with a header line. The separator is the one of tab, semicolon and comma that the header has most of.
+ * Fields may be quoted (`""` is a quote inside); empty lines are skipped; names and values are trimmed.
+ * @throws DataError naming file and line.
+ */
+export function parseCsv(text: string, file: string): { readonly columns: readonly string[]; readonly rows: CsvRow[] } {
+  const source = text.replace(/^\uFEFF/, "");
+  const header = source.split(/\r?\n/, 1)[0];
+  const separator = ["\t", ";", ","].reduce((best, s) => (count(header, s) > count(header, best) ? s : best), ",");
+  const records = splitRecords(source, separator, file);
+  const first = records.shift();
+  if (!first) throw new DataError(`${file}: empty; expected a header line such as image,label`);
+  const columns = first.fields.map((name) => name.trim());
+  columns.forEach((name, i) => {
+    if (columns.indexOf(name) !== i) throw new DataError(`${file}: line 1: column "${name}" stands twice`);
+  });
+  const rows = records.map(({ line, fields }) => {
+    if (fields.length !== columns.length) {
+      throw new DataError(`${file}: line ${line}: ${fields.length} fields, the header has ${columns.length}`);
+    }
+    return { line, fields: Object.fromEntries(columns.map((name, i) => [name, fields[i].trim()])) };
+  });
+  return { columns, rows };
+}
+
+function count(text: string, separator: string): number {
+  return text.split(separator).length - 1;
+}
+
+function splitRecords(text: string, separator: string, file: string): { line: number; fields: string[] }[] {
+  const records: { line: number; fields: string[] }[] = [];
+  let fields: string[] = [];
+  let field = "";
+  let line = 1;
+  let started = 1;
+  const endRecord = () => {
+    fields.push(field);
+    if (fields.length > 1 || fields[0].trim() !== "") records.push({ line: started, fields });
+    fields = [];
+    field = "";
+    started = line;
+  };
+  for (let i = 0; i < text.length; i++) {
+    const c = text[i];
+    if (c === '"' && field.trim() === "") {
+      const opened = line;
+      field = "";
+      for (i++; ; i++) {
+        if (i >= text.length) throw new DataError(`${file}: line ${opened}: a quote is never closed`);
+        if (text[i] === '"') {
+          if (text[i + 1] !== '"') break;
+          i++;
+        }
+        if (text[i] === "\n") line++;
+        field += text[i];
+      }
+    } else if (c === separator) {
+      fields.push(field);
+      field = "";
+    } else if (c === "\n") {
+      line++;
+      endRecord();
+    } else if (c !== "\r") {
+      field += c;
+    }
+  }
+  if (field !== "" || fields.length > 0) endRecord();
+  return records;
+}

@@ -1,0 +1,164 @@
+/**
+ * What a data set is, and opening one, whichever layout it has:
+ *
+ * - Medical Segmentation Decathlon: a folder (or its `dataset.json`) that lists pairs of image and label;
+ * - nnU-Net v2: a `dataset.json` with `channel_names`, cases found in `imagesTr` (`CASE_0000.nii.gz`) and `labelsTr`;
+ * - the same folders without a `dataset.json`;
+ * - a plain list: CSV, TSV or JSON with the columns `image`, `label` and optionally `case`, `split`, `group`.
+ *
+ * Opening reads lists and file names, not voxels, except to find out the labels where nothing declares them.
+ */
+import { readFile, stat } from "node:fs/promises";
+import { basename, dirname, extname, join, resolve } from "node:path";
+import { ConfigError, DataError } from "../errors.ts";
+import { readDecathlon } from "./decathlon.ts";
+import { readFolders } from "./folders.ts";
+import { discoverLabels } from "./labels.ts";
+import { readCsvList, readJsonList } from "./list.ts";
+
+/** One class of a label map: the value in the files and what it is called. */
+export interface LabelClass {
+  readonly index: number;
+  readonly name: string;
+}
+
+export interface DataCase {
+  /** Unique within the data set. */
+  readonly id: string;
+  /** Absolute path. A 4D file holds several channels. */
+  readonly image: string;
+  /** Files with further channels on the same grid (nnU-Net's `_0001`, `_0002`, …). */
+  readonly moreChannels?: readonly string[];
+  /** Absolute path of the label map. */
+  readonly label?: string;
+  /** What the list says the case is for: `train`, `validation` or `test`. */
+  readonly split?: string;
+  /** Cases of the same group (a patient) stay on one side of a split. */
+  readonly group?: string;
+}
+
+export interface Dataset {
+  readonly name: string;
+  /** The folder that relative paths start from. */
+  readonly root: string;
+  /** The file or folder that was read, for messages. */
+  readonly source: string;
+  /** In ascending order; background (0) first. Empty where nothing declares them and discovery was not wanted. */
+  readonly labels: readonly LabelClass[];
+  /** Whether the labels stand in the data set's description or were found in the label files. */
+  readonly labelsFrom: "declared" | "discovered";
+  /** One name per channel, for example `["MRI"]`; empty where nothing says. */
+  readonly modality: readonly string[];
+  /** What can be trained on, in the list's order. */
+  readonly cases: readonly DataCase[];
+  /** What is to be predicted; labels are optional here. */
+  readonly test: readonly DataCase[];
+}
+
+/** A data set before its labels were discovered. */
+export type OpenedDataset = Omit<Dataset, "labels" | "labelsFrom"> & { readonly labels?: readonly LabelClass[] };
+
+export interface OpenOptions {
+  /** What label values mean, where the data set does not say: `{ 0: "background", 1: "spleen" }`. */
+  readonly labels?: Readonly<Record<number, string>>;
+  /** Read the label files where the data set does not declare its labels. Default true. */
+  readonly discoverLabels?: boolean;
+  readonly signal?: AbortSignal;
+  /** Called while labels are discovered, after each file. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/**
+ * Opens a data set by the path of its folder, its `dataset.json`, or a list.
+ * @throws DataError naming file and key where the description is missing or broken; ConfigError for a path that is no
+ * data set.
+ */
+export async function openDataset(path: string, options: OpenOptions = {}): Promise<Dataset> {
+  const opened = await openDescription(resolve(path), path);
+  checkUnique(opened);
+  const given = options.labels && Object.entries(options.labels).map(([k, name]) => ({ index: Number(k), name }));
+  const declared = given ?? opened.labels;
+  if (declared) return { ...opened, labels: sortLabels(declared, opened.source), labelsFrom: "declared" };
+  if (options.discoverLabels === false) return { ...opened, labels: [], labelsFrom: "discovered" };
+  const labels = await discoverLabels(opened.cases, options.signal, options.onProgress);
+  return { ...opened, labels, labelsFrom: "discovered" };
+}
+
+async function openDescription(absolute: string, asked: string): Promise<OpenedDataset> {
+  const found = await stat(absolute).catch((cause) => {
+    throw new ConfigError(`${asked}: no such file or folder`, { cause });
+  });
+  if (found.isDirectory()) {
+    const description = join(absolute, "dataset.json");
+    const text = await readFile(description, "utf8").catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return undefined;
+      throw new DataError(`${description}: cannot be read (${error.code})`, { cause: error });
+    });
+    if (text === undefined) return readFolders(absolute);
+    return readDecathlon(parseJson(text, description), description);
+  }
+  const extension = extname(absolute).toLowerCase();
+  if (extension !== ".json" && extension !== ".csv" && extension !== ".tsv") {
+    throw new ConfigError(`${asked}: not a data set; expected a folder, a dataset.json, or a list (.csv, .tsv, .json)`);
+  }
+  const text = await readFile(absolute, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new DataError(`${asked}: cannot be read (${error.code})`, { cause: error });
+  });
+  if (extension !== ".json") return readCsvList(text, absolute);
+  const document = parseJson(text, absolute);
+  const fields = typeof document === "object" && document !== null ? Object.keys(document) : [];
+  const isDescription = ["training", "numTraining", "channel_names", "tensorImageSize"].some((k) => fields.includes(k));
+  return isDescription || basename(absolute) === "dataset.json"
+    ? readDecathlon(document, absolute)
+    : readJsonList(document, absolute);
+}
+
+function parseJson(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text.replace(/^\uFEFF/, ""));
+  } catch (cause) {
+    throw new DataError(`${file}: not valid JSON (${(cause as Error).message})`, { cause });
+  }
+}
+
+/** Labels in ascending order, each value and name once. */
+export function sortLabels(labels: readonly LabelClass[], file: string): readonly LabelClass[] {
+  const sorted = [...labels].sort((a, b) => a.index - b.index);
+  sorted.forEach((label, i) => {
+    if (!Number.isInteger(label.index) || label.index < 0) {
+      throw new DataError(
+        `${file}: labels: "${label.name}" has the value ${label.index}; expected whole numbers from 0`,
+      );
+    }
+    if (i > 0 && sorted[i - 1].index === label.index) {
+      throw new DataError(
+        `${file}: labels: "${sorted[i - 1].name}" and "${label.name}" share the value ${label.index}`,
+      );
+    }
+    if (sorted.findIndex((other) => other.name === label.name) !== i) {
+      throw new DataError(`${file}: labels: two values are called "${label.name}"`);
+    }
+  });
+  if (sorted.length === 0 || sorted[0].index !== 0) {
+    throw new DataError(`${file}: labels: the value 0 (background) is missing`);
+  }
+  return sorted;
+}
+
+function checkUnique(dataset: OpenedDataset): void {
+  const seen = new Map<string, DataCase>();
+  for (const item of [...dataset.cases, ...dataset.test]) {
+    const other = seen.get(item.id);
+    if (other) {
+      throw new DataError(
+        `${dataset.source}: two cases are called ${item.id} (${other.image} and ${item.image}); ids must be unique`,
+      );
+    }
+    seen.set(item.id, item);
+  }
+}
+
+/** The folder that a description's relative paths start from. */
+export function rootOf(file: string): string {
+  return dirname(file);
+}

@@ -1,0 +1,34 @@
+export { type DataCase, type Dataset, type LabelClass, type OpenOptions, openDataset } from "./dataset.ts";
+export {
+  type CaseFingerprint,
+  type Fingerprint,
+  type FingerprintOptions,
+  fingerprintOf,
+  type IntensitySummary,
+} from "./fingerprint.ts";
+export { type Batch, createLoader, type Loader, type LoaderOptions } from "./loader.ts";
+export { makePlan, type Plan, type PlanChoices, patchFor } from "./plan.ts";
+export { type PreparedCase, prepareCase } from "./prepare.ts";
+export {
+  type IntensityScheme,
+  normalizeIntensity,
+  type PreprocessedImage,
+  type PreprocessedLabel,
+  type Preprocessing,
+  preprocess,
+  preprocessLabel,
+  restoreClasses,
+  restoreScores,
+} from "./preprocess.ts";
+export { readImage, readLabel } from "./read-case.ts";
+export { type Fold, type HoldOut, holdOut, kFolds, type SplitOptions, sortById } from "./split.ts";
+export {
+  affineToleranceMm,
+  type Finding,
+  formatFinding,
+  type Verification,
+  type VerifiedCase,
+  type VerifyOptions,
+  type VerifyRule,
+  verifyDataset,
+} from "./verify.ts";

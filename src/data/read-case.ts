@@ -1,0 +1,43 @@
+/** Reading the files of a case: its image, all channels of it, and its label map. */
+import { DataError } from "../errors.ts";
+import { readVolume } from "../files/index.ts";
+import { gridDifference } from "../volume/affine.ts";
+import type { LoadedVolume } from "../volume/header.ts";
+import { asFloat32 } from "../volume/voxels.ts";
+import type { DataCase } from "./dataset.ts";
+
+/**
+ * The image of a case. Channels from several files are stacked as 32-bit floats; a single file keeps its element type.
+ * @throws DataError or GeometryError that names file and case.
+ */
+export async function readImage(item: DataCase): Promise<LoadedVolume> {
+  const first = { ...(await readVolume(item.image)), name: item.id };
+  if (!item.moreChannels?.length) return first;
+  const parts = [asFloat32(first)];
+  for (const path of item.moreChannels) {
+    const more = await readVolume(path);
+    const difference = gridDifference(first, more);
+    if (difference) throw new DataError(`${item.id}: ${path} is not on the grid of ${item.image}: ${difference}`);
+    parts.push(asFloat32(more));
+  }
+  const data = new Float32Array(parts.reduce((sum, part) => sum + part.data.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    data.set(part.data, at);
+    at += part.data.length;
+  }
+  return { ...first, data, channels: parts.reduce((sum, part) => sum + part.channels, 0) };
+}
+
+/**
+ * The label map of a case.
+ * @throws DataError where the case has none, or it has several channels.
+ */
+export async function readLabel(item: DataCase): Promise<LoadedVolume> {
+  if (item.label === undefined) throw new DataError(`${item.id}: has no label (image ${item.image})`);
+  const label = await readVolume(item.label);
+  if (label.channels !== 1) {
+    throw new DataError(`${item.id}: label has ${label.channels} channels, must have one (${item.label})`);
+  }
+  return { ...label, name: item.id };
+}

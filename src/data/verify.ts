@@ -1,0 +1,339 @@
+/**
+ * Checking a data set case by case before anything is trained on it: what is broken, what is odd, and which is which.
+ *
+ * An *error* is a case that training or evaluation cannot use, or would be wrong with; a *warning* is worth a look. A
+ * broken case never throws: it becomes a finding, and the next case is checked. One case is in memory at a time.
+ */
+import { access } from "node:fs/promises";
+import { basename, relative } from "node:path";
+import { GeometryError } from "../errors.ts";
+import { readVolume } from "../files/index.ts";
+import { gridDifference, spacingOf } from "../volume/affine.ts";
+import type { Grid, Vec3, Volume } from "../volume/types.ts";
+import type { DataCase, Dataset, LabelClass } from "./dataset.ts";
+import { countLabels } from "./labels.ts";
+import { scanVoxels } from "./scan.ts";
+
+export type VerifyRule =
+  | "missing-file"
+  | "missing-label"
+  | "unreadable"
+  | "geometry"
+  | "size-mismatch"
+  | "affine-mismatch"
+  | "channels"
+  | "not-finite"
+  | "constant-image"
+  | "fractional-label"
+  | "unknown-label"
+  | "empty-label"
+  | "unused-label"
+  | "one-slice"
+  | "duplicate";
+
+export interface Finding {
+  readonly severity: "error" | "warning";
+  /** Id of the case, or the data set's name for what concerns the whole. */
+  readonly case: string;
+  readonly rule: VerifyRule;
+  /** The fact and the rule, without the case. */
+  readonly message: string;
+}
+
+/** What was seen of one case; fields are absent where the file could not tell. */
+export interface VerifiedCase {
+  readonly id: string;
+  readonly errors: number;
+  readonly warnings: number;
+  /** Voxels along x, y, z. */
+  readonly size?: Vec3;
+  readonly spacingMm?: Vec3;
+  readonly channels?: number;
+  /** Smallest and largest finite value of the image. */
+  readonly range?: readonly [number, number];
+  /** Voxels per label value. */
+  readonly labelVoxels?: Readonly<Record<number, number>>;
+}
+
+export interface Verification {
+  readonly dataset: string;
+  readonly findings: readonly Finding[];
+  readonly cases: readonly VerifiedCase[];
+  readonly summary: {
+    readonly cases: number;
+    readonly errors: number;
+    readonly warnings: number;
+    /** Cases with at least one error. */
+    readonly broken: number;
+    /** Every label value declared or seen: in how many cases, and in how many voxels of all. */
+    readonly labels: readonly (LabelClass & { readonly cases: number; readonly voxels: number })[];
+    /** Per axis, over the images that could be read. */
+    readonly medianSize?: Vec3;
+    readonly medianSpacingMm?: Vec3;
+  };
+}
+
+export interface VerifyOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (done: number, total: number, id: string) => void;
+  readonly onFinding?: (finding: Finding) => void;
+  /** The largest decoded volume that is read, in bytes. */
+  readonly maxBytes?: number;
+}
+
+/** Corners of image and label that lie further apart than this are a warning; than half a voxel, an error. */
+export const affineToleranceMm = 0.01;
+
+/**
+ * Verifies every case, the test cases included. Throws only what `signal` was aborted with.
+ */
+export async function verifyDataset(dataset: Dataset, options: VerifyOptions = {}): Promise<Verification> {
+  const findings: Finding[] = [];
+  const cases: VerifiedCase[] = [];
+  const seen: Seen = { images: new Map(), labels: new Map(), channels: dataset.modality.length || undefined };
+  const all = [...dataset.cases, ...dataset.test];
+  const trained = new Set(dataset.cases);
+  for (const item of all) {
+    options.signal?.throwIfAborted();
+    let errors = 0;
+    let warnings = 0;
+    const report: Report = (severity, rule, message) => {
+      const finding: Finding = { severity, case: item.id, rule, message };
+      findings.push(finding);
+      if (severity === "error") errors++;
+      else warnings++;
+      options.onFinding?.(finding);
+    };
+    const facts = await verifyCase(dataset, item, trained.has(item), seen, report, options.maxBytes);
+    cases.push({ id: item.id, errors, warnings, ...facts });
+    options.onProgress?.(cases.length, all.length, item.id);
+    // Reading and hashing small files hardly yields; this lets Ctrl-C and progress through.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const labels = labelSummary(dataset, cases);
+  for (const label of labels) {
+    if (label.index === 0 || label.cases > 0 || !cases.some((c) => c.labelVoxels)) continue;
+    const finding: Finding = {
+      severity: "warning",
+      case: dataset.name,
+      rule: "unused-label",
+      message: `label ${label.index} (${label.name}) is declared but occurs in no case`,
+    };
+    findings.push(finding);
+    options.onFinding?.(finding);
+  }
+  return {
+    dataset: dataset.name,
+    findings,
+    cases,
+    summary: {
+      cases: cases.length,
+      errors: findings.filter((f) => f.severity === "error").length,
+      warnings: findings.filter((f) => f.severity === "warning").length,
+      broken: cases.filter((c) => c.errors > 0).length,
+      labels,
+      ...medians(cases),
+    },
+  };
+}
+
+/** One line, as `medvox verify` prints it: `error    spleen_29: label is 512×512×89, image is 512×512×90`. */
+export function formatFinding(finding: Finding): string {
+  return `${finding.severity.padEnd(9)}${finding.case}: ${finding.message}`;
+}
+
+type Report = (severity: Finding["severity"], rule: VerifyRule, message: string) => void;
+
+/** What earlier cases had, to compare with. */
+interface Seen {
+  readonly images: Map<string, DataCase>;
+  readonly labels: Map<string, DataCase>;
+  /** What the first readable image (or the description) says. */
+  channels: number | undefined;
+}
+
+async function verifyCase(
+  dataset: Dataset,
+  item: DataCase,
+  trained: boolean,
+  seen: Seen,
+  report: Report,
+  maxBytes?: number,
+): Promise<Omit<VerifiedCase, "id" | "errors" | "warnings">> {
+  const name = (path: string) => relative(dataset.root, path) || basename(path);
+  const load = async (path: string, what: string): Promise<Volume | undefined> => {
+    try {
+      await access(path);
+    } catch {
+      report("error", "missing-file", `${what} ${name(path)} is missing`);
+      return undefined;
+    }
+    try {
+      return await readVolume(path, { maxBytes });
+    } catch (error) {
+      const text = (error instanceof Error ? error.message : String(error)).replaceAll(path, name(path));
+      report("error", error instanceof GeometryError ? "geometry" : "unreadable", `${what} cannot be used: ${text}`);
+      return undefined;
+    }
+  };
+  const image = await verifyImage(item, load, trained, seen, dataset, report);
+  if (item.label === undefined) {
+    if (trained) report("error", "missing-label", "has no label, and is not listed as a test case");
+    return image?.facts ?? {};
+  }
+  const label = await load(item.label, "label");
+  if (label === undefined) return image?.facts ?? {};
+  if (image) compareGrids(image.grid, label, report);
+  return { ...image?.facts, labelVoxels: verifyLabel(dataset, item, label, seen, report) };
+}
+
+/** Checks the image, all its files; returns the grid of the first and what is worth reporting. */
+async function verifyImage(
+  item: DataCase,
+  load: (path: string, what: string) => Promise<Volume | undefined>,
+  trained: boolean,
+  seen: Seen,
+  dataset: Dataset,
+  report: Report,
+): Promise<{ grid: Grid; facts: Omit<VerifiedCase, "id" | "errors" | "warnings" | "labelVoxels"> } | undefined> {
+  let first: Grid | undefined;
+  let channels = 0;
+  let min = Number.POSITIVE_INFINITY;
+  let max = Number.NEGATIVE_INFINITY;
+  let hash = "";
+  for (const [i, path] of [item.image, ...(item.moreChannels ?? [])].entries()) {
+    const what = i === 0 ? "image" : `channel ${i}`;
+    const volume = await load(path, what);
+    if (volume === undefined) return undefined;
+    if (first) {
+      const difference = gridDifference(first, volume, affineToleranceMm);
+      if (difference) report("error", "size-mismatch", `${what} is not on the grid of the first: ${difference}`);
+    } else {
+      first = { size: volume.size, affine: volume.affine };
+      if (volume.size.includes(1)) {
+        report(
+          "warning",
+          "one-slice",
+          `image is ${volume.size.join("×")}: an axis of one voxel has nothing to learn in 3D`,
+        );
+      }
+    }
+    channels += volume.channels;
+    const scan = scanVoxels(volume);
+    hash += scan.hash;
+    if (scan.notFinite > 0) {
+      report("error", "not-finite", `${what} has ${voxels(scan.notFinite)} that are NaN or infinite`);
+    }
+    if (!(scan.max > scan.min)) {
+      const value = Number.isNaN(scan.min) ? "no finite value" : `the value ${scan.min} everywhere`;
+      report("error", "constant-image", `${what} has ${value}: there is nothing to see in it`);
+    }
+    min = Math.min(min, scan.min);
+    max = Math.max(max, scan.max);
+  }
+  if (first === undefined) return undefined;
+  seen.channels ??= channels;
+  if (channels !== seen.channels) {
+    const rule = dataset.modality.length
+      ? `${basename(dataset.source)} says ${seen.channels}`
+      : `others have ${seen.channels}`;
+    report("error", "channels", `image has ${channels} channel${channels === 1 ? "" : "s"}, ${rule}`);
+  }
+  const twin = seen.images.get(hash);
+  if (twin === undefined) seen.images.set(hash, item);
+  else {
+    const leak = !trained && dataset.cases.includes(twin);
+    const rule = leak ? "a test case must not be trained on" : "keep one of them, or both on one side of a split";
+    report(leak ? "error" : "warning", "duplicate", `image has the same voxels as ${twin.id}: ${rule}`);
+  }
+  const facts = { size: first.size, spacingMm: spacingOf(first.affine), channels, range: [min, max] as const };
+  return { grid: first, facts };
+}
+
+function compareGrids(image: Grid, label: Volume, report: Report): void {
+  if (image.size.some((n, axis) => n !== label.size[axis])) {
+    report("error", "size-mismatch", `label is ${label.size.join("×")}, image is ${image.size.join("×")}`);
+    return;
+  }
+  const half = Math.min(...spacingOf(image.affine)) / 2;
+  const difference = gridDifference(image, label, affineToleranceMm);
+  if (difference === undefined) return;
+  const broken = gridDifference(image, label, half) !== undefined;
+  const rule = broken
+    ? `more than half a voxel (${Number(half.toPrecision(3))} mm)`
+    : `above ${affineToleranceMm} mm, below half a voxel`;
+  report(broken ? "error" : "warning", "affine-mismatch", `label lies elsewhere than image: ${difference}; ${rule}`);
+}
+
+function verifyLabel(
+  dataset: Dataset,
+  item: DataCase,
+  label: Volume,
+  seen: Seen,
+  report: Report,
+): Readonly<Record<number, number>> {
+  if (label.channels !== 1) report("error", "channels", `label has ${label.channels} channels, must have one`);
+  const { counts, fractional, fractionalExample } = countLabels(label.data);
+  if (fractional > 0) {
+    const value = Number(fractionalExample?.toPrecision(6));
+    report("error", "fractional-label", `label has ${voxels(fractional)} that are no whole number, such as ${value}`);
+  }
+  const values = [...counts.keys()].sort((a, b) => a - b);
+  if (dataset.labelsFrom === "declared") {
+    const known = new Set(dataset.labels.map((c) => c.index));
+    for (const value of values) {
+      if (known.has(value)) continue;
+      const fact = `${voxels(counts.get(value) as number)} with label ${value}`;
+      report("warning", "unknown-label", `${fact}, ${basename(dataset.source)} knows ${indexText(dataset.labels)}`);
+    }
+  }
+  if (fractional === 0 && !values.some((value) => value !== 0)) {
+    report("warning", "empty-label", "label has no foreground: every voxel is 0");
+  } else {
+    const { hash } = scanVoxels(label);
+    const twin = seen.labels.get(hash);
+    if (twin === undefined) seen.labels.set(hash, item);
+    else report("warning", "duplicate", `label has the same voxels as that of ${twin.id}`);
+  }
+  return Object.fromEntries(values.map((value) => [value, counts.get(value) as number]));
+}
+
+function voxels(count: number): string {
+  return `${count} voxel${count === 1 ? "" : "s"}`;
+}
+
+/** `0–2`, or `0, 1, 5` where values are left out. */
+function indexText(labels: readonly LabelClass[]): string {
+  const indices = labels.map((label) => label.index);
+  const whole = indices.every((index, i) => i === 0 || index === indices[i - 1] + 1);
+  return whole && indices.length > 1 ? `${indices[0]}–${indices.at(-1)}` : indices.join(", ");
+}
+
+function labelSummary(dataset: Dataset, cases: readonly VerifiedCase[]): Verification["summary"]["labels"] {
+  const names = new Map(dataset.labels.map((label) => [label.index, label.name]));
+  const totals = new Map([...names.keys()].map((index) => [index, { cases: 0, voxels: 0 }]));
+  for (const { labelVoxels } of cases) {
+    for (const [key, count] of Object.entries(labelVoxels ?? {})) {
+      const total = totals.get(Number(key)) ?? { cases: 0, voxels: 0 };
+      totals.set(Number(key), { cases: total.cases + 1, voxels: total.voxels + count });
+    }
+  }
+  return [...totals]
+    .sort(([a], [b]) => a - b)
+    .map(([index, total]) => ({ index, name: names.get(index) ?? `label ${index}`, ...total }));
+}
+
+function medians(cases: readonly VerifiedCase[]): { medianSize?: Vec3; medianSpacingMm?: Vec3 } {
+  const sizes = cases.flatMap((c) => (c.size ? [c.size] : []));
+  const spacings = cases.flatMap((c) => (c.spacingMm ? [c.spacingMm] : []));
+  if (sizes.length === 0) return {};
+  const of = (rows: readonly Vec3[]): Vec3 =>
+    [0, 1, 2].map((axis) => median(rows.map((r) => r[axis]))) as unknown as Vec3;
+  return { medianSize: of(sizes), medianSpacingMm: of(spacings) };
+}
+
+/** The middle value; of an even number, the lower of the two in the middle, so that sizes stay whole. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[(sorted.length - 1) >> 1];
+}
