@@ -143,8 +143,11 @@ export function buildEvaluation(network: Network, types: Readonly<Record<string,
   return { graph: g, outputs: loss === undefined ? outputs : { ...outputs, loss: loss(outputs, inputs) }, renew: {} };
 }
 
-/** ONNX bytes of a built graph. */
-export function encodeBuilt({ graph: g, outputs }: BuiltGraph, contrib: boolean): Uint8Array {
+/** ONNX bytes of a graph with named outputs, cleaned up. */
+export function encodeBuilt(
+  { graph: g, outputs }: { readonly graph: Graph; readonly outputs: Readonly<Record<string, Tensor>> },
+  contrib: boolean,
+): Uint8Array {
   const names = Object.keys(outputs);
   const clean = cleanUp(g, Object.values(outputs));
   return encodeOnnx(clean.graph, Object.fromEntries(names.map((name, i) => [name, clean.outputs[i]])), { contrib });
