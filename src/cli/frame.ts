@@ -131,7 +131,7 @@ function overview(commands: readonly CommandEntry[], group?: string): string {
       "",
       "Examples:",
       "  $ medvox doctor",
-      "  $ medvox info --help",
+      "  $ medvox verify YOUR_DATASET",
       "",
       "Exit status: 0 done, 1 failed, 2 asked wrongly.",
     ].join("\n"),

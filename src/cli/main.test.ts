@@ -1,9 +1,21 @@
 /** The command as a user starts it: the built `dist/cli/main.js` in a process of its own. */
 import { spawn, spawnSync } from "node:child_process";
-import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { buildIfStale } from "../../scripts/build.ts";
+import { encodeNifti, identityAffine, type Vec3, type Volume } from "../volume/index.ts";
 
 const path = (below: string): string => fileURLToPath(new URL(`../../${below}`, import.meta.url));
 const main = path("dist/cli/main.js");
@@ -100,6 +112,60 @@ describe("the built command", () => {
       orientation: "RAS",
       labels: { "0": 59527, "1": 1324, "2": 1624 },
     });
+  });
+});
+
+describe("medvox verify", () => {
+  const folder = mkdtempSync(join(tmpdir(), "medvox-verify-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  /** A data set of two cases of 4×4×4 voxels, the second label with `depth` slices. */
+  function writeDataset(name: string, depth: number): string {
+    const root = join(folder, name);
+    const training = ["case_1", "case_2"].map((id, i) => {
+      const labelSize = [4, 4, i === 1 ? depth : 4] as const;
+      const image = Float32Array.from({ length: 64 }, (_, k) => k * (i + 1));
+      const label = new Uint8Array(16 * labelSize[2]).fill(1, i + 1, i + 9);
+      const parts = { imagesTr: volume([4, 4, 4], image), labelsTr: volume(labelSize, label) };
+      for (const [part, content] of Object.entries(parts)) {
+        mkdirSync(join(root, part), { recursive: true });
+        writeFileSync(join(root, part, `${id}.nii.gz`), encodeNifti(content, { gzip: true }));
+      }
+      return { image: `./imagesTr/${id}.nii.gz`, label: `./labelsTr/${id}.nii.gz` };
+    });
+    const labels = { "0": "background", "1": "organ" };
+    writeFileSync(
+      join(root, "dataset.json"),
+      JSON.stringify({ name, modality: { "0": "MRI" }, labels, training, test: [] }),
+    );
+    return root;
+  }
+
+  const volume = (size: Vec3, data: Volume["data"]): Volume => ({ size, data, channels: 1, affine: identityAffine });
+
+  it("finds nothing wrong with a sound data set", () => {
+    const { status, stdout } = medvox("verify", writeDataset("sound", 4));
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^sound: 2 cases, 0 broken; 0 errors, 0 warnings\n/);
+    expect(stdout).toContain("label    1 organ, in 2 cases\n");
+  });
+
+  it("names a broken case and ends with 1", () => {
+    const root = writeDataset("broken", 3);
+    const { status, stdout } = medvox("verify", root);
+    expect([status, stdout.split("\n")[0]]).toEqual([1, "error    case_2: label is 4×4×3, image is 4×4×4"]);
+    const json = medvox("verify", root, "--json");
+    expect(json.status).toBe(1);
+    const { ok, findings, summary } = JSON.parse(json.stdout);
+    expect(ok).toBe(false);
+    expect(findings).toEqual([expect.objectContaining({ severity: "error", case: "case_2", rule: "size-mismatch" })]);
+    expect(summary).toMatchObject({ cases: 2, errors: 1, warnings: 0, broken: 1 });
+  });
+
+  it("tells a wrong path from a broken data set", () => {
+    expect(medvox("verify", join(folder, "none"))).toMatchObject({ status: 2, stdout: "" });
+    writeFileSync(join(folder, "dataset.json"), "{");
+    expect(medvox("verify", folder).status).toBe(1);
   });
 });
 

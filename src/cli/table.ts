@@ -22,4 +22,9 @@ export const commands: readonly CommandEntry[] = [
     summary: "say what is in a volume, a weights file, a model or a run",
     load: () => import("./commands/info.ts"),
   },
+  {
+    name: "verify",
+    summary: "check a data set and name every broken case",
+    load: () => import("./commands/verify.ts"),
+  },
 ];

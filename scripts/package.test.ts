@@ -1,0 +1,43 @@
+/** The package as it is described: what package.json promises exists, and the lock file names no registry. */
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+
+const path = (below: string): string => fileURLToPath(new URL(`../${below}`, import.meta.url));
+const manifest = JSON.parse(readFileSync(path("package.json"), "utf8"));
+
+describe("package.json", () => {
+  const entries = Object.entries<string | Record<string, string>>(manifest.exports).flatMap(([name, target]) =>
+    typeof target === "string" ? [] : [{ name, ...target } as { name: string; types: string; default: string }],
+  );
+
+  it.each(entries)("$name is made from a source", ({ types, default: code }) => {
+    const source = code.replace("./dist/", "src/").replace(/\.js$/, ".ts");
+    expect(existsSync(path(source)), source).toBe(true);
+    expect(types).toBe(code.replace(/\.js$/, ".d.ts"));
+  });
+
+  it("exports every folder but the command line", () => {
+    const names = "graph nn runtime train volume files data augment metrics report weights".split(" ");
+    expect(entries.map(({ name }) => name).sort()).toEqual([".", ...names.map((name) => `./${name}`)].sort());
+  });
+
+  it("pins the engine to one version", () => {
+    expect(manifest.dependencies["onnxruntime-node"]).toMatch(/^\d+\.\d+\.\d+$/);
+    expect(manifest.dependencies["onnxruntime-common"]).toBe(manifest.dependencies["onnxruntime-node"]);
+  });
+
+  it("lets no dependency run a script", () => {
+    expect(Object.values(manifest.allowScripts)).not.toContain(true);
+  });
+});
+
+describe("package-lock.json", () => {
+  it("holds versions and checksums, but no address of a registry", () => {
+    const { packages } = JSON.parse(readFileSync(path("package-lock.json"), "utf8"));
+    const all = Object.entries<Record<string, unknown>>(packages).filter(([name]) => name !== "");
+    expect(all.length).toBeGreaterThan(50);
+    expect(all.filter(([, entry]) => entry.resolved !== undefined)).toEqual([]);
+    expect(all.filter(([, entry]) => entry.integrity === undefined && !entry.link).map(([name]) => name)).toEqual([]);
+  });
+});
