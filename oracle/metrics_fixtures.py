@@ -4,10 +4,11 @@
 
 DATA is a folder that holds Task04_Hippocampus (default ../shared/data). Needs numpy, scipy, nibabel, torch, monai.
 
-Definitions, in float64 with scipy: surface = mask ^ binary_erosion(mask) (face neighbours, outside the image is background);
-directed distances = distance_transform_edt(~surface, sampling=spacing) at the other mask's surface; HD95 = larger of the two directed
-95th percentiles (linear interpolation), as MONAI; hd95_pooled = percentile of both together, as MedPy 0.4/0.5; ASSD = mean of both
-together. Every distance is checked here against MONAI's own functions (float32), whose values are stored beside.
+Definitions, in float64 with scipy: surface = mask ^ binary_erosion(mask) (face neighbours, outside the image is
+background); directed distances = distance_transform_edt(~surface, sampling=spacing) at the other mask's surface;
+HD95 = larger of the two directed 95th percentiles (linear interpolation), as MONAI; hd95_pooled = percentile of both
+together, as MedPy 0.4/0.5; ASSD = mean of both together. Every distance is checked here against MONAI's own functions
+(float32), whose values are stored beside.
 """
 import base64
 import json
@@ -69,12 +70,13 @@ def expected(truth, prediction, spacing, label):
         out["hd95PooledMm"] = float(np.percentile(pooled, 95))
         y_pred, y = (torch.from_numpy(m)[None, None] for m in (p, t))
         sp = [float(s) for s in spacing]
+        both_masks = dict(y_pred=y_pred, y=y, include_background=True)
         m = {
-            "dice": compute_dice(y_pred, y, include_background=True).item(),
-            "iou": compute_iou(y_pred, y, include_background=True).item(),
-            "hd95Mm": compute_hausdorff_distance(y_pred, y, include_background=True, percentile=95, spacing=sp).item(),
-            "hausdorffMm": compute_hausdorff_distance(y_pred, y, include_background=True, spacing=sp).item(),
-            "assdMm": compute_average_surface_distance(y_pred, y, include_background=True, symmetric=True, spacing=sp).item(),
+            "dice": compute_dice(**both_masks).item(),
+            "iou": compute_iou(**both_masks).item(),
+            "hd95Mm": compute_hausdorff_distance(**both_masks, percentile=95, spacing=sp).item(),
+            "hausdorffMm": compute_hausdorff_distance(**both_masks, spacing=sp).item(),
+            "assdMm": compute_average_surface_distance(**both_masks, symmetric=True, spacing=sp).item(),
         }
         for key, value in m.items():
             assert abs(value - out[key]) <= 1e-6 * max(1.0, abs(out[key])), (key, value, out[key])
@@ -171,7 +173,13 @@ def hippocampus():
 
 
 def distance_maps():
-    for shape, spacing, share in [((5, 7, 6), (1, 1, 1), 0.02), ((6, 4, 9), (6.5, 0.78, 0.78), 0.05), ((1, 8, 9), (1, 0.5, 2), 0.06), ((7, 1, 1), (0.3, 1, 1), 0.3)]:
+    grids = [
+        ((5, 7, 6), (1, 1, 1), 0.02),
+        ((6, 4, 9), (6.5, 0.78, 0.78), 0.05),
+        ((1, 8, 9), (1, 0.5, 2), 0.06),
+        ((7, 1, 1), (0.3, 1, 1), 0.3),
+    ]
+    for shape, spacing, share in grids:
         seeds = rng.random(shape) < share
         seeds.flat[rng.integers(seeds.size)] = True
         yield {

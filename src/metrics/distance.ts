@@ -2,9 +2,9 @@
  * Exact Euclidean distance to the nearest of a set of voxels, in millimetres, on an anisotropic grid.
  *
  * Separable lower envelopes of parabolas (Felzenszwalb & Huttenlocher, "Distance Transforms of Sampled Functions",
- * Theory of Computing 8, 2012): one sweep per axis, linear in the number of voxels. Instead of squared distances the first
- * two sweeps store *which* voxel is nearest, as 16-bit steps: 4 bytes a voxel rather than 8, with nothing rounded before
- * the last square root. The third sweep visits only the columns where somebody asks.
+ * Theory of Computing 8, 2012): one sweep per axis, linear in the number of voxels. Instead of squared distances the
+ * first two sweeps store *which* voxel is nearest, as 16-bit steps: 4 bytes a voxel rather than 8, with nothing rounded
+ * before the last square root. The third sweep visits only the columns where somebody asks.
  *
  * Distances run between voxel centres, as in scipy.ndimage.distance_transform_edt(~seeds, sampling=spacing).
  */
@@ -15,7 +15,8 @@ import type { Vec3 } from "../volume/types.ts";
 type Steps = Uint16Array | Uint32Array;
 
 /**
- * Distance in mm from every voxel to the nearest voxel where `seeds` is not 0; `Infinity` everywhere when there is none.
+ * Distance in mm from every voxel to the nearest voxel where `seeds` is not 0; `Infinity` everywhere when there is
+ * none.
  * @param seeds one number per voxel, x fastest, `size[0] × size[1] × size[2]` of them
  * @throws ShapeError when the length does not fit the size
  */
@@ -158,8 +159,8 @@ function newEnvelope(length: number): Envelope {
 }
 
 /**
- * Lower envelope of the parabolas `costs[i] + (spacing · (t − i))²`, in index coordinates t; infinite costs take no part.
- * Returns how many parabolas are left.
+ * Lower envelope of the parabolas `costs[i] + (spacing · (t − i))²`, in index coordinates t; infinite costs take no
+ * part. Returns how many parabolas are left.
  */
 function lowerEnvelope(costs: Float64Array, length: number, spacing: number, envelope: Envelope): number {
   const { vertex, from } = envelope;

@@ -1,4 +1,6 @@
-/** Scores of segmentations: overlap, surface distances in mm, volumes, and their summary over cases. Free of Node APIs. */
+/**
+ * Scores of segmentations: overlap, surface distances in mm, volumes, and their summary over cases. Free of Node APIs.
+ */
 export { distancesAt, distanceTransform } from "./distance.ts";
 export {
   type CaseScores,
@@ -10,6 +12,7 @@ export {
   type LabelArray,
   type LabelNames,
   listLabels,
+  meanOf,
   type OverlapCount,
   type Presence,
 } from "./segmentation.ts";

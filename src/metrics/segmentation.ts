@@ -5,8 +5,9 @@
  * - in both masks: everything is defined;
  * - in truth only, or in the prediction only: Dice and IoU are 0, distances are undefined (`null`);
  * - in neither: there is nothing to score, every score is `null` and stays out of means. Never −1, never a silent 1.
- * Precision needs predicted voxels and recall needs true ones; without them they are `null` too. `null` rather than NaN, so that
- * scores survive JSON.
+ *
+ * Precision needs predicted voxels and recall needs true ones; without them they are `null` too. `null` rather than
+ * NaN, so that scores survive JSON.
  */
 import { ConfigError, GeometryError, ShapeError } from "../errors.ts";
 import type { Vec3, VoxelArray } from "../volume/types.ts";
@@ -67,7 +68,8 @@ export interface EvaluationGrid {
 /**
  * Compares a prediction with the truth.
  * @param truth,prediction labels, `size[0] × size[1] × size[2]` each, x fastest
- * @throws ShapeError when an array does not fit `size`; GeometryError for a spacing that is not positive; ConfigError for bad labels
+ * @throws ShapeError when an array does not fit `size`; GeometryError for a spacing that is not positive; ConfigError
+ *   for bad labels
  */
 export function evaluateSegmentation(truth: LabelArray, prediction: LabelArray, grid: EvaluationGrid): CaseScores {
   const name = grid.case ?? "case";
@@ -222,7 +224,9 @@ function scoreClass(
   };
 }
 
-/** Works on the box around both masks: what lies outside it is background in both, as is what lies outside the image. */
+/**
+ * Works on the box around both masks: what lies outside it is background in both, as is what lies outside the image.
+ */
 function classDistances(
   { label, low, high }: LocatedCount,
   maps: { truth: ArrayLike<number>; prediction: ArrayLike<number> },

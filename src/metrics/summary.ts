@@ -1,10 +1,11 @@
 /**
  * Scores of many cases, summed up: per class and over classes, with a bootstrap interval for every mean.
  *
- * The interval is the percentile bootstrap over **cases** (Efron & Tibshirani, "An Introduction to the Bootstrap", ch. 13): cases are drawn
- * with replacement, as many as there are; the interval holds the middle `level` of the means so made. All classes and
- * measures share the same draws, so an interval of a mean over classes keeps their correlation within a case. It says how
- * far the mean would move with other cases of the same kind, not how a retrained network would differ.
+ * The interval is the percentile bootstrap over **cases** (Efron & Tibshirani, "An Introduction to the Bootstrap", ch.
+ * 13): cases are drawn with replacement, as many as there are; the interval holds the middle `level` of the means so
+ * made. All classes and measures share the same draws, so an interval of a mean over classes keeps their correlation
+ * within a case. It says how far the mean would move with other cases of the same kind, not how a retrained network
+ * would differ.
  */
 import { ConfigError } from "../errors.ts";
 import { random } from "../random.ts";
@@ -60,8 +61,8 @@ export interface SegmentationSummary {
   readonly cases: number;
   readonly classes: readonly ClassSummary[];
   /**
-   * Over classes: `mean` is the mean of the class means (every class weighs the same however often it is present), with the
-   * interval of that; median, deviation and extremes are of each case's own mean over its defined classes.
+   * Over classes: `mean` is the mean of the class means (every class weighs the same however often it is present), with
+   * the interval of that; median, deviation and extremes are of each case's own mean over its defined classes.
    */
   readonly overall: Readonly<Record<Measure, Statistic>>;
   readonly bootstrap: { readonly seed: number; readonly resamples: number; readonly level: number };

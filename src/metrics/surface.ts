@@ -1,14 +1,15 @@
 /**
  * Distances between the surfaces of two masks, in millimetres, and the measures read off them.
  *
- * **Surface voxels** are the voxels of a mask with at least one face neighbour (6 in 3D, 4 in 2D) outside it; a voxel at the edge of
- * the image counts as having its neighbour outside: mask ^ scipy.ndimage.binary_erosion(mask), as MONAI and MedPy
- * do. An axis of one voxel has no neighbours and takes no part, so a single slice is measured as the 2D image it is.
+ * **Surface voxels** are the voxels of a mask with at least one face neighbour (6 in 3D, 4 in 2D) outside it; a voxel
+ * at the edge of the image counts as having its neighbour outside: mask ^ scipy.ndimage.binary_erosion(mask), as MONAI
+ * and MedPy do. An axis of one voxel has no neighbours and takes no part, so a single slice is measured as the 2D image
+ * it is.
  *
- * **Definitions** are those of MONAI 1.x (`compute_hausdorff_distance`, `compute_average_surface_distance(symmetric=True)`):
- * the Hausdorff percentile is the larger of the two directed percentiles, percentiles interpolate linearly (NumPy's
- * default), the average is over both directions' voxels pooled. MedPy's `hd95` pools before it takes the percentile;
- * ask for `"pooled"` to compare with numbers made that way.
+ * **Definitions** are those of MONAI 1.x (`compute_hausdorff_distance`,
+ * `compute_average_surface_distance(symmetric=True)`): the Hausdorff percentile is the larger of the two directed
+ * percentiles, percentiles interpolate linearly (NumPy's default), the average is over both directions' voxels pooled.
+ * MedPy's `hd95` pools before it takes the percentile; ask for `"pooled"` to compare with numbers made that way.
  */
 import type { Vec3 } from "../volume/types.ts";
 import { distancesAt } from "./distance.ts";
@@ -62,7 +63,10 @@ export function surfaceVoxels(mask: Uint8Array, size: Vec3): Uint32Array {
   return Uint32Array.from(out);
 }
 
-/** The Hausdorff distance: how far the worst surface voxel of either mask lies from the other surface. NaN where undefined. */
+/**
+ * The Hausdorff distance: how far the worst surface voxel of either mask lies from the other surface. NaN where
+ * undefined.
+ */
 export function hausdorff(distances: SurfaceDistances): number {
   return hausdorffPercentile(distances, 100);
 }
@@ -93,7 +97,9 @@ export function averageSurfaceDistance({ truthToPrediction, predictionToTruth }:
   return sum / (truthToPrediction.length + predictionToTruth.length);
 }
 
-/** Percentile of ascending values, interpolated linearly between neighbours (NumPy's "linear"). NaN when there are none. */
+/**
+ * Percentile of ascending values, interpolated linearly between neighbours (NumPy's "linear"). NaN when there are none.
+ */
 export function percentile(ascending: ArrayLike<number>, percent: number): number {
   if (ascending.length === 0) return Number.NaN;
   const at = ((ascending.length - 1) * percent) / 100;

@@ -3,8 +3,8 @@ import type { CaseScores, ClassScores } from "./segmentation.ts";
 import { measures, type SegmentationSummary, type Statistic } from "./summary.ts";
 
 /**
- * What `evaluate --json` prints for a segmentation. The stable keys are `task`, `cases`, `dice`, `hd95Mm`, `perCase`; the rest says the
- * same in full.
+ * What `evaluate --json` prints for a segmentation. The stable keys are `task`, `cases`, `dice`, `hd95Mm`, `perCase`;
+ * the rest says the same in full.
  */
 export function evaluationJson(summary: SegmentationSummary, cases: readonly CaseScores[]) {
   const { overall, classes } = summary;

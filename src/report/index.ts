@@ -1,0 +1,16 @@
+/** Reports: one self-contained HTML file for a run, and its parts as pictures. */
+export { type CurveOptions, curvesSvg } from "./curves.ts";
+export type {
+  CaseLoader,
+  CaseVolumes,
+  Convention,
+  DataCredit,
+  EpochRecord,
+  Json,
+  MachineInfo,
+  ReportInput,
+} from "./input.ts";
+export { type OverlayOptions, overlayPng } from "./overlay.ts";
+export { renderReport, shownCases } from "./page.ts";
+export { type Plane, type PlaneView, planes, planeView } from "./slices.ts";
+export { writeReport } from "./write.ts";
