@@ -145,3 +145,31 @@ def dw_shift(g, x, dy, k, p, d, merge=1):
             y = g.transpose(g.reshape(y, [Co, merge, Ci]), [1, 0, 2])
         out.append(g.reshape(y, [merge, Co, Ci]))
     return g.concat(out, 0)
+
+
+def dw_rows9(g, x, dy, chunk=8, acc="sum"):
+    """k=3, stride 1, pad 1, few channels, large map. The 9 (depth, height) shifts come from one Gather of whole W-rows of x, the 3 width shifts
+    from slices of a W-padded dy; one product [9·Ci, P]·[3·Co, P]ᵀ then holds all 27 taps with only 12 copies instead of 27.
+    Depth is cut into chunks so that the copies stay in the cache. Result [Ci, 9, 3, Co] (tap-major after a small transpose)."""
+    N, Ci, D, H, W = x.shape
+    Co = dy.shape[1]
+    xz = g.concat([g.reshape(x, [N, Ci, D * H, W]), g.const(np.zeros((N, Ci, 1, W), np.float32))], 2)
+    dp = g.pad(dy, [0, 0, 0, 0, 1], [0, 0, 0, 0, 1])
+    parts = []
+    for d0 in range(0, D, chunk):
+        d1 = min(D, d0 + chunk)
+        P = (d1 - d0) * H * W
+        idx = np.full((3, 3, d1 - d0, H), D * H, np.int64)
+        for a in range(3):
+            for b in range(3):
+                for d in range(d0, d1):
+                    for h in range(H):
+                        if 0 <= d + a - 1 < D and 0 <= h + b - 1 < H:
+                            idx[a, b, d - d0, h] = (d + a - 1) * H + h + b - 1
+        A = g.reshape(g.gather(xz, idx.reshape(-1), 2), [N, Ci * 9, P])
+        B = g.concat([g.reshape(g.slice(dp, [d0, 2 - kw], [d1, 2 - kw + W], [2, 4]), [N, Co, P]) for kw in range(3)], 1)
+        parts.append(g.matmul(A, B, tb=1))
+    y = g.sum(parts)
+    y = g.op("ReduceSum", [y, g.ints([0])], y.shape[1:], keepdims=0) if N > 1 else g.reshape(y, y.shape[1:])
+    y = g.reshape(y, [Ci, 9, 3, Co])
+    return g.reshape(g.transpose(y, [3, 0, 1, 2]), [Co, Ci, 3, 3, 3])

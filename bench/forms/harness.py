@@ -13,9 +13,14 @@ import onnx
 from onnx import helper, numpy_helper, TensorProto
 import onnxruntime as ort
 
-THREADS = 2
+# FORMS_MODE=wall: two threads, wall clock (what counts, needs a quiet machine). FORMS_MODE=cpu: one thread, CPU time of that
+# thread (what a busy machine distorts least; says nothing about operators that ONNX Runtime does not parallelise).
+MODE = os.environ.get("FORMS_MODE", "wall")
+THREADS = 2 if MODE == "wall" else 1
+clock = time.perf_counter if MODE == "wall" else time.thread_time
 # One shared pool: with a pool per session, the spinning workers of the candidate before would eat the next one's core.
-ort.set_global_thread_pool_sizes(THREADS, 1)
+if THREADS == 2:
+    ort.set_global_thread_pool_sizes(2, 1)
 PAUSE = 0.004  # seconds between candidates, so that every pool has stopped spinning
 
 
@@ -164,7 +169,7 @@ class G:
 
 def session(model, threads=THREADS, options=None, profile=False):
     so = ort.SessionOptions()
-    if threads == THREADS:
+    if threads == 2:
         so.use_per_session_threads = False
     else:
         so.intra_op_num_threads = threads
@@ -203,10 +208,6 @@ class Runner:
     def run(self):
         self.s.run_with_iobinding(self.b)
 
-    def profile(self, reps=5):
-        """Milliseconds per operator kind and run, from ONNX Runtime's own profile (one thread or the shared pool alike)."""
-        return self.s
-
     def result(self):
         self.run()
         return [o.numpy().copy() for o in self.out]
@@ -231,9 +232,9 @@ def _torch_child(pipe):
         elif kind == "drop":
             jobs.clear(); pipe.send(None)
         else:
-            t = time.perf_counter()
+            t = clock()
             jobs[key]()
-            pipe.send(time.perf_counter() - t)
+            pipe.send(clock() - t)
 
 
 class Torch:
@@ -297,7 +298,7 @@ def compare(title, candidates, torch_job=None, rounds=15, gflop=None, check=True
                     print(f"   {name}: WRONG SHAPE {a.shape} {b_.shape}", flush=True)
 
         def go(r=r):
-            t = time.perf_counter(); r.run(); return time.perf_counter() - t
+            t = clock(); r.run(); return clock() - t
         runs[name] = go
     times = {k: [] for k in runs}
     t0 = time.perf_counter()
@@ -312,7 +313,7 @@ def compare(title, candidates, torch_job=None, rounds=15, gflop=None, check=True
             break
     base = min(times["torch"]) if "torch" in times else None
     if log:
-        print(f"## {title}" + (f"  [{gflop:.2f} GF]" if gflop else ""))
+        print(f"## {title}  ({MODE})" + (f"  [{gflop:.2f} GF]" if gflop else ""))
         for k, v in sorted(times.items(), key=lambda kv: min(kv[1])):
             m, md = min(v), float(np.median(v))
             print(f"   {k:34s} min {m:8.2f}  med {md:8.2f} ms" + (f"  {gflop / m * 1e3:6.0f} GF/s" if gflop else "")
