@@ -1,6 +1,6 @@
-"""The small network that the optimiser fixtures train, and weights by formula for any PyTorch module.
+"""The two networks that the optimiser fixtures train, and weights by formula for any PyTorch module.
 
-conv 3³ → batch norm → relu → conv 3³ stride 2 with bias → relu → global average → linear. No bias stands before the
+Both: conv 3³ → batch norm → relu → conv 3³ stride 2 with bias → relu → global average → linear. No bias stands before the
 batch norm: its gradient is zero but for rounding, and Adam would divide that noise by itself.
 """
 
@@ -24,6 +24,28 @@ class SmallNetwork(nn.Module):
     def forward(self, x):
         x = F.relu(self.bn1(self.conv1(x)))
         x = F.relu(self.conv2(x))
+        return self.fc(x.mean((2, 3, 4)))
+
+
+class WideNetwork(nn.Module):
+    """The kinds of layers whose weights lowering stores in its own layout: plain, dilated, strided and 1³, 32 channels."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv3d(1, 32, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm3d(32)
+        self.conv2 = nn.Conv3d(32, 32, 3, padding=1)
+        self.conv3 = nn.Conv3d(32, 40, 3, stride=2, padding=1, bias=False)
+        self.bn3 = nn.BatchNorm3d(40)
+        self.down = nn.Conv3d(32, 40, 1, stride=2, bias=False)
+        self.conv4 = nn.Conv3d(40, 32, 3, padding=2, dilation=2)
+        self.fc = nn.Linear(32, 3)
+
+    def forward(self, x):
+        x = F.relu(self.bn1(self.conv1(x)))
+        x = F.relu(self.conv2(x))
+        x = F.relu(self.bn3(self.conv3(x)) + self.down(x))
+        x = F.relu(self.conv4(x))
         return self.fc(x.mean((2, 3, 4)))
 
 

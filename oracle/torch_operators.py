@@ -91,6 +91,45 @@ def convolutions():
     conv("layer depthwise 32", 2, 32, 32, (28, 28), 3, stride=2, padding=1, groups=32)
 
 
+def wide_layers():
+    """Enough channels for the forms of convolutions that lowering chooses, on maps small enough to store."""
+    for d in DIMENSIONS:
+        odd, even = {2: ((7, 9), (8, 6)), 3: ((5, 4, 6), (4, 6, 4))}[d]
+        for n, size, kernel, stride, padding, dilation in (
+            (2, odd, 3, 1, 1, 1),
+            (3, even, 3, 2, 1, 1),
+            (1, odd, 3, 2, 1, 1),
+            (2, odd, 3, 1, 0, 1),
+            (1, odd, 2, 2, 0, 1),
+            (2, even, 2, 2, 0, 1),
+            (1, even, 4, 2, 1, 1),
+            (1, odd, 5, 1, 2, 1),
+            (2, even, 1, 1, 0, 1),
+            (1, odd, 1, 2, 0, 1),
+            (2, odd, 3, 3, 2, 1),
+            (1, (6, 5, 6)[:d], 3, 1, 2, 2),
+            (2, (5, 4, 3)[:d], 3, 1, 4, 4),
+            (1, (8, 7, 5)[:d], 3, 2, 2, 2),
+            (2, odd, (3, 1, 2)[:d], (2, 1, 1)[:d], (1, 0, 1)[:d], 1),
+            (1, (3, 2, 3)[:d], 3, 1, 1, 1),
+            (3, (1, 1, 1)[:d], 3, 1, 1, 1),
+            (1, (4, 3, 4)[:d], 2, 1, 3, 1),
+        ):
+            name = f"wide k{kernel} s{stride} p{padding} d{dilation} on {list(size)}"
+            conv(name, n, 32, 40, size, kernel, stride=stride, padding=padding, dilation=dilation)
+        conv("wide groups 2", 1, 64, 64, odd, 3, padding=1, groups=2)
+        for n, size, kernel, stride, padding, extra in (
+            (2, even, 2, 2, 0, 0),
+            (1, odd, 2, 2, 0, 0),
+            (1, (3, 2, 3)[:d], 3, 2, 1, 1),
+            (2, (3, 2, 3)[:d], 4, 2, 1, 0),
+            (1, odd, 3, 1, 1, 0),
+            (1, even, 1, 1, 0, 0),
+        ):
+            name = f"wide k{kernel} s{stride} p{padding} output padding {extra} on {list(size)}"
+            conv_transpose(name, n, 40, 32, size, kernel, stride=stride, padding=padding, output_padding=extra)
+
+
 def conv_transpose(name, n, ci, co, size, kernel, bias=True, stride=1, padding=0, output_padding=0, dilation=1, groups=1):
     d = len(size)
     kernel = (kernel,) * d if isinstance(kernel, int) else kernel
@@ -487,6 +526,7 @@ def functions():
 for group in (
     convolutions,
     transposed_convolutions,
+    wide_layers,
     pooling,
     normalisation,
     products,

@@ -21,7 +21,7 @@ from torch.optim.lr_scheduler import (
 )
 
 from torch_formula import formula, labels, stored, write
-from torch_network import SmallNetwork, fill_by_formula
+from torch_network import SmallNetwork, WideNetwork, fill_by_formula
 
 torch.set_num_threads(2)
 STEPS = 20
@@ -50,6 +50,10 @@ SETTINGS = [
     ("adamW", {"optimiser": "adamW", "lr": 0.01, "weightDecay": 0.1}),
     ("adamW, no decay on plain", {"optimiser": "adamW", "lr": 0.01, "weightDecay": 0.5, "groups": [NO_DECAY]}),
     ("adamW, fast head, clipped", {"optimiser": "adamW", "lr": 0.002, "weightDecay": 0.1, "groups": [FAST_HEAD], "clipNorm": 0.2}),
+    ("wide, sgd", {"network": "wide", "optimiser": "sgd", "lr": 0.02, "momentum": 0.9, "weightDecay": 1e-3}),
+    ("wide, sgd, clipped, accumulated", {"network": "wide", "optimiser": "sgd", "lr": 0.02, "momentum": 0.9, "clipNorm": 0.2, "accumulate": 2}),
+    ("wide, adam, frozen", {"network": "wide", "optimiser": "adam", "lr": 0.001, "groups": [{"parameters": ["conv2.weight"], "frozen": True}]}),
+    ("wide, adamW", {"network": "wide", "optimiser": "adamW", "lr": 0.001, "weightDecay": 0.1, "clipNorm": 0.2}),
     ("adamW, accumulated, cosine", {"optimiser": "adamW", "lr": 0.01, "weightDecay": 0.1, "accumulate": 2, "schedule": "cosine"}),
 ]
 
@@ -82,7 +86,7 @@ def make_optimiser(network, setting):
 
 
 def train(setting, dtype):
-    network = SmallNetwork()
+    network = WideNetwork() if setting.get("network") == "wide" else SmallNetwork()
     fill_by_formula(network)
     network.to(dtype).train()
     optimiser = make_optimiser(network, setting)

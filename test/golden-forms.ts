@@ -1,6 +1,6 @@
 /** The operator cases of `test/golden/operators.json` as medvox graphs, forward and gradients. */
 import * as m from "../src/graph/index.ts";
-import { type BuildingGraph, gradients, graph, type Tensor } from "../src/graph/index.ts";
+import { type BuildingGraph, cleanUp, encodeOnnx, gradients, graph, lower, type Tensor } from "../src/graph/index.ts";
 import { countOf, formula, type GoldenCase, inputNumbers } from "./golden-values.ts";
 
 export interface CaseGraph {
@@ -38,6 +38,28 @@ export function caseGraph(golden: GoldenCase): CaseGraph {
     for (const [k, i] of wanted.entries()) asked[`gradient_${i}`] = found[k];
   }
   return { graph: g, asked, feeds };
+}
+
+export interface EncodeOptions {
+  /** Nodes of com.microsoft. */
+  readonly contrib: boolean;
+  /** Fast equivalent forms. */
+  readonly lowering: boolean;
+}
+
+/** ONNX bytes of a case's graph, made as training makes them. */
+export function encodeCase({ graph: g, asked }: CaseGraph, { contrib, lowering }: EncodeOptions): Uint8Array {
+  if (!lowering) return g.toOnnx(asked, { contrib });
+  const names = Object.keys(asked);
+  const named = (tensors: readonly Tensor[]): Record<string, Tensor> =>
+    Object.fromEntries(names.map((name, i) => [name, tensors[i]]));
+  const clean = cleanUp(g, Object.values(asked));
+  const lowered = lower(clean.graph, named(clean.outputs));
+  const last = cleanUp(
+    lowered.graph,
+    names.map((name) => lowered.outputs[name]),
+  );
+  return encodeOnnx(last.graph, named(last.outputs), { contrib });
 }
 
 function arrayOf(dtype: "int64" | "bool" | undefined, numbers: ArrayLike<number>): m.TensorData {

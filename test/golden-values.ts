@@ -63,7 +63,14 @@ export function uniform(seed: number, count: number): Float64Array {
 
 /** low + (high − low)·u, rounded to float32. */
 export function formula(seed: number, count: number, low = -1, high = 1): Float32Array {
-  return Float32Array.from(uniform(seed, count), (u) => low + (high - low) * u);
+  return mapped(uniform(seed, count), (u) => low + (high - low) * u);
+}
+
+/** `Float32Array.from` walks an iterator, which is slow for the millions of values of a network. */
+function mapped(numbers: Float64Array, value: (u: number) => number): Float32Array {
+  const result = new Float32Array(numbers.length);
+  for (let i = 0; i < result.length; i++) result[i] = value(numbers[i]);
+  return result;
 }
 
 export function countOf(shape: readonly number[]): number {
@@ -118,4 +125,30 @@ export function expectGolden(
     const norm = Math.sqrt(data.reduce((a, v) => a + v * v, 0));
     expect(Math.abs(norm - golden.norm) / golden.norm, `${what}: norm`).toBeLessThanOrEqual(TOLERANCE);
   }
+}
+
+/**
+ * Values by formula for a network's parameters and buffers, the rule of the MedicalNet fixtures: names in plain string
+ * order, the k-th filled from seed k + 1000.
+ * @param transposed names of transposed convolutions' weights, [Ci, Co, k…]
+ */
+export function parametersByFormula(
+  shapes: ReadonlyMap<string, readonly number[]>,
+  transposed: ReadonlySet<string> = new Set(),
+): Map<string, Float32Array> {
+  const names = [...shapes.keys()].sort((a, b) => (a < b ? -1 : 1));
+  return new Map(
+    names.map((name, k) => {
+      const shape = shapes.get(name)!;
+      const fan = countOf(shape.slice(2)) * shape[transposed.has(name) ? 0 : 1];
+      const value = name.endsWith("running_var")
+        ? (u: number) => 0.5 + u
+        : name.endsWith("running_mean") || !name.endsWith("weight")
+          ? (u: number) => 0.2 * (u - 0.5)
+          : shape.length > 1
+            ? (u: number) => (u - 0.5) * 2 * Math.sqrt(3 / fan) * 1.2
+            : (u: number) => 0.75 + 0.5 * u;
+      return [name, mapped(uniform(k + 1000, countOf(shape)), value)];
+    }),
+  );
 }
