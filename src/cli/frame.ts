@@ -30,8 +30,6 @@ export async function runCommandLine(
   commands: readonly CommandEntry[],
   io: FrameIo,
 ): Promise<0 | 1 | 2> {
-  const asked = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
-  const json = asked.includes("--json");
   const progress = streamProgress(io.stderr);
   if (argv.length === 0) {
     io.stderr.write(overview(commands));
@@ -56,16 +54,27 @@ export async function runCommandLine(
     const context = { signal: io.signal, progress, style: styleFor(io.stdout), force: parsed.options.force === true };
     const outcome = await module.run(context, parsed.options, ...parsed.args);
     progress.clear();
-    io.stdout.write(json ? toJson(outcome.document) : withNewline(outcome.text));
+    io.stdout.write(has(argv, "--json") ? toJson(outcome.document) : withNewline(outcome.text));
     return outcome.ok === false ? 1 : 0;
   } catch (error) {
     progress.clear();
-    const failure = describeFailure(error);
-    if (json) io.stdout.write(toJson({ error: { code: failure.code, message: failure.message } }));
-    io.stderr.write(withNewline(failure.text));
-    if (asked.includes("--debug")) io.stderr.write(withNewline(stackOf(error)));
-    return failure.exitCode;
+    return reportFailure(error, argv, io);
   }
+}
+
+/** Prints what went wrong as the command line asks for it; returns the exit status. */
+export function reportFailure(error: unknown, argv: readonly string[], io: Pick<FrameIo, "stdout" | "stderr">): 1 | 2 {
+  const failure = describeFailure(error);
+  if (has(argv, "--json")) io.stdout.write(toJson({ error: { code: failure.code, message: failure.message } }));
+  io.stderr.write(withNewline(failure.text));
+  if (has(argv, "--debug")) io.stderr.write(withNewline(stackOf(error)));
+  return failure.exitCode;
+}
+
+/** Whether a flag of the frame was given; needed before, and where, the command line cannot be parsed. */
+function has(argv: readonly string[], flag: string): boolean {
+  const end = argv.indexOf("--");
+  return (end < 0 ? argv : argv.slice(0, end)).includes(flag);
 }
 
 type Parsed = { help: string } | { options: Record<string, unknown>; args: unknown[] };

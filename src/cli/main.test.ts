@@ -218,6 +218,13 @@ describe("Ctrl-C", () => {
   });
 });
 
+it("tells an error that nobody awaited like every other", () => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [stoppable, "crash", "--json"], { encoding: "utf8" });
+  expect(status).toBe(1);
+  expect(JSON.parse(stdout)).toEqual({ error: { code: "E_INTERNAL", message: "RangeError: out of the blue" } });
+  expect(stderr).not.toMatch(/\n {4}at /);
+});
+
 describe("a pipe", () => {
   it("gets a long document whole", () => {
     const { stdout } = spawnSync(process.execPath, [stoppable, "long", "--json"], { encoding: "utf8", maxBuffer: 1e8 });

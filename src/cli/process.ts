@@ -1,5 +1,5 @@
 /** The process around the frame: signals, broken pipes, output that is still under way, and the exit status. */
-import { runCommandLine } from "./frame.ts";
+import { reportFailure, runCommandLine } from "./frame.ts";
 import type { CommandEntry } from "./table.ts";
 
 /** Runs the process's own command line with these commands, and ends the process. */
@@ -23,10 +23,16 @@ export async function runProcess(commands: readonly CommandEntry[]): Promise<nev
     });
   }
 
-  const status = await runCommandLine(process.argv.slice(2), commands, { stdout, stderr, signal: stop.signal });
+  const argv = process.argv.slice(2);
+  const io = { stdout, stderr, signal: stop.signal };
+  // An error thrown outside any awaited call (in a timer, an event) is a fault; it is told like every other.
+  process.on("uncaughtException", (error) => void leave(reportFailure(error, argv, io)));
+  return leave(await runCommandLine(argv, commands, io));
+}
 
-  // Output to a pipe is asynchronous: leave only when it is through, and then leave, whatever still holds the process.
-  for (const stream of [stdout, stderr]) {
+/** Output to a pipe is asynchronous: leave only when it is through, and then leave, whatever still holds the process. */
+async function leave(status: number): Promise<never> {
+  for (const stream of [process.stdout, process.stderr]) {
     await new Promise<void>((done) => {
       if (stream.destroyed) done();
       else stream.write("", () => done());

@@ -1,5 +1,5 @@
 // A command line around the built frame whose commands run until they are stopped: for the signal tests of
-// src/cli/main.test.ts. `work` looks at its signal after each step, `deaf` never does.
+// src/cli/main.test.ts. `work` looks at its signal after each step, `deaf` never does, `crash` throws where nobody awaits.
 import { setTimeout } from "node:timers/promises";
 import { interrupted } from "../../dist/cli/failure.js";
 import { runProcess } from "../../dist/cli/process.js";
@@ -19,6 +19,13 @@ await runProcess([
     progress.note("step 1");
     await setTimeout(60_000);
     return { document: {}, text: "never stopped" };
+  }),
+  command("crash", async () => {
+    setImmediate(() => {
+      throw new RangeError("out of the blue");
+    });
+    await setTimeout(60_000);
+    return { document: {}, text: "never crashed" };
   }),
   command("long", async () => ({ document: { text: "x".repeat(5_000_000) }, text: "x\n".repeat(2_500_000) })),
 ]);
