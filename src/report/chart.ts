@@ -11,7 +11,7 @@ import { classColors } from "./theme.ts";
 
 export const chartWidth = 360;
 export const chartHeight = 220;
-const frame = { left: 42, right: 352, top: 10, bottom: 186 };
+const frame = { left: 48, right: 352, top: 10, bottom: 186 };
 
 export interface Series {
   readonly name: string;

@@ -40,7 +40,7 @@ export async function renderReport(input: ReportInput, load?: CaseLoader): Promi
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta http-equiv="Content-Security-Policy" content="${trusted(policy)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="generator" content="medvox ${machine.versions.medvox ?? ""}">

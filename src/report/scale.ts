@@ -8,8 +8,10 @@ export interface Scale {
 /** A linear axis over round numbers that hold `low` to `high`, with about `count` ticks. */
 export function linearScale(low: number, high: number, [from, to]: readonly [number, number], count = 5): Scale {
   let [a, b] = [low, high];
-  if (a === b) {
-    const room = Math.abs(a) || 1;
+  const size = Math.max(Math.abs(a), Math.abs(b));
+  // Values that differ by rounding only count as one value, which then lies in the middle.
+  if (b - a < 1e-9 * size || size < 1e-300) {
+    const room = size < 1e-300 ? 1 : size;
     [a, b] = [a - room / 2, b + room / 2];
   }
   const step = roundStep((b - a) / Math.max(1, count - 1));
