@@ -72,8 +72,8 @@ export function caseFigure(
     const place = `slice ${index + 1} of ${image.size[through]}`;
     const said = `${scores.case}, ${plane} ${place}: outlines of truth (solid) and prediction (dashed)`;
     const aspect = width / height;
-    // Rows of equal height: each picture grows in proportion to its width.
-    return markup`<figure style="flex:${round(aspect)} 1 ${Math.round(150 * aspect)}px"><div class="picture">
+    // Rows of equal height: each picture grows in proportion to its width (by more than 1, so that one alone fills a row).
+    return markup`<figure style="flex:${round(100 * aspect)} 1 ${Math.round(150 * aspect)}px"><div class="picture">
 <svg viewBox="0 0 ${round(width)} ${round(height)}" role="img" aria-label="${said}">
 <image href="${trusted(source)}" width="${round(width)}" height="${round(height)}" preserveAspectRatio="none"/>
 <g transform="scale(${gray.pitchMm[0] / 2} ${gray.pitchMm[1] / 2})">${drawn}</g>
