@@ -9,11 +9,11 @@ export function isVolumeName(name: string): boolean {
 
 /**
  * One id per image. File names where they are all different; otherwise, as in `p001/t1.nii.gz`, `p002/t1.nii.gz`, the
- * path from `root` with `_` between its parts, for all of them alike.
+ * path from `root` with `_` between its parts, for all of them alike. An image listed twice has one id.
  */
 export function caseIds(images: readonly string[], root: string): string[] {
   const names = images.map(caseName);
-  if (new Set(names).size === names.length) return names;
+  if (new Set(names).size === new Set(images).size) return names;
   return images.map((image, i) => {
     const folders = relative(root, image).split(sep).slice(0, -1);
     return [...folders.filter((part) => part !== ".."), names[i]].join("_");

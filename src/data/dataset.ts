@@ -9,7 +9,7 @@
  * Opening reads lists and file names, not voxels, except to find out the labels where nothing declares them.
  */
 import { readFile, stat } from "node:fs/promises";
-import { basename, dirname, extname, join, resolve } from "node:path";
+import { basename, extname, join, resolve } from "node:path";
 import { ConfigError, DataError } from "../errors.ts";
 import { readDecathlon } from "./decathlon.ts";
 import { readFolders } from "./folders.ts";
@@ -61,8 +61,11 @@ export type OpenedDataset = Omit<Dataset, "labels" | "labelsFrom"> & { readonly 
 export interface OpenOptions {
   /** What label values mean, where the data set does not say: `{ 0: "background", 1: "spleen" }`. */
   readonly labels?: Readonly<Record<number, string>>;
-  /** Read the label files where the data set does not declare its labels. Default true. */
-  readonly discoverLabels?: boolean;
+  /**
+   * For `verifyDataset`, which reports rather than refuses: label files are not read to discover labels, and a case that
+   * is listed again gets the id `case#2`. Default false.
+   */
+  readonly lenient?: boolean;
   readonly signal?: AbortSignal;
   /** Called while labels are discovered, after each file. */
   readonly onProgress?: (done: number, total: number) => void;
@@ -74,12 +77,13 @@ export interface OpenOptions {
  * data set.
  */
 export async function openDataset(path: string, options: OpenOptions = {}): Promise<Dataset> {
-  const opened = await openDescription(resolve(path), path);
+  const listed = await openDescription(resolve(path), path);
+  const opened = options.lenient ? numberRepeated(listed) : listed;
   checkUnique(opened);
   const given = options.labels && Object.entries(options.labels).map(([k, name]) => ({ index: Number(k), name }));
   const declared = given ?? opened.labels;
   if (declared) return { ...opened, labels: sortLabels(declared, opened.source), labelsFrom: "declared" };
-  if (options.discoverLabels === false) return { ...opened, labels: [], labelsFrom: "discovered" };
+  if (options.lenient) return { ...opened, labels: [], labelsFrom: "discovered" };
   const labels = await discoverLabels(opened.cases, options.signal, options.onProgress);
   return { ...opened, labels, labelsFrom: "discovered" };
 }
@@ -145,20 +149,24 @@ export function sortLabels(labels: readonly LabelClass[], file: string): readonl
   return sorted;
 }
 
+function numberRepeated(dataset: OpenedDataset): OpenedDataset {
+  const times = new Map<string, number>();
+  const number = (item: DataCase): DataCase => {
+    const time = (times.get(item.id) ?? 0) + 1;
+    times.set(item.id, time);
+    return time === 1 ? item : { ...item, id: `${item.id}#${time}` };
+  };
+  return { ...dataset, cases: dataset.cases.map(number), test: dataset.test.map(number) };
+}
+
 function checkUnique(dataset: OpenedDataset): void {
   const seen = new Map<string, DataCase>();
   for (const item of [...dataset.cases, ...dataset.test]) {
     const other = seen.get(item.id);
     if (other) {
-      throw new DataError(
-        `${dataset.source}: two cases are called ${item.id} (${other.image} and ${item.image}); ids must be unique`,
-      );
+      const images = other.image === item.image ? `${item.image} twice` : `${other.image} and ${item.image}`;
+      throw new DataError(`${dataset.source}: two cases are called ${item.id} (${images}); ids must be unique`);
     }
     seen.set(item.id, item);
   }
-}
-
-/** The folder that a description's relative paths start from. */
-export function rootOf(file: string): string {
-  return dirname(file);
 }

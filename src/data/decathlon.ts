@@ -7,11 +7,11 @@
  * | channels | `modality` | `channel_names` |
  * | cases | `training` and `test` lists | found in `imagesTr`, `labelsTr`, one file per channel |
  */
-import { isAbsolute, resolve } from "node:path";
+import { dirname, isAbsolute, resolve } from "node:path";
 import { z } from "zod";
 import { DataError } from "../errors.ts";
 import { caseIds } from "./case-id.ts";
-import { type DataCase, type LabelClass, type OpenedDataset, rootOf } from "./dataset.ts";
+import type { DataCase, LabelClass, OpenedDataset } from "./dataset.ts";
 import { checkDescription, nonEmptyPath } from "./description.ts";
 import { casesInFolders } from "./folders.ts";
 
@@ -34,7 +34,7 @@ const description = z.object({
  */
 export async function readDecathlon(document: unknown, file: string): Promise<OpenedDataset> {
   const given = checkDescription(description, document, file);
-  const root = rootOf(file);
+  const root = dirname(file);
   const common = {
     name: given.name ?? root.split(/[\\/]/).at(-1) ?? "data set",
     root,

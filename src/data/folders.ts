@@ -38,6 +38,13 @@ export async function casesInFolders(
     const label = labels.get(item.id);
     return label === undefined ? item : { ...item, label: join(root, "labelsTr", label) };
   });
+  // A label on its own: its image is missing, and whoever opens the case will be told which file that is.
+  const seen = new Set(cases.map((item) => item.id));
+  for (const [id, file] of labels) {
+    if (seen.has(id)) continue;
+    const image = join(root, "imagesTr", suffixed ? file.replace(id, `${id}_0000`) : file);
+    cases.push({ id, image, label: join(root, "labelsTr", file) });
+  }
   const tests = (await volumesIn(join(root, "imagesTs"))) ?? [];
   const test = group(tests, suffixed, join(root, "imagesTs")).map((item): DataCase => ({ ...item, split: "test" }));
   return { cases, test };

@@ -3,12 +3,12 @@
  * Columns: `image`, and optionally `label`, `case` (its id), `split` (`train`, `validation`, `test`) and `group` (the
  * patient). Relative paths start from the list's folder.
  */
-import { basename, extname, isAbsolute, resolve } from "node:path";
+import { basename, dirname, extname, isAbsolute, resolve } from "node:path";
 import { z } from "zod";
 import { DataError } from "../errors.ts";
 import { caseIds } from "./case-id.ts";
 import { parseCsv } from "./csv.ts";
-import { type DataCase, type OpenedDataset, rootOf } from "./dataset.ts";
+import type { DataCase, OpenedDataset } from "./dataset.ts";
 import { checkDescription, nonEmptyPath } from "./description.ts";
 
 const row = z.object({
@@ -80,7 +80,7 @@ function datasetOf(
   where: (row: number) => string,
 ): OpenedDataset {
   if (rows.length === 0) throw new DataError(`${file}: no cases in it`);
-  const root = rootOf(file);
+  const root = dirname(file);
   const place = (path: string) => (isAbsolute(path) ? path : resolve(root, path));
   const ids = caseIds(
     rows.map((r) => place(r.image)),

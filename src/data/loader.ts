@@ -44,7 +44,7 @@ export interface LoaderOptions {
   readonly targetType?: "int32" | "float32" | "none";
   /** Batches prepared ahead. Default workers + 1. */
   readonly prefetch?: number;
-  /** Memory for prepared cases. Default 2 GiB. */
+  /** Memory for prepared cases. Default: a quarter of what the machine has free, at least 512 MiB. */
   readonly cacheBytes?: number;
   readonly signal?: AbortSignal;
 }
@@ -70,6 +70,8 @@ export interface Loader {
   batches(epoch: number, fromStep?: number): AsyncGenerator<Batch, void, undefined>;
   /** Hands arrays back to be filled again. Optional; arrays that were transferred elsewhere are ignored. */
   recycle(arrays: { readonly input?: Float32Array; readonly target?: Float32Array | Int32Array }): void;
+  /** Finished batches that wait to be taken. */
+  ready(): number;
   /** Bytes and number of cases held in memory. */
   cached(): { readonly bytes: number; readonly cases: number };
   close(): Promise<void>;
@@ -83,6 +85,7 @@ interface Position {
 /** A batch on its way: dispatched, perhaps done, not yet taken. */
 interface Pending extends Position {
   readonly task: number;
+  done: boolean;
   readonly answer: Promise<Extract<WorkerAnswer, { input: Float32Array }>>;
   readonly resolve: (answer: Extract<WorkerAnswer, { input: Float32Array }>) => void;
   readonly reject: (error: unknown) => void;
@@ -100,13 +103,16 @@ interface Thread {
  */
 export function createLoader(options: LoaderOptions): Loader {
   const { batch, patch, seed, prepare, signal, shuffle = true, crop = "random", targetType = "int32" } = options;
-  const { workers = 1, prefetch = workers + 1, cacheBytes = 2 ** 31, foregroundProbability = 1 / 3 } = options;
+  const { workers = 1, prefetch = workers + 1, foregroundProbability = 1 / 3 } = options;
+  const { cacheBytes = Math.max(2 ** 29, process.availableMemory() / 4) } = options;
   checkOptions(options, workers, prefetch, targetType);
   signal?.throwIfAborted();
   const augmentation = resolveAugmentation(options.augmentation ?? "none");
   const cases = sortById(options.cases);
   const stepsPerEpoch = options.stepsPerEpoch ?? Math.ceil(cases.length / batch);
   const order = caseOrder(cases.length, seed, shuffle);
+  const targetBytes = 4 * batch * patch[0] * patch[1] * patch[2];
+  const inputBytes = targetBytes * prepare.channels;
 
   const cache = new Map<number, PreparedCase>();
   let cachedBytes = 0;
@@ -168,8 +174,12 @@ export function createLoader(options: LoaderOptions): Loader {
       pending?.reject(new DataError(answer.error.message));
     } else {
       for (const { index, sample } of answer.prepared) keep(index, sample);
-      if (pending) pending.resolve(answer);
-      else recycle({ input: answer.input, target: answer.target ?? undefined });
+      if (pending) {
+        pending.done = true;
+        pending.resolve(answer);
+      } else {
+        recycle({ input: answer.input, target: answer.target ?? undefined });
+      }
     }
     dispatch();
   }
@@ -196,13 +206,13 @@ export function createLoader(options: LoaderOptions): Loader {
         const index = order(epoch, position);
         return { index, case: cases[index], position, cached: cache.get(index) };
       });
-      const input = spareInputs.pop();
-      const target = spareTargets.pop();
+      const input = spareOf(spareInputs, inputBytes);
+      const target = spareOf(spareTargets, targetBytes);
       const message: BatchTask = { kind: "batch", task: ++tasks, epoch, items, input, target };
       const { promise, resolve, reject } = withResolvers<Extract<WorkerAnswer, { input: Float32Array }>>();
       // A batch prepared ahead may fail before anyone asks for it; whoever does gets the error then.
       promise.catch(() => {});
-      ahead.push({ task: tasks, epoch, step, answer: promise, resolve, reject });
+      ahead.push({ task: tasks, epoch, step, done: false, answer: promise, resolve, reject });
       thread.busy = true;
       thread.worker.postMessage(
         message,
@@ -268,8 +278,6 @@ export function createLoader(options: LoaderOptions): Loader {
     }
   }
 
-  const inputBytes = 4 * batch * prepare.channels * patch[0] * patch[1] * patch[2];
-  const targetBytes = 4 * batch * patch[0] * patch[1] * patch[2];
   function recycle({ input, target }: Parameters<Loader["recycle"]>[0]): void {
     reuse(spareInputs, input, inputBytes);
     if (targetType !== "none") reuse(spareTargets, target, targetBytes);
@@ -282,10 +290,17 @@ export function createLoader(options: LoaderOptions): Loader {
     if (spare.length <= prefetch) spare.push(buffer);
   }
 
+  /** A buffer to fill again, unless its owner transferred it away after recycling it. */
+  function spareOf(spare: ArrayBuffer[], bytes: number): ArrayBuffer | undefined {
+    for (let buffer = spare.pop(); buffer; buffer = spare.pop()) if (buffer.byteLength === bytes) return buffer;
+    return undefined;
+  }
+
   return {
     stepsPerEpoch,
     batches,
     recycle,
+    ready: () => ahead.filter((pending) => pending.done).length,
     cached: () => ({ bytes: cachedBytes, cases: cache.size }),
     close: async () => {
       if (closed) return;

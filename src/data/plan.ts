@@ -11,6 +11,7 @@
  */
 import { DataError } from "../errors.ts";
 import type { Vec3 } from "../volume/types.ts";
+import { counted } from "./counted.ts";
 import type { Dataset, LabelClass } from "./dataset.ts";
 import type { Fingerprint } from "./fingerprint.ts";
 import type { IntensityScheme, Preprocessing } from "./preprocess.ts";
@@ -54,7 +55,7 @@ export function makePlan(dataset: Dataset, fingerprint: Fingerprint, choices: Pl
   const odd = cases.find((c) => c.channels !== channels);
   if (odd) {
     throw new DataError(
-      `${odd.id}: image has ${odd.channels} channels, ${cases[0].id} has ${channels}; all must agree`,
+      `${odd.id}: image has ${counted(odd.channels, "channel")}, ${cases[0].id} has ${channels}; all must agree`,
     );
   }
   const axes = [0, 1, 2] as const;

@@ -26,6 +26,7 @@ import {
   type VoxelArray,
   zScore,
 } from "../volume/index.ts";
+import { counted } from "./counted.ts";
 
 export type IntensityScheme =
   /** Mean 0, standard deviation 1 per channel, after clipping to percentiles of the image (MRI). */
@@ -71,7 +72,9 @@ export interface PreprocessedImage {
 export function preprocess(image: Volume, spec: Preprocessing): PreprocessedImage {
   const name = image.name ?? "image";
   if (image.channels !== spec.channels) {
-    throw new DataError(`${name}: image has ${image.channels} channels, the plan was made for ${spec.channels}`);
+    throw new DataError(
+      `${name}: image has ${counted(image.channels, "channel")}, the plan was made for ${spec.channels}`,
+    );
   }
   const onGrid = toWorkingGrid(asFloat32(image), spec, "linear");
   checkFinite(onGrid, name);
@@ -167,7 +170,9 @@ function checkFinite(volume: Volume<Float32Array>, name: string): void {
   let bad = 0;
   for (let i = 0; i < volume.data.length; i++) if (!Number.isFinite(volume.data[i])) bad++;
   if (bad > 0)
-    throw new DataError(`${name}: image has ${bad} voxels that are NaN or infinite; medvox verify lists such cases`);
+    throw new DataError(
+      `${name}: image has ${counted(bad, "voxel")} with NaN or infinity; medvox verify lists such cases`,
+    );
 }
 
 function toClasses(

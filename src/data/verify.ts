@@ -10,6 +10,7 @@ import { GeometryError } from "../errors.ts";
 import { readVolume } from "../files/index.ts";
 import { gridDifference, spacingOf } from "../volume/affine.ts";
 import type { Grid, Vec3, Volume } from "../volume/types.ts";
+import { counted } from "./counted.ts";
 import type { DataCase, Dataset, LabelClass } from "./dataset.ts";
 import { countLabels } from "./labels.ts";
 import { scanVoxels } from "./scan.ts";
@@ -222,7 +223,7 @@ async function verifyImage(
     const scan = scanVoxels(volume);
     hash += scan.hash;
     if (scan.notFinite > 0) {
-      report("error", "not-finite", `${what} has ${voxels(scan.notFinite)} that are NaN or infinite`);
+      report("error", "not-finite", `${what} has ${counted(scan.notFinite, "voxel")} with NaN or infinity`);
     }
     if (!(scan.max > scan.min)) {
       const value = Number.isNaN(scan.min) ? "no finite value" : `the value ${scan.min} everywhere`;
@@ -237,11 +238,13 @@ async function verifyImage(
     const rule = dataset.modality.length
       ? `${basename(dataset.source)} says ${seen.channels}`
       : `others have ${seen.channels}`;
-    report("error", "channels", `image has ${channels} channel${channels === 1 ? "" : "s"}, ${rule}`);
+    report("error", "channels", `image has ${counted(channels, "channel")}, ${rule}`);
   }
   const twin = seen.images.get(hash);
   if (twin === undefined) seen.images.set(hash, item);
-  else {
+  else if (twin.image === item.image) {
+    report("error", "duplicate", `image ${relative(dataset.root, item.image)} is listed before, as ${twin.id}`);
+  } else {
     const leak = !trained && dataset.cases.includes(twin);
     const rule = leak ? "a test case must not be trained on" : "keep one of them, or both on one side of a split";
     report(leak ? "error" : "warning", "duplicate", `image has the same voxels as ${twin.id}: ${rule}`);
@@ -276,14 +279,18 @@ function verifyLabel(
   const { counts, fractional, fractionalExample } = countLabels(label.data);
   if (fractional > 0) {
     const value = Number(fractionalExample?.toPrecision(6));
-    report("error", "fractional-label", `label has ${voxels(fractional)} that are no whole number, such as ${value}`);
+    report(
+      "error",
+      "fractional-label",
+      `label has ${counted(fractional, "voxel")} without a whole number, such as ${value}`,
+    );
   }
   const values = [...counts.keys()].sort((a, b) => a - b);
   if (dataset.labelsFrom === "declared") {
     const known = new Set(dataset.labels.map((c) => c.index));
     for (const value of values) {
       if (known.has(value)) continue;
-      const fact = `${voxels(counts.get(value) as number)} with label ${value}`;
+      const fact = `${counted(counts.get(value) as number, "voxel")} with label ${value}`;
       report("warning", "unknown-label", `${fact}, ${basename(dataset.source)} knows ${indexText(dataset.labels)}`);
     }
   }
@@ -293,13 +300,11 @@ function verifyLabel(
     const { hash } = scanVoxels(label);
     const twin = seen.labels.get(hash);
     if (twin === undefined) seen.labels.set(hash, item);
-    else report("warning", "duplicate", `label has the same voxels as that of ${twin.id}`);
+    // The same case listed again was reported with its image.
+    else if (twin.image !== item.image)
+      report("warning", "duplicate", `label has the same voxels as that of ${twin.id}`);
   }
   return Object.fromEntries(values.map((value) => [value, counts.get(value) as number]));
-}
-
-function voxels(count: number): string {
-  return `${count} voxel${count === 1 ? "" : "s"}`;
 }
 
 /** `0–2`, or `0, 1, 5` where values are left out. */

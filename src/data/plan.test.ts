@@ -1,0 +1,193 @@
+import { existsSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { DataError } from "../errors.ts";
+import { affineFromSpacing } from "../volume/affine.ts";
+import type { Dataset } from "./dataset.ts";
+import { openDataset } from "./dataset.ts";
+import { type Fingerprint, fingerprintOf } from "./fingerprint.ts";
+import { makePlan, patchFor } from "./plan.ts";
+import { imageOf, labelOf, soundCases, writeDecathlon } from "./test/made-up.ts";
+
+describe("patchFor", () => {
+  it.each([
+    [
+      [36, 50, 35],
+      [48, 64, 48],
+    ],
+    [
+      [32, 48, 64],
+      [64, 48, 32],
+    ],
+    [
+      [20, 1, 30],
+      [32, 1, 32],
+    ],
+    [
+      [512, 512, 90],
+      [96, 96, 96],
+    ],
+    [
+      [400, 400, 20],
+      [32, 160, 160],
+    ],
+  ] as const)("median %j (x, y, z) gives %j (D, H, W)", (median, patch) => {
+    const got = patchFor(median, 96 ** 3);
+    expect(got).toEqual(patch);
+    expect(got[0] * got[1] * got[2]).toBeLessThanOrEqual(96 ** 3);
+  });
+});
+
+describe("fingerprintOf", () => {
+  it("measures size and spacing along the axes of the body, whatever order the file has", async () => {
+    // Voxel axes run S, R, A.
+    const affine = [0, 2, 0, 0, 0, 0, 3, 0, 4, 0, 0, 0, 0, 0, 0, 1];
+    const root = await writeDecathlon([
+      { id: "a", image: imageOf([5, 6, 7], 1, affine), label: labelOf([5, 6, 7], 0, affine) },
+    ]);
+    const { cases } = await fingerprintOf(await openDataset(root));
+    expect(cases[0].size).toEqual([6, 7, 5]);
+    expect(cases[0].spacingMm).toEqual([2, 3, 4]);
+  });
+
+  it("measures intensities of the image and of the foreground", async () => {
+    const image = imageOf([4, 4, 4], 1);
+    image.data.fill(0);
+    image.data.fill(100, 0, 8);
+    const label = labelOf([4, 4, 4], 0);
+    label.data.fill(0);
+    label.data.fill(1, 0, 8);
+    const root = await writeDecathlon([{ id: "a", image, label }]);
+    const { cases, foreground } = await fingerprintOf(await openDataset(root));
+    expect(cases[0].intensity[0]).toMatchObject({ low: 0, median: 0, high: 100, mean: 12.5 });
+    expect(cases[0].labelVoxels).toEqual({ 0: 56, 1: 8 });
+    expect(foreground[0]).toEqual({ low: 100, median: 100, high: 100, mean: 100, sd: 0 });
+  });
+
+  it("stops when told to, and reports progress", async () => {
+    const dataset = await openDataset(await writeDecathlon(soundCases(3)));
+    const controller = new AbortController();
+    const seen: string[] = [];
+    const stopped = fingerprintOf(dataset, {
+      signal: controller.signal,
+      onProgress: (done, total, id) => {
+        seen.push(`${done}/${total} ${id}`);
+        controller.abort();
+      },
+    });
+    await expect(stopped).rejects.toThrow(/abort/i);
+    expect(seen).toEqual(["1/3 case_00"]);
+  });
+});
+
+describe("makePlan", () => {
+  const dataset = (modality: string[]): Dataset => ({
+    name: "D",
+    root: "/",
+    source: "/dataset.json",
+    labels: [
+      { index: 0, name: "background" },
+      { index: 4, name: "spleen" },
+    ],
+    labelsFrom: "declared",
+    modality,
+    cases: [],
+    test: [],
+  });
+  const intensity = [{ low: -900, median: 0, high: 300, mean: 10, sd: 100 }];
+  const of = (spacing: [number, number, number][], channels = 1): Fingerprint => ({
+    orientation: "RAS",
+    cases: spacing.map((spacingMm, i) => ({
+      id: `c${i}`,
+      size: [100, 100, 40],
+      spacingMm,
+      channels,
+      intensity,
+      labelVoxels: {},
+    })),
+    foreground: [{ low: -50.5, median: 90, high: 180.25, mean: 88.125, sd: 30.5 }],
+  });
+
+  it("takes the median spacing per axis and the median size at it", () => {
+    const plan = makePlan(
+      dataset(["MRI"]),
+      of([
+        [1, 1, 5],
+        [0.5, 1, 2],
+        [2, 1, 2],
+      ]),
+    );
+    expect(plan.preprocessing.spacingMm).toEqual([1, 1, 2]);
+    expect(plan.medianSize).toEqual([100, 100, 40]);
+    expect(plan.preprocessing.labels).toEqual([0, 4]);
+    expect(plan.patch).toEqual([48, 112, 112]);
+    expect(plan.batch).toBe(2);
+  });
+
+  it("normalises MRI per image and CT by the foreground of the set", () => {
+    expect(makePlan(dataset(["MRI"]), of([[1, 1, 1]])).preprocessing.intensity).toEqual({
+      kind: "zscore",
+      clipPercentile: [0.5, 99.5],
+    });
+    expect(makePlan(dataset(["CT"]), of([[1, 1, 1]])).preprocessing.intensity).toEqual({
+      kind: "ctWindow",
+      low: -50.5,
+      high: 180.25,
+      mean: 88.125,
+      sd: 30.5,
+    });
+    expect(makePlan(dataset([]), of([[1, 1, 1]])).preprocessing.intensity.kind).toBe("zscore");
+  });
+
+  it("lets a person decide", () => {
+    const choices = {
+      spacingMm: null,
+      patch: [32, 32, 32],
+      batch: 6,
+      orientation: "LPS",
+      intensity: { kind: "medicalnet" },
+    } as const;
+    const plan = makePlan(dataset(["CT"]), of([[1, 1, 1]]), choices);
+    expect(plan.preprocessing).toMatchObject({
+      spacingMm: null,
+      orientation: "LPS",
+      intensity: { kind: "medicalnet" },
+    });
+    expect([plan.patch, plan.batch]).toEqual([[32, 32, 32], 6]);
+    expect(JSON.parse(JSON.stringify(plan))).toEqual(plan);
+  });
+
+  it("refuses a set without cases, or of mixed channels", () => {
+    expect(() => makePlan(dataset([]), of([]))).toThrow(DataError);
+    const mixed = { ...of([[1, 1, 1]]), cases: [...of([[1, 1, 1]]).cases, ...of([[1, 1, 1]], 2).cases] };
+    expect(() => makePlan(dataset([]), mixed)).toThrow("image has 2 channels, c0 has 1; all must agree");
+  });
+});
+
+const hippocampus = new URL("../../../shared/data/Task04_Hippocampus", import.meta.url).pathname;
+describe.skipIf(!existsSync(hippocampus))("Task04_Hippocampus (skipped where ../shared is absent)", () => {
+  it("is planned as 1 mm, patches of 48×64×48, four at a time, z-scored", async () => {
+    const dataset = await openDataset(hippocampus);
+    const plan = makePlan(dataset, await fingerprintOf(dataset));
+    expect(plan.patch).toEqual([48, 64, 48]);
+    expect(plan.batch).toBe(4);
+    expect(plan.preprocessing).toEqual({
+      orientation: "RAS",
+      spacingMm: [1, 1, 1],
+      intensity: { kind: "zscore", clipPercentile: [0.5, 99.5] },
+      channels: 1,
+      labels: [0, 1, 2],
+    });
+  });
+});
+
+describe("spacing of made-up cases", () => {
+  it("survives the file", async () => {
+    const affine = affineFromSpacing([0.8, 0.8, 3]);
+    const root = await writeDecathlon([
+      { id: "a", image: imageOf([5, 6, 7], 1, affine), label: labelOf([5, 6, 7], 0, affine) },
+    ]);
+    const dataset = await openDataset(root);
+    const plan = makePlan(dataset, await fingerprintOf(dataset));
+    expect(plan.preprocessing.spacingMm).toEqual([0.8, 0.8, 3]);
+  });
+});
