@@ -258,6 +258,7 @@ def normalisation():
     batch_norm("2 axes training", inputs.real(5, 4), True, 4)
     batch_norm("2 axes evaluation", inputs.real(3, 4), False, 4)
     batch_norm("3D training far from zero", inputs.real(2, 2, 4, 3, 5, low=9, high=11), True, 2)
+    batch_norm("3D training very far from zero", inputs.real(2, 2, 4, 3, 5, low=99, high=101), True, 2)
     batch_norm("3D training other settings", inputs.real(2, 2, 4, 3, 5), True, 2, epsilon=1e-3, momentum=0.01)
     batch_norm("3D training layer 64 12³", inputs.real(2, 64, 12, 12, 12), True, 64)
     batch_norm("3D evaluation layer 64 12³", inputs.real(2, 64, 12, 12, 12), False, 64)

@@ -1,9 +1,9 @@
 /**
  * Optimisers over 20 steps of a small network, with groups, clipping and accumulation, and learning-rate schedules, against
- * PyTorch (`oracle/torch_optimisers.py`). The steps are the very graphs that training runs.
+ * PyTorch (`oracle/torch_optimisers.py`). The steps are the very graphs that training runs, as written and lowered.
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Graph, globalAveragePool, relu, scope, type Tensor } from "../src/graph/index.ts";
+import { add, globalAveragePool, relu, scope, type Tensor } from "../src/graph/index.ts";
 import {
   adam,
   adamW,
@@ -18,8 +18,8 @@ import {
   sgd,
   type Warmup,
 } from "../src/nn/index.ts";
-import { createEngine, type Engine } from "../src/runtime/index.ts";
-import { buildStep, encodeBuilt } from "../src/train/step.ts";
+import { createEngine, type Engine, type Feeds } from "../src/runtime/index.ts";
+import { createModel } from "../src/train/model.ts";
 import {
   countOf,
   expectGolden,
@@ -33,6 +33,7 @@ import {
 } from "./golden-values.ts";
 
 interface Setting {
+  readonly network?: "wide";
   readonly optimiser: "sgd" | "adam" | "adamW";
   readonly lr: number;
   readonly momentum?: number;
@@ -66,12 +67,25 @@ const { runs, schedules } = readGolden<Fixture>("optimisers.json");
 const STEPS = 20;
 const INPUT = [4, 1, 6, 7, 5];
 
-/** `SmallNetwork` of `oracle/torch_network.py`. */
-function smallNetwork({ x }: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
-  let y = relu(batchNorm(conv(x, 4, scope("conv1"), { kernel: 3, padding: 1, bias: false }), scope("bn1")));
-  y = relu(conv(y, 6, scope("conv2"), { kernel: 3, stride: 2, padding: 1 }));
-  return { scores: linear(globalAveragePool(y), 3, scope("fc")) };
-}
+type Named = Readonly<Record<string, Tensor>>;
+const three = { kernel: 3, padding: 1 } as const;
+
+/** The networks of `oracle/torch_network.py`. */
+const networks = {
+  small: ({ x }: Named): Record<string, Tensor> => {
+    let y = relu(batchNorm(conv(x, 4, scope("conv1"), { ...three, bias: false }), scope("bn1")));
+    y = relu(conv(y, 6, scope("conv2"), { ...three, stride: 2 }));
+    return { scores: linear(globalAveragePool(y), 3, scope("fc")) };
+  },
+  wide: ({ x }: Named): Record<string, Tensor> => {
+    let y = relu(batchNorm(conv(x, 32, scope("conv1"), { ...three, bias: false }), scope("bn1")));
+    y = relu(conv(y, 32, scope("conv2"), three));
+    const halved = batchNorm(conv(y, 40, scope("conv3"), { ...three, stride: 2, bias: false }), scope("bn3"));
+    y = relu(add(halved, conv(y, 40, scope("down"), { stride: 2, bias: false })));
+    y = relu(conv(y, 32, scope("conv4"), { kernel: 3, padding: 2, dilation: 2 }));
+    return { scores: linear(globalAveragePool(y), 3, scope("fc")) };
+  },
+};
 
 function optimiserOf({ optimiser, groups = [], ...setting }: Setting): Optimiser {
   const options = {
@@ -93,65 +107,47 @@ beforeAll(async () => {
 });
 afterAll(() => engine.close());
 
-describe("20 steps", () => {
-  test.each(runs.map((run) => [run.name, run] as const))("%s", async (_, { setting, losses, gradientNorms, state }) => {
+describe.each([
+  ["as written", false],
+  ["lowered", true],
+] as const)("20 steps, %s", (_, lowering) => {
+  test.each(runs.map((run) => [run.name, run] as const))("%s", async (_name, run) => {
+    const { setting, losses, gradientNorms, state } = run;
     const optimiser = optimiserOf(setting);
     const { clipNorm, accumulate = 1 } = setting;
-    const definition = {
-      network: smallNetwork,
-      loss: ({ scores }: Readonly<Record<string, Tensor>>, { y }: Readonly<Record<string, Tensor>>) =>
-        crossEntropy(scores, y),
-      optimiser,
-      clipNorm,
-      accumulate,
-    };
-    const types = { x: { shape: INPUT, dtype: "float32" }, y: { shape: [INPUT[0]], dtype: "int32" } } as const;
-    const update = buildStep(definition, types);
-    const collect = buildStep(definition, types, "collect");
-    const updateProgram = await engine.load(encodeBuilt(update, true), { label: "update" });
-    const collectProgram = await engine.load(encodeBuilt(collect, true), { label: "collect" });
-    const bank = engine.bank();
-    await bank.write(startOf(update.graph, Object.keys(state)));
+    const network = networks[setting.network ?? "small"];
+    const loss = ({ scores }: Named, { y }: Named): Tensor => crossEntropy(scores, y);
+    const options = { engine, network, loss, optimiser, clipNorm, accumulate, lowering };
+    const model = await createModel(options, {
+      x: { shape: INPUT, dtype: "float32" },
+      y: { shape: [INPUT[0]], dtype: "int32" },
+    });
+    const shapes = new Map([...model.parameters].map(([name, { shape }]) => [name, shape]));
+    expect([...shapes.keys()].sort(), "parameters and buffers").toEqual(Object.keys(state).sort());
+    const start = parametersByFormula(shapes);
+    await model.load(new Map([...start].map(([name, data]) => [name, { data, shape: shapes.get(name)! }])));
     for (let step = 0; step < STEPS; step++) {
-      let total = 0;
-      for (let micro = 0; micro < accumulate; micro++) {
-        const x = { data: formula(30_000 + 10 * step + micro, countOf(INPUT)), shape: INPUT };
-        const classes = Array.from(uniform(40_000 + 10 * step + micro, INPUT[0]), (u) => Math.floor(3 * u));
-        const y = { data: Int32Array.from(classes), shape: [INPUT[0]] };
-        const last = micro === accumulate - 1;
-        const rate = setting.lr * (setting.schedule ? scheduleFactor({ kind: setting.schedule }, step, STEPS) : 1);
-        const scalars = Object.entries(optimiser.scalars(step + 1, rate)).map(
-          ([name, value]) => [name, { data: Float32Array.of(value), shape: [] }] as const,
-        );
-        const { outputs } = last
-          ? await updateProgram.run({ x, y, ...Object.fromEntries(scalars) }, { bank, renew: update.renew })
-          : await collectProgram.run({ x, y }, { bank, renew: collect.renew });
-        total += Number(outputs.loss.data[0]) / accumulate;
-        if (last && clipNorm !== undefined) {
-          const norm = Number(outputs.gradientNorm.data[0]);
-          expect(relativeError([norm], [gradientNorms[step]]), `gradient norm of step ${step}`).toBeLessThanOrEqual(
-            TOLERANCE,
-          );
-        }
+      const batches = Array.from({ length: accumulate }, (_unused, micro) => batch(10 * step + micro));
+      const rate = setting.lr * (setting.schedule ? scheduleFactor({ kind: setting.schedule }, step, STEPS) : 1);
+      const result = await model.step(batches, step + 1, rate);
+      expect(relativeError([result.loss], [losses[step]]), `loss of step ${step}`).toBeLessThanOrEqual(TOLERANCE);
+      if (clipNorm !== undefined) {
+        const apart = relativeError([result.gradientNorm!], [gradientNorms[step]]);
+        expect(apart, `gradient norm of step ${step}`).toBeLessThanOrEqual(TOLERANCE);
       }
-      expect(relativeError([total], [losses[step]]), `loss of step ${step}`).toBeLessThanOrEqual(TOLERANCE);
     }
-    const ended = await bank.read(Object.keys(state));
+    const ended = await model.weights();
     for (const [name, golden] of Object.entries(state)) expectGolden(name, ended.get(name)!, golden);
-    await Promise.all([updateProgram.close(), collectProgram.close(), bank.close()]);
+    await model.close();
   });
 });
 
-/** The network's parameters and buffers by formula, everything else (optimiser state) zero. */
-function startOf(
-  graph: Graph,
-  names: readonly string[],
-): Record<string, { data: Float32Array; shape: readonly number[] }> {
-  const shapes = new Map([...graph.parameters].map(([name, { shape }]) => [name, shape]));
-  const values = parametersByFormula(new Map(names.map((name) => [name, shapes.get(name)!])));
-  return Object.fromEntries(
-    [...shapes].map(([name, shape]) => [name, { data: values.get(name) ?? new Float32Array(countOf(shape)), shape }]),
-  );
+function batch(number: number): Feeds {
+  const classes = Array.from(uniform(40_000 + number, INPUT[0]), (u) => Math.floor(3 * u));
+  return {
+    x: { data: formula(30_000 + number, countOf(INPUT)), shape: INPUT },
+    y: { data: Int32Array.from(classes), shape: [INPUT[0]] },
+  };
 }
 
 describe("schedules", () => {

@@ -125,6 +125,49 @@ class ConvSeg(nn.Sequential):
         )
 
 
+class UpLevel(nn.Module):
+    """Reduce, up-sample to the tap's size, join, mix."""
+
+    def __init__(self, inputs, tap, channels):
+        super().__init__()
+        self.reduce = nn.Conv3d(inputs, channels, 1, bias=False)
+        self.bn1 = nn.BatchNorm3d(channels)
+        self.mix = nn.Conv3d(channels + tap, channels, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm3d(channels)
+
+    def forward(self, x, tap):
+        y = F.relu(self.bn1(self.reduce(x)), inplace=True)
+        y = F.interpolate(y, tap.shape[2:], mode="trilinear", align_corners=False)
+        return F.relu(self.bn2(self.mix(torch.cat([y, tap], 1))), inplace=True)
+
+
+class SkipDecoder(nn.Module):
+    """medvox's `skipDecoder`: over the taps at 1/8, 1/4, 1/2 and 1; logits at the input's size."""
+
+    def __init__(self, inputs, classes, channels=(64, 32, 16), taps=(64, 64, 1)):
+        super().__init__()
+        self.up1 = UpLevel(inputs, taps[0], channels[0])
+        self.up2 = UpLevel(channels[0], taps[1], channels[1])
+        self.up3 = UpLevel(channels[1], taps[2], channels[2])
+        self.classify = nn.Conv3d(channels[2], classes, 1)
+
+    def forward(self, taps, x):
+        y = self.up1(taps["layer4"], taps["layer1"])
+        y = self.up2(y, taps["stem"])
+        return self.classify(self.up3(y, x))
+
+
+class SkipNetwork(Encoder):
+    """Encoder and skip decoder: the network medvox segments the hippocampus with."""
+
+    def __init__(self, depth, classes):
+        super().__init__(depth)
+        self.decoder = SkipDecoder(self.out_channels, classes)
+
+    def forward(self, x):
+        return self.decoder(self.taps(x), x)
+
+
 class MedicalNet(Encoder):
     """Encoder and conv_seg, with the state-dict names of the original."""
 
