@@ -6,7 +6,7 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ConfigError, DataError, GeometryError } from "../errors.ts";
 import type { Volume } from "../volume/index.ts";
-import { decodeMetaImage, decodeNifti, decodeNrrd, encodeNifti } from "../volume/index.ts";
+import { convertVoxels, decodeMetaImage, decodeNifti, decodeNrrd, encodeNifti, voxelTypes } from "../volume/index.ts";
 import { caseName, readVolume, readVolumeHeader, volumeExtension, writeVolume } from "./volumes.ts";
 
 let folder: string;
@@ -57,6 +57,17 @@ describe("writing and reading", () => {
       const back = await readVolume(join(folder, `two${ending}`));
       expect(back).toMatchObject({ channels: 2, size: [2, 3, 2] });
       expect(back.data).toEqual(volume.data);
+    }
+  });
+
+  it("NRRD holds every element type", async () => {
+    for (const type of voxelTypes) {
+      const data = convertVoxels(
+        Uint8Array.from({ length: 24 }, (_, i) => i),
+        type,
+      );
+      await writeVolume(join(folder, `${type}.nrrd`), { ...volume, data });
+      expect((await readVolume(join(folder, `${type}.nrrd`))).data).toEqual(data);
     }
   });
 

@@ -184,7 +184,8 @@ export function encodeNrrdParts(volume: Volume, dtype?: VoxelType): { header: Ui
   const many = volume.channels > 1;
   const lines = [
     "NRRD0004",
-    `type: ${voxelType}`,
+    // NRRD's floats have no bits in their names.
+    `type: ${{ float32: "float", float64: "double" }[voxelType as string] ?? voxelType}`,
     `dimension: ${many ? 4 : 3}`,
     "space: left-posterior-superior",
     `sizes: ${[...volume.size, ...(many ? [volume.channels] : [])].join(" ")}`,

@@ -155,7 +155,10 @@ export function labelSampler(source: Volume, targetSize: Vec3, map: LatticeMap, 
       });
     };
   }
-  const [x, y, z] = tapsOf(map, source.size, outside);
+  const taps = tapsOf(map, source.size, outside);
+  // Voxels that coincide are copied, not voted on.
+  if (taps.every(({ weight }) => weight.every((w) => w === 0))) return nearestSampler(source, targetSize, map, outside);
+  const [x, y, z] = taps;
   return (channel, k, outAny, at) => {
     const out = outAny as Numbers;
     out.fill(fill, at, at + tx * ty);
