@@ -13,6 +13,11 @@ export interface CommandEntry {
 
 export const commands: readonly CommandEntry[] = [
   {
+    name: "demo",
+    summary: "train, score and predict on bundled MRI, in a few minutes",
+    load: () => import("./commands/demo.ts"),
+  },
+  {
     name: "doctor",
     summary: "say what works on this machine, and why the rest does not",
     load: () => import("./commands/doctor.ts"),
@@ -26,5 +31,25 @@ export const commands: readonly CommandEntry[] = [
     name: "verify",
     summary: "check a data set and name every broken case",
     load: () => import("./commands/verify.ts"),
+  },
+  {
+    name: "train",
+    summary: "go on with a stopped training",
+    load: () => import("./commands/train.ts"),
+  },
+  {
+    name: "train segmentation",
+    summary: "train a 3D segmentation network on a data set",
+    load: () => import("./commands/train-segmentation.ts"),
+  },
+  {
+    name: "evaluate",
+    summary: "score a run on its held-out cases and write the report",
+    load: () => import("./commands/evaluate.ts"),
+  },
+  {
+    name: "predict",
+    summary: "write label maps for images",
+    load: () => import("./commands/predict.ts"),
   },
 ];

@@ -41,6 +41,7 @@ export { gradients, reachable } from "./gradients.ts";
 export { BuildingGraph, graph } from "./graph.ts";
 export * from "./lowering/index.ts";
 export { byteSize, encodeOnnx, type OnnxOptions, OPSET } from "./onnx.ts";
+export { type OnnxModel, type OnnxValue, readOnnx } from "./onnx-read.ts";
 export { operators } from "./operators/table.ts";
 export type { Attributes, Emitter, Operator, OperatorName, OperatorTable } from "./operators/types.ts";
 export { type Scope, scope } from "./scope.ts";

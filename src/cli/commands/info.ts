@@ -1,7 +1,10 @@
 /** `medvox info`: what is in a file. One description per kind of file; the first that knows the path answers. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { ConfigError } from "../../errors.ts";
 import { volumeExtension, volumeExtensions } from "../../files/index.ts";
 import { defineCommand, type Outcome } from "../command.ts";
+import { describeModel, describeRun } from "./info-model.ts";
 import { describeVolume } from "./info-volume.ts";
 import { describeWeights } from "./info-weights.ts";
 
@@ -19,6 +22,8 @@ const kinds: readonly Kind[] = [
     describe: describeVolume,
   },
   { name: "weights (.safetensors)", knows: (path) => /\.safetensors$/i.test(path), describe: describeWeights },
+  { name: "models (.onnx)", knows: (path) => /\.onnx$/i.test(path), describe: describeModel },
+  { name: "runs (folders with run.json)", knows: (path) => existsSync(join(path, "run.json")), describe: describeRun },
 ];
 
 export const command = defineCommand<object, [string]>({
@@ -26,6 +31,8 @@ export const command = defineCommand<object, [string]>({
   examples: [
     "medvox info imagesTr/hippocampus_001.nii.gz",
     "medvox info runs/demo/checkpoints/best.safetensors --json",
+    "medvox info runs/demo/model.onnx",
+    "medvox info runs/demo",
   ],
   details: `Knows ${kinds.map(({ name }) => name).join("; ")}.`,
   async run(_context, _options, path) {

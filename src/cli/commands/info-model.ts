@@ -1,0 +1,50 @@
+/** `medvox info` for ONNX models and for runs. */
+import { readFile } from "node:fs/promises";
+import { ConfigError } from "../../errors.ts";
+import { readOnnx } from "../../graph/index.ts";
+import { readRun } from "../../med3d/index.ts";
+import { logFile, readLog } from "../../train/index.ts";
+import type { Outcome } from "../command.ts";
+
+export async function describeModel(path: string): Promise<Outcome> {
+  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+    throw new ConfigError(`${path}: cannot be read (${error.code})`);
+  });
+  const model = readOnnx(bytes, path);
+  const { metadata, ...document } = model;
+  const shapes = (values: typeof model.inputs): string =>
+    values.map(({ name, dtype, shape }) => `${name} ${dtype} [${shape.join(", ")}]`).join("; ");
+  const lines = [
+    `ONNX model by ${model.producer || "an unnamed program"}, ${(bytes.length / 1e6).toFixed(1)} MB, IR ${model.irVersion}`,
+    `opsets    ${Object.entries(model.opsets)
+      .map(([domain, version]) => `${domain} ${version}`)
+      .join(", ")}`,
+    `inputs    ${shapes(model.inputs)}`,
+    `outputs   ${shapes(model.outputs)}`,
+    `weights   ${model.values.toLocaleString("en-US")} numbers in ${model.initialisers} initialisers`,
+    `nodes     ${model.nodes}: ${Object.entries(model.operators)
+      .map(([name, n]) => `${name} ${n}`)
+      .join(", ")}`,
+    ...Object.entries(metadata).map(
+      ([key, value]) => `metadata  ${key}: ${value.length > 160 ? `${value.slice(0, 157)}…` : value}`,
+    ),
+  ];
+  return { document: { kind: "onnx", path, ...document, metadata }, text: lines.join("\n") };
+}
+
+export async function describeRun(path: string): Promise<Outcome> {
+  const { record, plan } = await readRun(path);
+  const log = (await readLog(logFile(path))).filter(({ event }) => event === "epoch");
+  const last = log.at(-1) as { epoch: number; trainLoss: number; validation?: { score: number } } | undefined;
+  const { config, splits } = record;
+  const lines = [
+    `run       ${record.task} of ${plan.dataset}, begun ${record.begun.slice(0, 16).replace("T", " ")} with medvox ${record.versions.medvox}`,
+    `network   resnet${config.depth}, ${config.decoder} decoder, classes ${plan.labels.map(({ name }) => name).join(", ")}`,
+    `plan      spacing ${plan.preprocessing.spacingMm?.join("×") ?? "as scanned"} mm, patch ${plan.patch.join("×")}, batch ${plan.batch}, intensities ${plan.preprocessing.intensity.kind}`,
+    `cases     ${splits.train.length} train, ${splits.validation.length} validation, ${splits.heldOut.length} held out`,
+    last === undefined
+      ? "progress  no epoch finished"
+      : `progress  epoch ${last.epoch}/${config.epochs}, loss ${last.trainLoss.toFixed(3)}${last.validation ? `, dice ${last.validation.score.toFixed(3)}` : ""}`,
+  ];
+  return { document: { kind: "run", path, record, plan, epochs: log.length }, text: lines.join("\n") };
+}

@@ -1,0 +1,126 @@
+/** `medvox predict RUN --in … --out …`: label maps for images of any size, on the images' own grids. */
+
+import { existsSync } from "node:fs";
+import { mkdir, readdir, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { type DataCase, openDataset } from "../../data/index.ts";
+import { ConfigError, DataError } from "../../errors.ts";
+import { caseName, volumeExtension, writeFileAtomic, writeVolume } from "../../files/index.ts";
+import { openSegmenter, predictionPath } from "../../med3d/index.ts";
+import { defineCommand } from "../command.ts";
+import { decimal, wholeNumber } from "../values.ts";
+
+interface Options {
+  in: string;
+  out: string;
+  use?: "last" | "best";
+  mirror?: boolean;
+  overlap?: number;
+  threads?: number;
+  device?: "cpu" | "webgpu" | "cuda";
+  report?: string;
+}
+
+export const command = defineCommand<Options, [string]>({
+  configure: (command) =>
+    command
+      .argument("<run>", "a run's folder, or a model.onnx that medvox wrote")
+      .requiredOption("--in <path>", "an image, a folder of images, or a data set")
+      .requiredOption("--out <folder>", "where CASE.nii.gz are written")
+      .option("--use <which>", "weights: last or best (default: as the run says)")
+      .option("--mirror", "average with the prediction of the mirrored image (twice the time)")
+      .option(
+        "--overlap <share>",
+        "what neighbouring windows have in common (default 0.5)",
+        decimal({ min: 0, max: 0.95 }),
+      )
+      .option("--device <name>", "cpu, webgpu or cuda (default cpu)")
+      .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
+      .option("--report <file>", "also write what was done as JSON"),
+  examples: [
+    "medvox predict runs/hippocampus --in scan.nii.gz --out masks",
+    "medvox predict model.onnx --in imagesTs --out masks --json",
+  ],
+  details:
+    "Memory is bounded by the slab that overlapping windows share, not by the volume: classes × patch depth × height × width × 4 bytes.",
+  writes: true,
+  async run({ signal, progress, force }, options, run) {
+    const cases = await casesOf(options.in);
+    const outputs = cases.map((item) => predictionPath(options.out, item));
+    const there = outputs.filter((path) => existsSync(path));
+    if (there.length > 0 && !force)
+      throw new ConfigError(`${there[0]}: exists already (${there.length} of ${outputs.length}); --force replaces it`);
+    await mkdir(options.out, { recursive: true });
+    const segmenter = await openSegmenter(run, options);
+    const done: { case: string; image: string; prediction: string; voxels: Record<string, number>; seconds: number }[] =
+      [];
+    try {
+      for (const [i, item] of cases.entries()) {
+        const began = performance.now();
+        const { volume, image } = await segmenter.segment(item, {
+          overlap: options.overlap,
+          mirror: options.mirror,
+          signal,
+          onWindow: (window, of) =>
+            progress.update({
+              label: `predicting  ${i + 1}/${cases.length}  ${item.id}`,
+              fraction: (i + window / of) / cases.length,
+              details: [`window ${window}/${of}`],
+            }),
+        });
+        await writeVolume(outputs[i], volume, { like: image.header, force });
+        const voxels = Object.fromEntries(
+          segmenter.plan.labels
+            .filter(({ index }) => index !== 0)
+            .map(({ index, name }) => [name, count(volume.data, index)]),
+        );
+        done.push({
+          case: item.id,
+          image: item.image,
+          prediction: outputs[i],
+          voxels,
+          seconds: (performance.now() - began) / 1000,
+        });
+      }
+    } finally {
+      await segmenter.close();
+      progress.clear();
+    }
+    const document = { task: "segmentation", run, predictions: done };
+    if (options.report !== undefined)
+      await writeFileAtomic(options.report, `${JSON.stringify(document, null, 2)}\n`, { force });
+    return {
+      document,
+      text: done
+        .map(
+          ({ prediction, voxels }) =>
+            `${prediction}  ${Object.entries(voxels)
+              .map(([name, n]) => `${name} ${n}`)
+              .join(" · ")} voxels`,
+        )
+        .join("\n"),
+    };
+  },
+});
+
+async function casesOf(path: string): Promise<DataCase[]> {
+  const found = await stat(path).catch(() => {
+    throw new DataError(`${path}: does not exist; --in names an image, a folder of images or a data set`);
+  });
+  if (found.isFile() && volumeExtension(path) !== undefined) return [{ id: caseName(path), image: path }];
+  if (found.isDirectory() && !existsSync(join(path, "dataset.json")) && !existsSync(join(path, "imagesTr"))) {
+    const names = (await readdir(path))
+      .filter((name) => volumeExtension(name) !== undefined && !/\.img(\.gz)?$/i.test(name))
+      .sort();
+    if (names.length === 0) throw new DataError(`${path}: holds no image medvox reads`);
+    return names.map((name) => ({ id: caseName(basename(name)), image: join(path, name) }));
+  }
+  const { test, cases } = await openDataset(path);
+  return [...(test.length > 0 ? test : cases)];
+}
+
+function count(data: ArrayLike<number | bigint>, value: number): number {
+  let n = 0;
+  for (let i = 0; i < data.length; i++) if (Number(data[i]) === value) n++;
+  return n;
+}

@@ -1,0 +1,159 @@
+/** `medvox train segmentation`: from a data set to a run. */
+import { readFile } from "node:fs/promises";
+import { ConfigError } from "../../errors.ts";
+import { type SegmentationRequest, trainSegmentation } from "../../med3d/index.ts";
+import { defineCommand } from "../command.ts";
+import { refuseToOverwrite } from "../outputs.ts";
+import { trainingEvents, trainingOutcome } from "../training.ts";
+import { decimal, sizes, wholeNumber } from "../values.ts";
+
+interface Options {
+  data?: string;
+  out?: string;
+  config?: string;
+  arch?: string;
+  decoder?: SegmentationRequest["decoder"];
+  loss?: SegmentationRequest["loss"];
+  optimizer?: SegmentationRequest["optimizer"];
+  epochs?: number;
+  batch?: number;
+  patch?: string;
+  lr?: number;
+  augmentation?: string;
+  heldOut?: number;
+  validation?: number;
+  patience?: number;
+  use?: SegmentationRequest["use"];
+  seed?: number;
+  device?: SegmentationRequest["device"];
+  threads?: number;
+  workers?: number;
+  from?: string;
+}
+
+export const command = defineCommand<Options>({
+  configure: (command) =>
+    command
+      .option("--data <path>", "data set: a folder with dataset.json, imagesTr/labelsTr, or a CSV/JSON list")
+      .option("--out <folder>", "the run's folder (default runs/NAME_OF_THE_DATA)")
+      .option("--config <file>", "JSON file with any of the keys that run.json shows under config; options go over it")
+      .option("--arch <name>", "resnet10, resnet18, resnet34 or resnet50 (default resnet10)")
+      .option("--decoder <kind>", "skip, upsampling or convSeg (default skip)")
+      .option("--loss <name>", "diceCrossEntropy, crossEntropy, dice or focal (default diceCrossEntropy)")
+      .option("--optimizer <name>", "adamW, adam or sgd (default adamW)")
+      .option("--epochs <n>", "passes over the training cases (default 30)", wholeNumber({ min: 1 }))
+      .option("--batch <n>", "patches a step (default: from the plan)", wholeNumber({ min: 1 }))
+      .option("--patch <d,h,w>", "patch size, multiples of 8 (default: from the plan)")
+      .option("--lr <rate>", "learning rate (default 1e-3)", decimal({ min: 0 }))
+      .option("--augmentation <preset>", "none, light or default (default default)")
+      .option(
+        "--held-out <n>",
+        "cases kept for the final score, a number or a share (default 0.2)",
+        decimal({ min: 0 }),
+      )
+      .option("--validation <n>", "training cases watched during training (default 0.05)", decimal({ min: 0 }))
+      .option("--patience <n>", "stop after so many epochs without a better validation score", wholeNumber({ min: 1 }))
+      .option("--use <which>", "weights that are scored: last or best (default last)")
+      .option("--seed <n>", "decides splits, first weights and augmentation (default 0)", wholeNumber({ min: 0 }))
+      .option("--device <name>", "cpu, webgpu or cuda (default cpu)")
+      .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
+      .option("--workers <n>", "threads that prepare data (default 1)", wholeNumber({ min: 1 }))
+      .option("--from <file>", "weights to start from (.safetensors)"),
+  examples: [
+    "medvox train segmentation --data Task04_Hippocampus --out runs/hippocampus",
+    "medvox train segmentation --data cases.csv --arch resnet18 --epochs 60 --held-out 20",
+    "medvox train --resume runs/hippocampus",
+  ],
+  writes: true,
+  async run({ signal, progress, style, force }, options) {
+    const request = await requestOf(options);
+    const out = options.out ?? `runs/${nameOf(request.data)}`;
+    refuseToOverwrite(out, force);
+    const { events, close } = trainingEvents(progress);
+    const done = await trainSegmentation(request, {
+      out,
+      force,
+      signal,
+      command: `medvox train segmentation ${process.argv.slice(4).join(" ")}`,
+      ...events,
+    }).catch(stoppedAt(out));
+    close();
+    return trainingOutcome(out, done.record, style);
+  },
+});
+
+/** Adds to an interruption how to go on. */
+export function stoppedAt(out: string): (error: unknown) => never {
+  return (error) => {
+    if (error instanceof Error && (error as { code?: string }).code === "E_INTERRUPTED") {
+      error.message += `; resume with: medvox train --resume ${out}`;
+    }
+    throw error;
+  };
+}
+
+async function requestOf(options: Options): Promise<SegmentationRequest> {
+  const file = options.config === undefined ? {} : await readConfig(options.config);
+  const data = options.data ?? (file.data as string | undefined);
+  if (data === undefined) throw new ConfigError("--data: is missing; name a data set, e.g. --data Task04_Hippocampus");
+  const given = {
+    data,
+    depth: options.arch === undefined ? undefined : depthOf(options.arch),
+    decoder: options.decoder,
+    loss: options.loss,
+    optimizer: options.optimizer,
+    epochs: options.epochs,
+    batch: options.batch,
+    patch: options.patch === undefined ? undefined : patchOf(options.patch, data),
+    learningRate: options.lr,
+    augmentation: options.augmentation,
+    heldOut: options.heldOut,
+    validation: options.validation,
+    patience: options.patience,
+    use: options.use,
+    seed: options.seed,
+    device: options.device,
+    threads: options.threads,
+    workers: options.workers,
+    from: options.from,
+  };
+  const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  return { ...file, ...set } as SegmentationRequest;
+}
+
+async function readConfig(path: string): Promise<Record<string, unknown>> {
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new ConfigError(`--config ${path}: cannot be read (${error.code})`);
+  });
+  try {
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch (error) {
+    throw new ConfigError(`--config ${path}: is not JSON (${(error as Error).message})`);
+  }
+}
+
+function depthOf(arch: string): 10 | 18 | 34 | 50 {
+  const depth = Number(/^resnet(\d+)$/i.exec(arch)?.[1]);
+  if (depth !== 10 && depth !== 18 && depth !== 34 && depth !== 50) {
+    throw new ConfigError(`--arch ${arch}: must be resnet10, resnet18, resnet34 or resnet50`);
+  }
+  return depth;
+}
+
+function patchOf(text: string, data: string): [number, number, number] {
+  try {
+    return sizes(3)(text) as [number, number, number];
+  } catch {
+    throw new ConfigError(`--patch ${text}: a 3D set needs three sizes, e.g. 48,64,48 (${nameOf(data)})`);
+  }
+}
+
+function nameOf(path: string): string {
+  return (
+    path
+      .split(/[\\/]/)
+      .filter((part) => part !== "" && part !== "." && part !== "..")
+      .pop()
+      ?.replace(/\.[^.]*$/, "") ?? "run"
+  );
+}

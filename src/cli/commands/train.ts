@@ -1,0 +1,21 @@
+/** `medvox train --resume RUN`: goes on with a training that was stopped. */
+import { ConfigError } from "../../errors.ts";
+import { resumeSegmentation } from "../../med3d/index.ts";
+import { defineCommand } from "../command.ts";
+import { trainingEvents, trainingOutcome } from "../training.ts";
+import { stoppedAt } from "./train-segmentation.ts";
+
+export const command = defineCommand<{ resume?: string }>({
+  configure: (command) => command.option("--resume <run>", "the folder of the run to go on with"),
+  examples: ["medvox train --resume runs/hippocampus", "medvox train segmentation --help"],
+  details:
+    "A resumed training ends with the same weights, bit for bit, as one that was never stopped (same number of threads).",
+  async run({ signal, progress, style }, { resume }) {
+    if (resume === undefined)
+      throw new ConfigError("train: say what: medvox train segmentation --data DATASET, or medvox train --resume RUN");
+    const { events, close } = trainingEvents(progress);
+    const { record } = await resumeSegmentation(resume, { signal, ...events }).catch(stoppedAt(resume));
+    close();
+    return trainingOutcome(resume, record, style);
+  },
+});

@@ -1,0 +1,19 @@
+/** @module medvox/med3d: segmentation with MedicalNet's encoder: train, evaluate, predict. */
+export { type DataCredit, type RunCase, type RunRecord, readRun } from "./run-folder.ts";
+export {
+  resolveSegmentationConfig,
+  type SegmentationConfig,
+  type SegmentationRequest,
+  segmentationConfigSchema,
+} from "./segmentation-config.ts";
+export { type EvaluateOptions, type Evaluation, evaluateRun, predictionPath } from "./segmentation-evaluate.ts";
+export { modelFile } from "./segmentation-export.ts";
+export { segmentationProbabilities, segmentationScores } from "./segmentation-network.ts";
+export { openSegmenter, type PredictOptions, type Segmenter, type SegmenterOptions } from "./segmentation-predict.ts";
+export {
+  resumeSegmentation,
+  type SegmentationEvents,
+  type TrainSegmentationOptions,
+  trainSegmentation,
+} from "./segmentation-train.ts";
+export { gaussianWindow, predictByWindows, type Windows, windowStarts } from "./sliding-window.ts";

@@ -1,0 +1,90 @@
+/** What a segmentation training is told, checked key by key, with the defaults written out. Stored in `run.json`. */
+import { z } from "zod";
+import { type Augmentation, type augmentationPresets, resolveAugmentation } from "../augment/index.ts";
+import { ConfigError } from "../errors.ts";
+import { adam, adamW, type Optimiser, sgd } from "../nn/index.ts";
+
+const scheduleSchema = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("constant") }),
+  z.strictObject({ kind: z.literal("step"), milestones: z.array(z.number().positive()), gamma: z.number().positive() }),
+  z.strictObject({ kind: z.literal("exponential"), gamma: z.number().positive() }),
+  z.strictObject({ kind: z.literal("polynomial"), power: z.number().positive() }),
+  z.strictObject({ kind: z.literal("cosine"), floor: z.number().min(0).max(1).optional() }),
+]);
+
+const size = z.number().int().positive();
+
+export const segmentationConfigSchema = z.strictObject({
+  /** Folder or list of the data set. */
+  data: z.string(),
+  /** MedicalNet ResNet depth. */
+  depth: z.union([z.literal(10), z.literal(18), z.literal(34), z.literal(50)]).default(10),
+  decoder: z.enum(["skip", "upsampling", "convSeg"]).default("skip"),
+  /** Channels of the skip decoder at 1/4, 1/2 and 1. */
+  decoderChannels: z.tuple([size, size, size]).default([64, 32, 16]),
+  loss: z.enum(["diceCrossEntropy", "crossEntropy", "dice", "focal"]).default("diceCrossEntropy"),
+  optimizer: z.enum(["adamW", "adam", "sgd"]).default("adamW"),
+  learningRate: z.number().positive().default(1e-3),
+  weightDecay: z.number().min(0).default(1e-4),
+  momentum: z.number().min(0).max(0.9999).default(0.9),
+  schedule: scheduleSchema.default({ kind: "cosine", floor: 0.01 }),
+  warmupEpochs: z.number().min(0).default(0.5),
+  /** Joint norm above which gradients are scaled down; null for none. */
+  clipNorm: z.number().positive().nullable().default(12),
+  epochs: size.default(30),
+  /** null: from the plan. */
+  batch: size.nullable().default(null),
+  accumulate: size.default(1),
+  /** [D, H, W]; null: from the plan. */
+  patch: z.tuple([size, size, size]).nullable().default(null),
+  augmentation: z.union([z.string(), z.looseObject({})]).default("default"),
+  /** Cases kept for the final score: a number, or a share below 1; 0 for none. */
+  heldOut: z.number().min(0).default(0.2),
+  /** Cases of the training part watched during training, likewise. */
+  validation: z.number().min(0).default(0.05),
+  validateEvery: size.default(1),
+  patience: size.nullable().default(null),
+  /** Which weights are scored and exported. */
+  use: z.enum(["last", "best"]).default("last"),
+  seed: z.number().int().min(0).default(0),
+  device: z.enum(["cpu", "webgpu", "cuda"]).default("cpu"),
+  /** null: all cores. */
+  threads: size.nullable().default(null),
+  workers: size.default(1),
+  checkpointSeconds: z.number().min(0).default(30),
+  /** Weights to start from (safetensors); null for none. */
+  from: z.string().nullable().default(null),
+});
+
+export type SegmentationConfig = z.infer<typeof segmentationConfigSchema>;
+export type SegmentationRequest = z.input<typeof segmentationConfigSchema>;
+
+/** Checks a request and fills in defaults. @throws ConfigError naming the key */
+export function resolveSegmentationConfig(request: SegmentationRequest): SegmentationConfig {
+  const parsed = segmentationConfigSchema.safeParse(request);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new ConfigError(`${issue.path.join(".") || "configuration"}: ${issue.message}`);
+  }
+  augmentationOf(parsed.data);
+  return parsed.data;
+}
+
+/** The augmentation a configuration asks for. */
+export function augmentationOf({ augmentation }: Pick<SegmentationConfig, "augmentation">): Augmentation {
+  return resolveAugmentation(augmentation as keyof typeof augmentationPresets | Augmentation);
+}
+
+/** The optimiser a configuration asks for; norms and biases are not decayed. */
+export function optimiserOf(config: SegmentationConfig): Optimiser {
+  const { learningRate: lr, weightDecay, momentum } = config;
+  const groups = [{ match: /(^|\.)bn\d*\.|\.downsample\.1\.|\.bias$/, weightDecay: 0 }];
+  switch (config.optimizer) {
+    case "adamW":
+      return adamW({ lr, weightDecay, groups });
+    case "adam":
+      return adam({ lr, weightDecay, groups });
+    case "sgd":
+      return sgd({ lr, weightDecay, momentum, nesterov: momentum > 0, groups });
+  }
+}

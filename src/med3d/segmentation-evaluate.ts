@@ -1,0 +1,165 @@
+/** Scoring a run on its held-out cases: predictions as NIfTI files, scores as JSON and CSV, the report. */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { type DataCase, type Plan, readImage, readLabel } from "../data/index.ts";
+import { ConfigError } from "../errors.ts";
+import { readVolume, writeFileAtomic, writeVolume } from "../files/index.ts";
+import {
+  type CaseScores,
+  evaluateSegmentation,
+  evaluationJson,
+  type LabelNames,
+  type SegmentationSummary,
+  scoresCsv,
+  summarise,
+  summaryCsv,
+} from "../metrics/index.ts";
+import { type EpochRecord, type Json, writeReport } from "../report/index.ts";
+import { type EpochReport, logFile, readLog } from "../train/index.ts";
+import { spacingOf } from "../volume/index.ts";
+import { type RunRecord, readRun } from "./run-folder.ts";
+import { openSegmenter, type PredictOptions, type SegmenterOptions } from "./segmentation-predict.ts";
+
+export interface EvaluateOptions extends SegmenterOptions, Pick<PredictOptions, "overlap" | "mirror" | "signal"> {
+  /** Which cases; the held-out ones by default. */
+  readonly split?: "heldOut" | "validation" | "train";
+  /** Other labelled cases instead. */
+  readonly cases?: readonly DataCase[];
+  readonly force?: boolean;
+  readonly onCase?: (done: number, of: number, scores: CaseScores) => void;
+}
+
+export interface Evaluation {
+  readonly summary: SegmentationSummary;
+  readonly cases: readonly CaseScores[];
+  /** As `medvox evaluate --json` prints it. */
+  readonly json: object;
+  readonly predictions: string;
+  readonly report: string;
+  readonly seconds: number;
+}
+
+/** Predicts and scores; writes `predictions/`, `evaluation.json`, `scores.csv`, `summary.csv` and `report.html` into the run. */
+export async function evaluateRun(folder: string, options: EvaluateOptions = {}): Promise<Evaluation> {
+  const began = performance.now();
+  const { record, plan } = await readRun(folder);
+  const cases: readonly DataCase[] = options.cases ?? record.splits[options.split ?? "heldOut"];
+  if (cases.length === 0)
+    throw new ConfigError(`${folder}: the run held no case out to be scored on; name labelled cases with --data`);
+  const predictions = join(folder, "predictions");
+  await mkdir(predictions, { recursive: true });
+  const labels: LabelNames = Object.fromEntries(plan.labels.map(({ index, name }) => [index, name]));
+  const segmenter = await openSegmenter(folder, options);
+  const scores: CaseScores[] = [];
+  try {
+    for (const item of cases) {
+      const { volume, image } = await segmenter.segment(item, options);
+      const truth = await readLabel(item);
+      await writeVolume(predictionPath(predictions, item), volume, { like: image.header, force: true });
+      scores.push(
+        evaluateSegmentation(truth.data, volume.data, {
+          size: image.size,
+          spacingMm: spacingOf(image.affine),
+          labels,
+          case: item.id,
+        }),
+      );
+      options.onCase?.(scores.length, cases.length, scores[scores.length - 1]);
+    }
+  } finally {
+    await segmenter.close();
+  }
+  const summary = summarise(scores, { seed: record.config.seed });
+  const json = evaluationJson(summary, scores);
+  const write = (name: string, text: string): Promise<void> =>
+    writeFileAtomic(join(folder, name), text, { force: true });
+  await write("evaluation.json", `${JSON.stringify(json, null, 2)}\n`);
+  await write("scores.csv", scoresCsv(scores));
+  await write("summary.csv", summaryCsv(summary));
+  const seconds = (performance.now() - began) / 1000;
+  const report = join(folder, "report.html");
+  await writeRunReport(report, folder, record, plan, { summary, scores, cases, seconds });
+  return { summary, cases: scores, json, predictions, report, seconds };
+}
+
+export function predictionPath(folder: string, { id }: Pick<DataCase, "id">): string {
+  return join(folder, `${id}.nii.gz`);
+}
+
+/** Curves from the log, scores, three cases in pictures, what was asked and where it was done. */
+async function writeRunReport(
+  path: string,
+  folder: string,
+  record: RunRecord,
+  plan: Plan,
+  made: { summary: SegmentationSummary; scores: readonly CaseScores[]; cases: readonly DataCase[]; seconds: number },
+): Promise<void> {
+  const { config, splits, credit } = record;
+  const history = (await readLog(logFile(folder)))
+    .filter(({ event }) => event === "epoch")
+    .map((line) => epochRecord(line as unknown as EpochReport));
+  const trainedSeconds = history.reduce((sum, { seconds }) => sum + (seconds ?? 0), 0);
+  const byId = new Map(made.cases.map((item) => [item.id, item]));
+  await writeReport(
+    path,
+    {
+      title: `${plan.dataset} segmentation`,
+      lead: `MedicalNet ResNet-${config.depth} with ${decoderText(config.decoder)}, trained from ${config.from ?? "random weights"} on ${splits.train.length} cases, scored on ${made.scores.length} cases it never saw.`,
+      summary: made.summary,
+      cases: made.scores,
+      history,
+      bestEpoch: config.use === "best" && splits.validation.length > 0 ? bestEpochOf(history) : undefined,
+      asked: { ...(config as unknown as Record<string, Json>), plan: plan as unknown as Json },
+      machine: {
+        cpu: record.machine.cpu,
+        cores: record.machine.cores,
+        memoryGiB: record.machine.memoryGb,
+        device: config.device,
+        system: record.machine.os,
+        versions: { ...record.versions } as Record<string, string>,
+        date: new Date().toISOString(),
+        seconds: trainedSeconds + made.seconds,
+      },
+      command: record.command || `medvox train segmentation --data ${config.data} --out ${folder}`,
+      data: [
+        {
+          name: credit.name,
+          licence: credit.licence,
+          source: credit.source,
+          split: [
+            `${splits.train.length} train`,
+            `${splits.validation.length} validation`,
+            `${splits.heldOut.length} held out`,
+          ].join(" · "),
+        },
+      ],
+    },
+    async (name) => {
+      const item = byId.get(name)!;
+      const image = await readImage(item);
+      const truth = await readLabel(item);
+      return { image, truth, prediction: await readVolume(predictionPath(join(folder, "predictions"), item)) };
+    },
+    { force: true },
+  );
+}
+
+function epochRecord({ epoch, trainLoss, validation, learningRate, seconds }: EpochReport): EpochRecord {
+  return { epoch, trainLoss, validationLoss: validation?.loss, dice: validation?.details, learningRate, seconds };
+}
+
+function decoderText(decoder: RunRecord["config"]["decoder"]): string {
+  return { skip: "a skip decoder", upsampling: "the paper's up-sampling head", convSeg: "MedicalNet's conv_seg head" }[
+    decoder
+  ];
+}
+
+function bestEpochOf(history: readonly EpochRecord[]): number | undefined {
+  const score = ({ dice }: EpochRecord): number => {
+    const values = Object.values(dice ?? {}).filter((value) => value !== null);
+    return values.length === 0 ? Number.NEGATIVE_INFINITY : values.reduce((a, b) => a + b, 0) / values.length;
+  };
+  return history.length === 0
+    ? undefined
+    : history.reduce((best, record) => (score(record) > score(best) ? record : best)).epoch;
+}

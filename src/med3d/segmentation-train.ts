@@ -1,0 +1,309 @@
+/**
+ * A segmentation training from a data set to a run folder: plan, split, network, loop, exported model. Evaluation and
+ * prediction read the same `plan.json`, so they prepare images exactly as training did.
+ */
+import { mkdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  type Batch,
+  createLoader,
+  type DataCase,
+  type Dataset,
+  fingerprintOf,
+  holdOut,
+  type Loader,
+  makePlan,
+  openDataset,
+  type Plan,
+  type PreparedCase,
+  prepareCase,
+} from "../data/index.ts";
+import { ConfigError, WeightsError } from "../errors.ts";
+import { softmax } from "../graph/index.ts";
+import { countOverlap, dice, type LabelNames, meanOf } from "../metrics/index.ts";
+import { createEngine, type Engine, type Feeds } from "../runtime/index.ts";
+import {
+  type BatchSource,
+  createModel,
+  type EpochReport,
+  logFile,
+  type Model,
+  readWeights,
+  runTraining,
+  type StepReport,
+  type ValidationResult,
+} from "../train/index.ts";
+import { type DataCredit, type RunCase, type RunRecord, readRun, writeRun } from "./run-folder.ts";
+import {
+  augmentationOf,
+  optimiserOf,
+  resolveSegmentationConfig,
+  type SegmentationConfig,
+  type SegmentationRequest,
+} from "./segmentation-config.ts";
+import { exportModel } from "./segmentation-export.ts";
+import { segmentationLoss, segmentationScores } from "./segmentation-network.ts";
+import { cutWindow, predictByWindows } from "./sliding-window.ts";
+
+export interface SegmentationEvents {
+  readonly onStart?: (run: { record: RunRecord; plan: Plan; threads: number; resumedAt?: number }) => void;
+  readonly onFingerprint?: (done: number, of: number) => void;
+  readonly onStep?: (report: StepReport) => void;
+  readonly onEpoch?: (report: EpochReport) => void;
+}
+
+export interface TrainSegmentationOptions extends SegmentationEvents {
+  /** The run's folder. */
+  readonly out: string;
+  readonly force?: boolean;
+  readonly signal?: AbortSignal;
+  /** The command line that asked for it, for the record. */
+  readonly command?: string;
+  readonly credit?: DataCredit;
+}
+
+/** Begins a run. @throws ConfigError for a wrong request, DataError for broken data */
+export async function trainSegmentation(
+  request: SegmentationRequest,
+  options: TrainSegmentationOptions,
+): Promise<{ record: RunRecord; plan: Plan }> {
+  const config = resolveSegmentationConfig(request);
+  const dataset = await openDataset(config.data);
+  const splits = splitCases(dataset, config);
+  const fingerprint = await fingerprintOf(
+    { ...dataset, cases: splits.train },
+    { onProgress: options.onFingerprint, signal: options.signal },
+  );
+  const plan = makePlan(dataset, fingerprint, { patch: config.patch ?? undefined, batch: config.batch ?? undefined });
+  checkPatch(plan);
+  await mkdir(options.out, { recursive: true });
+  if (options.force) {
+    await rm(join(options.out, "checkpoints"), { recursive: true, force: true });
+    await rm(logFile(options.out), { force: true });
+  }
+  const engine = await createEngine({ device: config.device, threads: config.threads ?? undefined });
+  try {
+    const record = await writeRun(
+      options.out,
+      {
+        task: "segmentation",
+        config,
+        command: options.command ?? "",
+        threads: engine.threads,
+        credit: options.credit ?? (await creditOf(dataset)),
+        splits: {
+          train: splits.train.map(asRunCase),
+          validation: splits.validation.map(asRunCase),
+          heldOut: splits.heldOut.map(asRunCase),
+        },
+      },
+      plan,
+      options.force ?? false,
+    );
+    await runSegmentation(engine, record, plan, options, false);
+    return { record, plan };
+  } finally {
+    await engine.close();
+  }
+}
+
+/** Goes on with a run that was stopped; one that had ended is left as it is. */
+export async function resumeSegmentation(
+  folder: string,
+  options: Omit<TrainSegmentationOptions, "out" | "force">,
+): Promise<{ record: RunRecord; plan: Plan }> {
+  const { record, plan } = await readRun(folder);
+  // Another number of threads would give other last bits.
+  const engine = await createEngine({ device: record.config.device, threads: record.threads });
+  try {
+    await runSegmentation(engine, record, plan, { ...options, out: folder }, true);
+    return { record, plan };
+  } finally {
+    await engine.close();
+  }
+}
+
+async function runSegmentation(
+  engine: Engine,
+  record: RunRecord,
+  plan: Plan,
+  options: TrainSegmentationOptions,
+  resume: boolean,
+): Promise<void> {
+  const { config, splits } = record;
+  const { patch, batch, preprocessing } = plan;
+  const classes = preprocessing.labels.length;
+  const loader = createLoader({
+    cases: splits.train,
+    prepare: preprocessing,
+    augmentation: augmentationOf(config),
+    patch,
+    batch,
+    seed: config.seed,
+    workers: config.workers,
+  });
+  let model: Model | undefined;
+  try {
+    model = await createModel(
+      {
+        engine,
+        network: ({ input }) => {
+          const scores = segmentationScores(input, classes, config);
+          return { scores, probability: softmax(scores) };
+        },
+        loss: ({ scores }, { target }) => segmentationLoss(scores, target, config.loss),
+        optimiser: optimiserOf(config),
+        seed: config.seed,
+        clipNorm: config.clipNorm ?? undefined,
+        accumulate: config.accumulate,
+      },
+      {
+        input: { shape: [batch, preprocessing.channels, ...patch], dtype: "float32" },
+        target: { shape: [batch, ...patch], dtype: "int32" },
+      },
+    );
+    if (config.from !== null && !resume) await startFrom(model, config.from);
+    options.onStart?.({ record, plan, threads: engine.threads });
+    const validation = await Promise.all(splits.validation.map((item) => prepareCase(item, preprocessing, true)));
+    const trained = model;
+    await runTraining({
+      model,
+      data: batchSource(loader, plan),
+      epochs: config.epochs,
+      learningRate: config.learningRate,
+      schedule: config.schedule,
+      warmup: config.warmupEpochs > 0 ? { epochs: config.warmupEpochs, from: 0.05 } : undefined,
+      accumulate: config.accumulate,
+      validate: validation.length === 0 ? undefined : () => validate(trained, validation, plan),
+      validateEvery: config.validateEvery,
+      patience: config.patience ?? undefined,
+      folder: options.out,
+      resume,
+      checkpointSeconds: config.checkpointSeconds,
+      signal: options.signal,
+      onStep: options.onStep,
+      onEpoch: options.onEpoch,
+    });
+  } finally {
+    await loader.close();
+    await model?.close();
+  }
+  await exportModel(options.out, record, plan);
+}
+
+/** The loader's batches as the engine takes them. */
+function batchSource(loader: Loader, { patch, batch, preprocessing }: Plan): BatchSource {
+  const feedsOf = ({ input, target }: Batch): Feeds => ({
+    input: { data: input, shape: [batch, preprocessing.channels, ...patch] },
+    target: { data: target, shape: [batch, ...patch] },
+  });
+  return {
+    stepsPerEpoch: loader.stepsPerEpoch,
+    batches: async function* (epoch, fromStep) {
+      for await (const made of loader.batches(epoch, fromStep))
+        yield { feeds: feedsOf(made), waitedMs: made.waitedMs, cases: made.cases };
+    },
+    recycle: ({ input, target }) => loader.recycle({ input: input as Float32Array, target: target as Int32Array }),
+  };
+}
+
+/** Mean loss over windows, and Dice on the whole of each validation case. */
+async function validate(
+  model: Model,
+  cases: readonly PreparedCase[],
+  { patch, labels, preprocessing }: Plan,
+): Promise<ValidationResult> {
+  const classes = preprocessing.labels.length;
+  // Class maps hold indices, not the files' values.
+  const names: LabelNames = Object.fromEntries(
+    labels.map(({ index, name }) => [preprocessing.labels.indexOf(index), name]),
+  );
+  const perClass = new Map<string, (number | null)[]>();
+  const losses: number[] = [];
+  for (const item of cases) {
+    const truth = Int32Array.from(item.label!);
+    const predicted = await predictByWindows(item.image, item.channels, item.spatial, {
+      patch,
+      classes,
+      overlap: 0.25,
+      predict: async (window, start) => {
+        const target = new Int32Array(patch[0] * patch[1] * patch[2]);
+        cutWindow(truth, 1, item.spatial, start, patch, target);
+        const feeds: Feeds = {
+          input: { data: window, shape: [1, item.channels, ...patch] },
+          target: { data: target, shape: [1, ...patch] },
+        };
+        const { outputs } = await model.evaluate(feeds, { withLoss: true, fetch: ["probability", "loss"] });
+        losses.push(Number(outputs.loss.data[0]));
+        return outputs.probability.data as Float32Array;
+      },
+    });
+    for (const count of countOverlap(truth, predicted, names)) {
+      perClass.set(count.name, [...(perClass.get(count.name) ?? []), dice(count)]);
+    }
+  }
+  const details = Object.fromEntries([...perClass].map(([name, values]) => [name, meanOf(values)]));
+  return { loss: meanOf(losses) ?? Number.NaN, score: meanOf(Object.values(details)) ?? 0, details };
+}
+
+interface Splits {
+  readonly train: readonly DataCase[];
+  readonly validation: readonly DataCase[];
+  readonly heldOut: readonly DataCase[];
+}
+
+/** The list's own split where it has one; else by seed. */
+function splitCases({ name, cases }: Dataset, { heldOut, validation, seed }: SegmentationConfig): Splits {
+  const labelled = cases.filter((item) => item.label !== undefined);
+  if (labelled.length === 0) throw new ConfigError(`data: ${name} has no labelled case; a training needs labels`);
+  const named = (split: string): DataCase[] => labelled.filter((item) => item.split === split);
+  const test = named("test");
+  const rest = labelled.filter((item) => item.split !== "test" && item.split !== "validation");
+  const outer = test.length > 0 || heldOut === 0 ? { train: rest, heldOut: test } : holdOut(rest, heldOut, { seed });
+  const watched = named("validation");
+  const inner =
+    watched.length > 0 || validation === 0
+      ? { train: outer.train, heldOut: watched }
+      : holdOut(outer.train, validation, { seed: seed + 1 });
+  return { train: inner.train, validation: inner.heldOut, heldOut: outer.heldOut };
+}
+
+function asRunCase({ id, image, moreChannels, label }: DataCase): RunCase {
+  return { id, image, moreChannels, label };
+}
+
+/** The encoder halves sizes three times. */
+function checkPatch({ patch, medianSize }: Plan): void {
+  const bad = patch.find((n) => n % 8 !== 0);
+  if (bad !== undefined) {
+    throw new ConfigError(
+      `patch ${patch.join(",")}: ${bad} is not a multiple of 8, and the encoder divides sizes by 8 (median size ${medianSize.join("×")})`,
+    );
+  }
+}
+
+/** Loads what fits by name, and refuses a file of which nothing fits. */
+async function startFrom(model: Model, path: string): Promise<void> {
+  const given = await readWeights(path);
+  const fitting = new Map(
+    [...given].filter(([name, { shape }]) => model.parameters.get(name)?.shape.join() === shape.join()),
+  );
+  if (fitting.size === 0)
+    throw new WeightsError(`${path}: none of its ${given.size} tensors fits the network by name and shape`);
+  await model.load(fitting);
+}
+
+/** Who made the data, where its description says so. */
+async function creditOf({ name, source }: Dataset): Promise<DataCredit> {
+  try {
+    const text = JSON.parse(
+      await readFile(source.endsWith(".json") ? source : join(source, "dataset.json"), "utf8"),
+    ) as Record<string, unknown>;
+    const word = (key: string): string | undefined =>
+      typeof text[key] === "string" ? (text[key] as string) : undefined;
+    return { name, licence: word("licence") ?? word("license"), source: word("reference") };
+  } catch {
+    // A list or bare folders say nothing about their origin.
+    return { name };
+  }
+}

@@ -1,0 +1,28 @@
+/** @module medvox/train: models, the training loop, checkpoints. */
+export { readCheckpoint, readWeights, type TrainingPosition, writeCheckpoint } from "./checkpoint.ts";
+export { appendLog, type LogLine, readLog } from "./log.ts";
+export {
+  type BatchSource,
+  bestCheckpoint,
+  type EpochReport,
+  type LoopOptions,
+  type LoopResult,
+  lastCheckpoint,
+  logFile,
+  runTraining,
+  type StepReport,
+  type TrainingBatch,
+  type ValidationResult,
+} from "./loop.ts";
+export { createModel, type Model, type ModelOptions, type StateMap, type StepResult } from "./model.ts";
+export {
+  type BuiltGraph,
+  buildEvaluation,
+  buildStep,
+  encodeBuilt,
+  type FeedType,
+  type Loss,
+  type Network,
+  type StepDefinition,
+} from "./step.ts";
+export { type TrainedModel, type TrainOptions, train } from "./train.ts";
