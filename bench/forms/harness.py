@@ -266,7 +266,7 @@ class Torch:
 
 
 def compare(title, candidates, torch_job=None, rounds=15, gflop=None, check=True, tol=2e-4, budget=6.0, log=True):
-    """candidates: {name: build} or {name: (build, options)}. torch_job: (function in torch_jobs.py, args). Returns {name: (min, median)} in ms."""
+    """candidates: {name: build} or {name: (build, session options, layout change in numpy before the check)}. torch_job: (function in torch_jobs.py, args). Returns {name: (min, median)} in ms."""
     res, ref = {}, None
     runs = {}
     th = None
@@ -277,10 +277,12 @@ def compare(title, candidates, torch_job=None, rounds=15, gflop=None, check=True
         runs["torch"] = lambda: th.run("t")
     sizes = {}
     for name, b in candidates.items():
-        build, opt = b if isinstance(b, tuple) else (b, None)
+        build, opt, post = (b if isinstance(b, tuple) else (b, None, None))
         try:
             r = Runner(build, opt)
             out = r.result()
+            if post:
+                out = post(out)
         except Exception as e:
             print(f"   {name}: FAILED {str(e)[:300]}", flush=True)
             continue
