@@ -1,7 +1,7 @@
 /**
  * How long augmentation takes on one thread: `npx tsx bench/augment.ts [--json]`.
  *
- * Each row is the median of repeated runs on a made-up smooth image with a ball of two classes. The first rows are the
+ * Each row is the median (presets: the mean) of repeated runs on a made-up smooth image with a ball of two classes. The first rows are the
  * full affine (rotation about three axes and scaling) of image and label; then each intensity transform alone, and the
  * presets as training draws them.
  */
@@ -50,7 +50,7 @@ function ball(spatial: readonly number[]): Sample {
   return { image, label, channels: 1, spatial };
 }
 
-const results: { shape: string; what: string; medianMs: number }[] = [];
+const results: { shape: string; what: string; ms: number }[] = [];
 for (const spatial of shapes) {
   const sample = ball(spatial);
   const buffers = { input: new Float32Array(sample.image.length), target: new Int32Array(sample.image.length) };
@@ -65,9 +65,9 @@ for (const spatial of shapes) {
     times.sort((a, b) => a - b);
     // A preset is a lottery, so its mean is what training pays; the rest is the median.
     const value = what.startsWith("preset") ? times.reduce((a, b) => a + b, 0) / repeats : times[repeats >> 1];
-    results.push({ shape: spatial.join("×"), what, medianMs: Number(value.toFixed(2)) });
+    results.push({ shape: spatial.join("×"), what, ms: Number(value.toFixed(2)) });
   }
 }
 
 if (process.argv.includes("--json")) console.log(JSON.stringify(results, null, 2));
-else for (const row of results) console.log(`${row.shape.padEnd(14)}${row.what.padEnd(26)}${row.medianMs} ms`);
+else for (const row of results) console.log(`${row.shape.padEnd(14)}${row.what.padEnd(26)}${row.ms} ms`);
