@@ -255,6 +255,18 @@ def normalisation():
                     {"groups": groups, "epsilon": 1e-5},
                     lambda x, w, b: F.group_norm(x, groups, w, b, 1e-5),
                 )
+    for d in DIMENSIONS:
+        over = [0, *range(2, 2 + d)]
+        cases.add(
+            "batchStatistics",
+            f"{d}D mean + variance",
+            [inputs.real(2, 3, *ODD[d], low=-1, high=2)],
+            {},
+            lambda x: x.mean(over) + x.var(over, unbiased=False),
+        )
+        given = [inputs.real(2, 3, *ODD[d]), inputs.real(3), inputs.real(3)]
+        column = (1, 3) + (1,) * d
+        cases.add("channelAffine", f"{d}D", given, {}, lambda x, a, b: x * a.reshape(column) + b.reshape(column))
     batch_norm("2 axes training", inputs.real(5, 4), True, 4)
     batch_norm("2 axes evaluation", inputs.real(3, 4), False, 4)
     batch_norm("3D training far from zero", inputs.real(2, 2, 4, 3, 5, low=9, high=11), True, 2)
@@ -286,6 +298,17 @@ def products():
     )
     for a, b in shapes:
         cases.add("matmul", f"{list(a)} · {list(b)}", [inputs.real(*a), inputs.real(*b)], {}, torch.matmul)
+    for a, b, flags in (
+        ((4, 3), (4, 5), (True, False)),
+        ((2, 3, 4), (5, 4), (False, True)),
+        ((2, 4, 3), (2, 5, 4), (True, True)),
+    ):
+        attributes = {"transposeA": flags[0], "transposeB": flags[1], "alpha": 0.5}
+
+        def product(x, y):
+            return 0.5 * torch.matmul(x.mT if flags[0] else x, y.mT if flags[1] else y)
+
+        cases.add("matmul", f"{list(a)} · {list(b)} transposed {flags}", [inputs.real(*a), inputs.real(*b)], attributes, product)
     for shape, bias in (((1, 5), True), ((3, 5), True), ((3, 5), False), ((2, 5, 1, 1), True), ((2, 5, 1, 1, 1), True)):
         given = [inputs.real(*shape), inputs.real(4, 5)] + ([inputs.real(4)] if bias else [])
         name = f"{list(shape)}{'' if bias else ' no bias'}"
@@ -416,6 +439,16 @@ def shapes():
     for shape, axis, indices in (((5, 3), 0, [4, 0, 0, 2]), ((2, 6, 3), 1, [5, 1]), ((2, 2, 3, 4), -1, [3, 2, 1, 0, 3])):
         given = [inputs.real(*shape), inputs.values(indices, dtype="int64")]
         cases.add("gather", f"{list(shape)} axis {axis}", given, {"axis": axis}, lambda x, i: x.index_select(axis, i))
+    for shape, target in (((1, 3, 1), (2, 3, 4)), ((3, 1), (2, 3, 5)), ((), (2, 2))):
+        cases.add("expand", f"{list(shape)} to {list(target)}", [inputs.real(*shape)], {"shape": target}, lambda x: x.expand(target))
+    for shape, axis, indices in (((4, 3), 0, [[0, 2, 1], [0, 0, 1], [3, 2, 1], [0, 1, 0]]), ((2, 3), 1, [[4, 4, 0], [1, 2, 3]])):
+        given = [inputs.real(*shape), inputs.values(indices, dtype="int64")]
+        target = tuple(5 if i == axis else n for i, n in enumerate(shape))
+
+        def scattered(x, i):
+            return x.new_zeros(target).scatter_add(axis, i, x)
+
+        cases.add("scatterAdd", f"{list(shape)} axis {axis}", given, {"axis": axis, "shape": target}, scattered)
     for shape, axis, indices in (
         ((3, 4), 1, [[0, 3], [2, 2], [1, 0]]),
         ((3, 4), 0, [[2, 0, 1, 1]]),
@@ -427,11 +460,18 @@ def shapes():
 
 def reductions():
     functions = {"sum": torch.sum, "mean": torch.mean, "max": torch.amax, "min": torch.amin}
+    functions["sumSquare"] = lambda x, dim, keepdim: (x * x).sum(dim, keepdim)
     settings = (((2, 3, 4), (1,)), ((3, 5), (0,)), ((3, 5), (-1,)), ((2, 3, 4, 5), (2, 3)), ((1, 2, 3, 4, 5), (0, 2, 3, 4)), ((3, 4), (0, 1)))
     for (op, function), (shape, axes), keep in itertools.product(functions.items(), settings, (True, False)):
         name = f"{list(shape)} over {list(axes)}{' kept' if keep else ''}"
         attributes = {"axes": axes, "keepDims": keep}
         cases.add(op, name, [inputs.real(*shape)], attributes, lambda x: function(x, dim=axes, keepdim=keep))
+
+
+    for shape, axis, keep in (((3, 5), 1, False), ((2, 3, 4), 0, True), ((2, 4, 3, 2), -3, False)):
+        x = inputs.real(*shape, differentiable=False)
+        attributes = {"axis": axis, "keepDims": keep}
+        cases.add("argMax", f"{list(shape)} axis {axis}", [x], attributes, lambda x: x.argmax(axis, keep).double())
 
 
 def arithmetic():
@@ -470,6 +510,10 @@ def arithmetic():
         mask = inputs.values([bool(c) for c in condition], (2, 3) if len(condition) == 6 else (3,), dtype="bool")
         given = [mask, inputs.real(*shape), inputs.real(*other)]
         cases.add("where", f"{list(shape)}, {list(other)}", given, {}, torch.where)
+    masks = [inputs.values([bool(c) for c in bits], (2, 2), dtype="bool") for bits in ((1, 1, 0, 0), (1, 0, 1, 0))]
+    cases.add("and", "[2, 2]", masks, {}, lambda a, b: (a & b).double())
+    cases.add("or", "[2, 2]", masks, {}, lambda a, b: (a | b).double())
+    cases.add("not", "[2, 2]", masks[:1], {}, lambda a: (~a).double())
     whole = inputs.values([-2.7, -0.5, 0, 0.5, 1.9, 3.0], (2, 3), differentiable=False)
     cases.add("cast", "float32 to int64", [whole], {"to": "int64"}, lambda x: x.long().double())
     truth = inputs.values([True, False, True], dtype="bool")
@@ -486,6 +530,10 @@ def functions():
         ("log", torch.log, 0.1, 3),
         ("sqrt", torch.sqrt, 0.1, 3),
         ("abs", torch.abs, -1, 1),
+        ("reciprocal", torch.reciprocal, 0.25, 2),
+        ("square", torch.square, -1, 1),
+        ("sign", torch.sign, -1, 1),
+        ("floor", torch.floor, -3, 3),
         ("relu", F.relu, -1, 1),
         ("sigmoid", torch.sigmoid, -4, 4),
         ("tanh", torch.tanh, -3, 3),

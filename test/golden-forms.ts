@@ -90,6 +90,10 @@ const forms: Readonly<Record<string, Form>> = {
   log: oneInput(m.log),
   sqrt: oneInput(m.sqrt),
   abs: oneInput(m.abs),
+  reciprocal: oneInput(m.reciprocal),
+  square: oneInput(m.square),
+  sign: oneInput(m.sign),
+  floor: oneInput(m.floor),
   relu: oneInput(m.relu),
   sigmoid: oneInput(m.sigmoid),
   tanh: oneInput(m.tanh),
@@ -110,7 +114,10 @@ const forms: Readonly<Record<string, Form>> = {
   pow: twoInputs(m.pow),
   maximum: twoInputs(m.maximum),
   minimum: twoInputs(m.minimum),
-  matmul: twoInputs(m.matmul),
+  matmul: ([a, b], options: m.MatmulOptions) => m.matmul(a, b, options),
+  and: comparison(m.and),
+  or: comparison(m.or),
+  not: oneInput((x) => m.cast(m.not(x), "float32")),
   greater: comparison(m.greater),
   greaterOrEqual: comparison(m.greaterOrEqual),
   less: comparison(m.less),
@@ -124,12 +131,21 @@ const forms: Readonly<Record<string, Form>> = {
   max: ([x], options: m.ReduceOptions) => m.max(x, options),
   min: ([x], options: m.ReduceOptions) => m.min(x, options),
 
+  sumSquare: ([x], options: m.ReduceOptions) => m.sumSquare(x, options),
+  argMax: ([x], { axis, keepDims }: { axis: number; keepDims: boolean }) => m.argMax(x, axis, keepDims),
+
   conv: ([x, w, bias], options: m.ConvOptions) => m.conv(x, w, { ...options, bias }),
   convTranspose: ([x, w, bias], options: m.ConvTransposeOptions) => m.convTranspose(x, w, { ...options, bias }),
   maxPool: ([x], options: m.PoolOptions) => m.maxPool(x, options),
   averagePool: ([x], options: m.PoolOptions & { countIncludePad: boolean }) => m.averagePool(x, options),
 
   batchNorm: batchNormAndRunningStatistics,
+  batchStatistics: ([x]) => {
+    const ones = x.graph.constant(new Float32Array(x.shape[1]).fill(1));
+    const { mean, variance } = m.batchNorm(x, ones, ones);
+    return m.add(mean, variance);
+  },
+  channelAffine: ([x, a, b]) => m.channelAffine(x, a, b),
   instanceNorm: ([x, w, b], { epsilon }: { epsilon: number }) => m.instanceNorm(x, w, b, epsilon),
   groupNorm: ([x, w, b], { groups, epsilon }: { groups: number; epsilon: number }) =>
     m.groupNorm(x, groups, w, b, epsilon),
@@ -145,6 +161,9 @@ const forms: Readonly<Record<string, Form>> = {
     m.pad(x, before, after, value),
   reshape: ([x], { shape }: { shape: number[] }) => m.reshape(x, shape),
   transpose: ([x], { permutation }: { permutation: number[] }) => m.transpose(x, permutation),
+  expand: ([x], { shape }: { shape: number[] }) => m.expand(x, shape),
+  scatterAdd: ([updates, indices], { axis, shape }: { axis: number; shape: number[] }) =>
+    m.scatterAdd(updates, indices, axis, shape),
   gather: ([x, indices], { axis }: { axis: number }) => m.gather(x, indices, axis),
   gatherElements: ([x, indices], { axis }: { axis: number }) => m.gatherElements(x, indices, axis),
 };
