@@ -21,7 +21,6 @@ import {
   reshape,
   shapeText,
   sigmoid,
-  softmax,
   softplus,
   square,
   sub,
@@ -94,7 +93,8 @@ export function dice(
 ): Tensor {
   requireTarget("dice", scores, target);
   const classes = scores.shape[1];
-  const probability = softmax(scores, 1);
+  // By way of the logarithm, which cross-entropy beside it needs as well: the graph then computes it once.
+  const probability = exp(logSoftmax(scores, 1));
   const truth = oneHot(target, classes);
   const axes = scores.shape.map((_, axis) => axis).filter((axis) => axis > 1 || (batch && axis === 0));
   const total = (x: Tensor): Tensor => sum(x, { axes });

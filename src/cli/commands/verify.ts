@@ -11,7 +11,7 @@ export const command = defineCommand<object, [string]>({
     "Exit status 1 where there is an error; warnings alone are exit status 0.",
   async run({ signal, progress, style }, _options, path) {
     // Labels are not looked for beforehand: that would stop at the first broken file.
-    const dataset = await openDataset(path, { signal, discoverLabels: false });
+    const dataset = await openDataset(path, { signal, lenient: true });
     const verification = await verifyDataset(dataset, {
       signal,
       onProgress: (done, total, id) =>

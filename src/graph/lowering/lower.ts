@@ -10,7 +10,7 @@ import { type Graph, Graph as GraphClass, sameShape, sizeOf, type Tensor, type T
 import { concat, gather, reshape } from "../functional/movement.ts";
 import { reachable } from "../gradients.ts";
 import type { Attributes, ConvAttributes } from "../operators/types.ts";
-import { turnedConv } from "./convolution-plain.ts";
+import { pointwiseToWeights, shiftedProducts, takesShiftedProducts, turnedConv } from "./convolution-plain.ts";
 import {
   layoutOf,
   pairedForward,
@@ -43,6 +43,9 @@ export interface Lowered {
   /** Parameters whose storage is in pieces: `name` stands for inputs `name#0`, … and so do outputs that renew it. */
   readonly layouts: ReadonlyMap<string, WeightLayout>;
 }
+
+/** Maps below this many positions do better in the conv form. */
+const SHIFTED_FROM = 1000;
 
 /** Rebuilds a graph in fast forms. */
 export function lower(source: Graph, outputs: Readonly<Record<string, Tensor>>, options: LowerOptions = {}): Lowered {
@@ -159,7 +162,8 @@ function lowerNode(node: Node, inputs: readonly Value[], target: Graph): readonl
       const [x, g] = inputs;
       const convolution = caseOf(x.type, output, g.type, node.attributes as Attributes["convWeightGradient"]);
       const { toWeights } = chooseForms(convolution);
-      if (toWeights === "plain") return copy();
+      if (toWeights === "plain")
+        return [plainToWeights(x.plain(), g.plain(), node.attributes as Attributes["convWeightGradient"])];
       const { geometry } = convolution;
       const pieces =
         toWeights === "wide"
@@ -205,6 +209,16 @@ function lowerNode(node: Node, inputs: readonly Value[], target: Graph): readonl
     default:
       return copy();
   }
+}
+
+/** The channel-first form of the weights' gradient: by shape, as all forms. */
+function plainToWeights(x: Tensor, g: Tensor, attributes: Attributes["convWeightGradient"]): Value {
+  const { kernel, stride, padBegin, groups } = attributes;
+  const pointwise = groups === 1 && [...kernel, ...stride].every((n) => n === 1) && padBegin.every((n) => n === 0);
+  if (pointwise) return Value.plain(pointwiseToWeights(x, g));
+  if (takesShiftedProducts(attributes) && sizeOf(g.shape.slice(2)) >= SHIFTED_FROM)
+    return Value.plain(shiftedProducts(x, g, attributes));
+  return Value.plain(x.graph.add("convWeightGradient", [x, g], attributes)[0]);
 }
 
 /** The layout to read weights in: as they lie, if the form can use that. */
