@@ -2,6 +2,7 @@
  * A segmentation training from a data set to a run folder: plan, split, network, loop, exported model. Evaluation and
  * prediction read the same `plan.json`, so they prepare images exactly as training did.
  */
+import { existsSync } from "node:fs";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import {
@@ -19,6 +20,7 @@ import {
   prepareCase,
 } from "../data/index.ts";
 import { ConfigError, WeightsError } from "../errors.ts";
+import { writeError } from "../files/index.ts";
 import { softmax } from "../graph/index.ts";
 import { countOverlap, dice, type LabelNames, meanOf } from "../metrics/index.ts";
 import { createEngine, type Engine, type Feeds } from "../runtime/index.ts";
@@ -26,6 +28,7 @@ import {
   type BatchSource,
   createModel,
   type EpochReport,
+  lastCheckpoint,
   logFile,
   type Model,
   readWeights,
@@ -76,7 +79,9 @@ export async function trainSegmentation(
   );
   const plan = makePlan(dataset, fingerprint, { patch: config.patch ?? undefined, batch: config.batch ?? undefined });
   checkPatch(plan);
-  await mkdir(options.out, { recursive: true });
+  await mkdir(options.out, { recursive: true }).catch((error: unknown) => {
+    throw writeError(options.out, error);
+  });
   if (options.force) {
     await rm(join(options.out, "checkpoints"), { recursive: true, force: true });
     await rm(logFile(options.out), { force: true });
@@ -162,7 +167,9 @@ async function runSegmentation(
         target: { shape: [batch, ...patch], dtype: "int32" },
       },
     );
-    if (config.from !== null && !resume) await startFrom(model, config.from);
+    // A run that was stopped before its first checkpoint begins where it began.
+    const goesOn = resume && existsSync(lastCheckpoint(options.out));
+    if (config.from !== null && !goesOn) await startFrom(model, config.from);
     options.onStart?.({ record, plan, threads: engine.threads });
     const validation = await Promise.all(splits.validation.map((item) => prepareCase(item, preprocessing, true)));
     const trained = model;

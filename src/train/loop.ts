@@ -7,6 +7,7 @@
 import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError, DataError, MedvoxError } from "../errors.ts";
+import { removeStaleTemporaries, writeError } from "../files/index.ts";
 import { type ScheduleSpec, scheduleFactor, type Warmup } from "../nn/index.ts";
 import type { Feeds, RunResult } from "../runtime/index.ts";
 import { readCheckpoint, type TrainingPosition, writeCheckpoint } from "./checkpoint.ts";
@@ -112,8 +113,10 @@ export async function runTraining(options: LoopOptions): Promise<LoopResult> {
     throw new ConfigError(`accumulate ${accumulate}: an epoch has only ${data.stepsPerEpoch} batches`);
   let position: TrainingPosition = { epoch: 0, stepInEpoch: 0, step: 0, lossSum: 0, sinceBest: 0 };
   if (folder !== undefined) {
-    await mkdir(join(folder, "checkpoints"), { recursive: true });
+    await prepareFolder(folder);
     if (options.resume && (await exists(lastCheckpoint(folder)))) position = await restore(model, folder);
+    // Stopped before the first checkpoint: the training begins anew, and so does its log.
+    else if (options.resume) await truncateLog(logFile(folder), 0);
   }
   let savedAt = performance.now();
   const save = async (): Promise<void> => {
@@ -127,7 +130,9 @@ export async function runTraining(options: LoopOptions): Promise<LoopResult> {
   const updates = Math.floor(data.stepsPerEpoch / accumulate);
   const rateAt = (epoch: number, update: number): number =>
     learningRate * scheduleFactor(schedule, epoch + update / updates, epochs, warmup);
-  let stoppedEarly = false;
+  const outOfPatience = ({ sinceBest }: TrainingPosition): boolean => patience !== undefined && sinceBest >= patience;
+  // A training that had stopped early is at its end, too.
+  let stoppedEarly = outOfPatience(position);
 
   while (position.epoch < epochs && !stoppedEarly) {
     const { epoch } = position;
@@ -174,7 +179,7 @@ export async function runTraining(options: LoopOptions): Promise<LoopResult> {
     if (better && folder !== undefined) {
       await writeCheckpoint(bestCheckpoint(folder), await model.weights(), { epoch: epoch + 1, best });
     }
-    stoppedEarly = patience !== undefined && sinceBest >= patience;
+    stoppedEarly = outOfPatience(position);
     const report: EpochReport = {
       epoch: epoch + 1,
       epochs,
@@ -192,6 +197,15 @@ export async function runTraining(options: LoopOptions): Promise<LoopResult> {
     if (signal?.aborted && !isLast) throw new MedvoxError("E_INTERRUPTED", `stopped after step ${position.step}`);
   }
   return { position, stoppedEarly };
+}
+
+/** Makes `checkpoints/`, and clears away what a killed process left half written. */
+async function prepareFolder(folder: string): Promise<void> {
+  const checkpoints = join(folder, "checkpoints");
+  await mkdir(checkpoints, { recursive: true }).catch((error: unknown) => {
+    throw writeError(checkpoints, error);
+  });
+  for (const place of [folder, checkpoints]) await removeStaleTemporaries(place);
 }
 
 async function restore(model: Model, folder: string): Promise<TrainingPosition> {

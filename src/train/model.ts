@@ -116,7 +116,10 @@ export async function createModel(options: ModelOptions, example: Readonly<Recor
     }
     return loaded;
   };
-  programs.set(`update ${JSON.stringify(example)}`, loadBuilt("training step", first, firstLowered));
+  const firstLoaded = loadBuilt("training step", first, firstLowered);
+  // Whoever takes the first step hears of a failure; until then nobody awaits it, and that must not end the process.
+  firstLoaded.catch(() => {});
+  programs.set(`update ${JSON.stringify(example)}`, firstLoaded);
 
   const readState = async (keep: (name: string) => boolean): Promise<StateMap> => {
     const stored = await bank.read(
@@ -186,7 +189,9 @@ export async function createModel(options: ModelOptions, example: Readonly<Recor
     },
     parameters: new Map([...entries].filter(([name]) => !name.startsWith("optimizer."))),
     close: async () => {
-      for (const loaded of programs.values()) await (await loaded).program.close();
+      for (const loaded of await Promise.allSettled(programs.values())) {
+        if (loaded.status === "fulfilled") await loaded.value.program.close();
+      }
       await bank.close();
     },
   };
