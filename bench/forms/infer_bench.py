@@ -67,7 +67,7 @@ def layer(name, Ci, Co, n, k, s, p, d, budget=3):
             c["winograd depth, conv2d input"] = (lambda g: wino_depth(g, g.input(xd), [g.input(np.ascontiguousarray(u)) for u in U], sp[0]), None, from_depth)
     if k == 3 and s == 1:
         L = -(-n // d)
-        kinds = {"f23": L > 1, "k2": L == 2, "f33": L == 3 or L % 3 == 0, "f33h": L == 3, "f43": L % 4 == 0}
+        kinds = {"f23": L > 1, "k2": L == 2, "f33": L == 3 or L % 3 == 0, "f43": L % 4 == 0}
         for kind in [q for q, ok in kinds.items() if ok]:
             pl = wino.Plan(1, sp, d, [kind] * 3)
             c[f"wino {kind} const ({pl.products / (27 * n ** 3):.2f} products)"] = (lambda g, pl=pl: wino.fwd(g, wino.transform_x(g, g.input(X), pl), [g.input(u, const=True) for u in pl.weights(W)], pl), None, from_rows)
