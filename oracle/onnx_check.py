@@ -107,10 +107,11 @@ def run(path):
 
 
 def feed(entry, generator):
-    """Values that every input can take: class numbers 0 and 1, variances above zero."""
+    """Values that every input can take: class numbers 0 and 1, variances above zero, weights that keep sums near 1."""
     shape = [side if isinstance(side, int) else 1 for side in entry.shape]
     if entry.type == "tensor(float)":
-        return generator.uniform(0.1, 1.0, shape).astype(np.float32)
+        fan = np.prod(shape[1:]) if len(shape) > 2 else 1
+        return np.asarray(generator.uniform(0.1, 1.0, shape) / fan, np.float32)
     if entry.type == "tensor(bool)":
         return generator.integers(0, 2, shape).astype(bool)
     kinds = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(uint8)": np.uint8, "tensor(double)": np.float64}

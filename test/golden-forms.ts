@@ -12,8 +12,8 @@ export interface CaseGraph {
 }
 
 /** A graph that computes a case's outputs and the gradients of sum(first output · upstream). */
-export function caseGraph(golden: GoldenCase): CaseGraph {
-  const g = graph();
+export function caseGraph(golden: GoldenCase, training = false): CaseGraph {
+  const g = graph({ training });
   const inputs = golden.inputs.map(({ shape, dtype }, i) => g.input(`input_${i}`, shape, dtype ?? "float32"));
   const form = forms[golden.op];
   if (form === undefined)

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Tensor } from "../src/graph/index.ts";
 import * as m from "../src/graph/index.ts";
 import type * as FormsModule from "../src/graph/lowering/forms.ts";
+import { isWinograd } from "../src/graph/lowering/winograd.ts";
 import { createEngine, type Engine } from "../src/runtime/index.ts";
 import { encodeCase } from "./golden-forms.ts";
 import { countOf, formula, relativeError, TOLERANCE } from "./golden-values.ts";
@@ -15,7 +16,7 @@ const forced = vi.hoisted((): { form?: FormsModule.Form } => ({}));
 vi.mock("../src/graph/lowering/forms.ts", async (original) => {
   const module = await original<typeof FormsModule>();
   const chooseForms: typeof module.chooseForms = (convolution) =>
-    forced.form === undefined
+    forced.form === undefined || (forced.form === "winograd" && !isWinograd(convolution.geometry))
       ? module.chooseForms(convolution)
       : { forward: forced.form, toInput: forced.form, toWeights: forced.form };
   return { ...module, chooseForms };
@@ -93,9 +94,11 @@ const chains: Readonly<Record<string, (y: Tensor, x: Tensor) => Tensor>> = {
 describe.each([
   ["wide", [5, 6]],
   ["paired", [5, 6]],
+  ["winograd", [5, 6]],
   ["wide", [4, 5, 6]],
   ["paired", [4, 5, 6]],
-] as const)("after a %s convolution on %o", (form, spatial) => {
+  ["winograd", [4, 5, 6]],
+] as const)("convolutions %s on %o", (form, spatial) => {
   test.each(Object.entries(chains))("%s", async (_, chain) => {
     const shape = [BATCH, CHANNELS, ...spatial];
     const kernel = spatial.map(() => 3);

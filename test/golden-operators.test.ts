@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, test, vi } from "vitest";
 import type * as FormsModule from "../src/graph/lowering/forms.ts";
+import { isWinograd } from "../src/graph/lowering/winograd.ts";
 import { createEngine, type Engine } from "../src/runtime/index.ts";
 import { caseGraph, encodeCase } from "./golden-forms.ts";
 import { expectGolden, type GoldenCase, readGolden } from "./golden-values.ts";
@@ -18,7 +19,9 @@ const forced = vi.hoisted((): { form?: FormsModule.Form } => ({}));
 vi.mock("../src/graph/lowering/forms.ts", async (original) => {
   const module = await original<typeof FormsModule>();
   const chooseForms: typeof module.chooseForms = (convolution) =>
-    forced.form === undefined || convolution.groups > 1
+    forced.form === undefined ||
+    convolution.groups > 1 ||
+    (forced.form === "winograd" && !isWinograd(convolution.geometry))
       ? module.chooseForms(convolution)
       : { forward: forced.form, toInput: forced.form, toWeights: forced.form };
   return { ...module, chooseForms };
@@ -36,17 +39,26 @@ const ways = [
   { way: "lowered", contrib: true, lowering: true, form: undefined },
   { way: "lowered, convolutions wide", contrib: true, lowering: true, form: "wide" },
   { way: "lowered, convolutions paired", contrib: true, lowering: true, form: "paired" },
+  { way: "lowered, convolutions by Winograd", contrib: true, lowering: true, form: "winograd" },
+  {
+    way: "lowered for training, convolutions by Winograd",
+    contrib: true,
+    lowering: true,
+    form: "winograd",
+    training: true,
+  },
 ] as const;
 
 /** Models that gave the right values already: most operators look the same in several ways, byte for byte. */
 const passed = new Set<string>();
 
 describe.each(ways)("$way", ({ form, ...options }) => {
+  const training = "training" in options;
   const chosen = form === undefined ? cases : cases.filter(({ op }) => convolutions.has(op));
   describe.each([...new Set(chosen.map(({ op }) => op))])("%s", (op) => {
     test.each(chosen.filter((c) => c.op === op).map((c) => [c.name, c] as const))("%s", async (name, golden) => {
       forced.form = form;
-      const built = caseGraph(golden);
+      const built = caseGraph(golden, training);
       const model = encodeCase(built, options);
       const key = `${op} ${name} ${createHash("sha256").update(model).digest("hex")}`;
       if (passed.has(key)) return;
