@@ -21,13 +21,13 @@ import {
   type WindowGeometry,
 } from "./windows.ts";
 
-export type RowForm = "wide" | "paired";
+export type RowForm = "wide" | "paired" | "winograd";
 
 /** The layout a form wants its weights in. */
 export function layoutOf(form: RowForm, geometry: WindowGeometry): WeightLayout {
-  return form === "wide"
-    ? { groups: [Array.from({ length: tapCount(geometry) }, (_, k) => k)] }
-    : { groups: tapGroups(geometry).map(({ taps }) => taps) };
+  return form === "paired"
+    ? { groups: tapGroups(geometry).map(({ taps }) => taps) }
+    : { groups: [Array.from({ length: tapCount(geometry) }, (_, k) => k)] };
 }
 
 function indices(graph: Graph, data: Int32Array, shape: readonly number[]): Tensor {

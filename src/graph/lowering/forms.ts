@@ -3,8 +3,10 @@
  * RESULTS.md has the table). Another form gives other last bits, so the choice depends on shapes only, never on timing.
  */
 import { inputRows, outputRows, tapCount, tapGroups, type WindowGeometry } from "./windows.ts";
+import { isWinograd, transformedRows } from "./winograd.ts";
+import type { AxisAlgorithm } from "./winograd-axis.ts";
 
-export type Form = "plain" | "wide" | "paired";
+export type Form = "plain" | "wide" | "paired" | "winograd";
 
 export interface Forms {
   readonly forward: Form;
@@ -23,7 +25,7 @@ const PLAIN: Forms = { forward: "plain", toInput: "plain", toWeights: "plain" };
 
 /** Below this share of tap and position pairs that meet input, leaving out the others pays. */
 const PAIRED_BELOW = 0.7;
-/** A wide window matrix may hold this many numbers (256 MB). */
+/** A wide window matrix or a transformed map may hold this many numbers (256 MB). */
 const WIDE_LIMIT = 64e6;
 /** Narrower layers do better as Conv on channel-first maps. */
 const NARROWEST = 32;
@@ -46,10 +48,30 @@ function choose({ geometry, ci, co, groups }: ConvolutionCase): Forms {
   if (taps === 1 && geometry.padBegin.every((p) => p === 0)) {
     return { forward: "wide", toInput: "wide", toWeights: "wide" };
   }
+  if (isWinograd(geometry)) {
+    const rows = transformedRows(geometry, chooseAlgorithms(geometry, true));
+    if (rows * Math.max(ci, co) <= WIDE_LIMIT) {
+      return { forward: "winograd", toInput: "winograd", toWeights: "winograd" };
+    }
+  }
   const pairs = outputRows(geometry) * taps;
   const valid = tapGroups(geometry).reduce((sum, group) => sum + group.taps.length * group.pairs, 0);
   if (valid < PAIRED_BELOW * pairs) return { forward: "paired", toInput: "paired", toWeights: "paired" };
   if (Math.max(pairs * ci, inputRows(geometry) * taps * co) > WIDE_LIMIT) return PLAIN;
   const smallMap = outputRows(geometry) / geometry.batch <= 512;
   return { forward: "wide", toInput: strided ? "paired" : "wide", toWeights: smallMap && !strided ? "paired" : "wide" };
+}
+
+/**
+ * Winograd's algorithm for each axis, by the points that lie in one line of a dilated axis.
+ * @param training weights change, so each step pays for their transform
+ */
+export function chooseAlgorithms({ input, dilation }: WindowGeometry, training: boolean): AxisAlgorithm[] {
+  return input.map((points, axis) => {
+    const line = Math.ceil(points / dilation[axis]);
+    if (line <= 2) return "karatsuba";
+    // Few positions do not repay the transform of many weights.
+    if (training && line === 3 && dilation[axis] > 1) return axis === 0 ? "three" : "direct";
+    return line % 3 === 0 ? "three" : "two";
+  });
 }

@@ -22,9 +22,10 @@ import {
   wideToWeights,
 } from "./convolution-rows.ts";
 import { axisMatrixRows, elementwise, isElementwise } from "./follow.ts";
-import { type ConvolutionCase, chooseForms } from "./forms.ts";
+import { type ConvolutionCase, chooseAlgorithms, chooseForms } from "./forms.ts";
 import { pieceNames, pieceShapes, sameLayout, Value, type WeightLayout } from "./values.ts";
 import type { WindowGeometry } from "./windows.ts";
+import { winogradForward, winogradToInput, winogradToWeights } from "./winograd.ts";
 
 export interface LowerOptions {
   /** Layouts that storage already has, by parameter; others are chosen here. */
@@ -143,7 +144,11 @@ function lowerNode(node: Node, inputs: readonly Value[], target: Graph): readonl
       const { geometry } = convolution;
       const pieces = w.pieces(layoutFor(w, forward, geometry));
       const y =
-        forward === "wide" ? wideForward(x.rows(), pieces[0], geometry) : pairedForward(x.rows(), pieces, geometry);
+        forward === "winograd"
+          ? winogradForward(x.rows(), pieces[0], geometry, chooseAlgorithms(geometry, target.training))
+          : forward === "wide"
+            ? wideForward(x.rows(), pieces[0], geometry)
+            : pairedForward(x.rows(), pieces, geometry);
       return [Value.rows(y, output)];
     }
     case "convTranspose": {
@@ -155,7 +160,11 @@ function lowerNode(node: Node, inputs: readonly Value[], target: Graph): readonl
       const { geometry } = convolution;
       const pieces = w.pieces(layoutFor(w, toInput, geometry));
       const x =
-        toInput === "wide" ? wideToInput(y.rows(), pieces[0], geometry) : pairedToInput(y.rows(), pieces, geometry);
+        toInput === "winograd"
+          ? winogradToInput(y.rows(), pieces[0], geometry, chooseAlgorithms(geometry, target.training))
+          : toInput === "wide"
+            ? wideToInput(y.rows(), pieces[0], geometry)
+            : pairedToInput(y.rows(), pieces, geometry);
       return [Value.rows(x, output)];
     }
     case "convWeightGradient": {
@@ -166,9 +175,11 @@ function lowerNode(node: Node, inputs: readonly Value[], target: Graph): readonl
         return [plainToWeights(x.plain(), g.plain(), node.attributes as Attributes["convWeightGradient"])];
       const { geometry } = convolution;
       const pieces =
-        toWeights === "wide"
-          ? [wideToWeights(x.rows(), g.rows(), geometry)]
-          : pairedToWeights(x.rows(), g.rows(), geometry);
+        toWeights === "winograd"
+          ? [winogradToWeights(x.rows(), g.rows(), geometry, chooseAlgorithms(geometry, target.training))]
+          : toWeights === "wide"
+            ? [wideToWeights(x.rows(), g.rows(), geometry)]
+            : pairedToWeights(x.rows(), g.rows(), geometry);
       return [Value.pieces(pieces, layoutOf(toWeights, geometry), output)];
     }
     case "batchNorm":
