@@ -23,7 +23,8 @@ interface BankEntry {
 const { device, threads } = workerData as WorkerStart;
 const programs = new Map<number, Program>();
 const banks = new Map<number, Map<string, BankEntry>>();
-env.logLevel = "error";
+// What fails comes back as an error that names the program; the library's own lines on standard error would say it twice.
+env.logLevel = "fatal";
 
 function toTensor({ data, shape }: ArrayMessage): Tensor {
   if (data instanceof Float32Array) return new Tensor("float32", data, shape);

@@ -1,0 +1,101 @@
+/**
+ * Memory of many short lives: makes a small model, trains it for a few steps, evaluates, closes it, again and again in one
+ * engine, and watches the resident memory of the process (the engine's thread is part of it):
+ *
+ *     npx tsx bench/memory-cycles.ts [--cycles 500] [--threads 2]
+ *
+ * Flat means: the median of the last tenth of the cycles lies within {@link ALLOWED_MB} of the median after the warm-up.
+ * Ends with status 1 if it does not.
+ */
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { globalAveragePool, relu, scope } from "../src/graph/index.ts";
+import { adamW, batchNorm, conv, crossEntropy, linear } from "../src/nn/index.ts";
+import { random } from "../src/random.ts";
+import { createEngine, type Engine, type Feeds } from "../src/runtime/index.ts";
+import { createModel } from "../src/train/index.ts";
+
+/** One model of these cycles, with its optimiser and its batch, is about 3 MB: a leak of one in ten would show. */
+export const ALLOWED_MB = 30;
+/** Allocators and the just-in-time compiler settle in the first cycles. */
+const WARM_UP = 0.2;
+
+const INPUT = [2, 4, 16, 16, 16];
+
+export interface MemoryReport {
+  readonly cycles: number;
+  /** Resident memory after the warm-up and at the end, medians over a tenth of the cycles. */
+  readonly warmMb: number;
+  readonly endMb: number;
+  readonly highestMb: number;
+  /** Resident memory after each cycle. */
+  readonly residentMb: readonly number[];
+}
+
+/** Trains and closes a model `cycles` times. */
+export async function memoryCycles(cycles: number, threads = 2): Promise<MemoryReport> {
+  const engine = await createEngine({ threads });
+  const residentMb: number[] = [];
+  try {
+    for (let cycle = 0; cycle < cycles; cycle++) {
+      await trainAndClose(engine, cycle);
+      residentMb.push((await engine.memory()) / 2 ** 20);
+    }
+  } finally {
+    await engine.close();
+  }
+  const tenth = Math.max(1, Math.round(cycles / 10));
+  const warm = Math.round(cycles * WARM_UP);
+  return {
+    cycles,
+    warmMb: median(residentMb.slice(warm, warm + tenth)),
+    endMb: median(residentMb.slice(-tenth)),
+    highestMb: Math.max(...residentMb),
+    residentMb,
+  };
+}
+
+/** A network of 100,000 parameters, three steps, one evaluation. */
+async function trainAndClose(engine: Engine, seed: number): Promise<void> {
+  const model = await createModel(
+    {
+      engine,
+      network: ({ x }) => {
+        const wide = { kernel: 3, padding: 1, bias: false } as const;
+        let y = relu(batchNorm(conv(x, 32, scope("conv1"), wide), scope("bn1")));
+        y = relu(batchNorm(conv(y, 96, scope("conv2"), { ...wide, stride: 2 }), scope("bn2")));
+        return { scores: linear(globalAveragePool(y), 3, scope("fc")) };
+      },
+      loss: ({ scores }, { target }) => crossEntropy(scores, target),
+      optimiser: adamW({ lr: 1e-3 }),
+      seed,
+    },
+    { x: { shape: INPUT, dtype: "float32" }, target: { shape: [INPUT[0]], dtype: "int32" } },
+  );
+  const numbers = random(seed, "batch");
+  const batch = (): Feeds => ({
+    x: { data: Float32Array.from({ length: INPUT.reduce((a, b) => a * b) }, () => numbers.normal()), shape: INPUT },
+    target: { data: Int32Array.from({ length: INPUT[0] }, () => numbers.integer(3)), shape: [INPUT[0]] },
+  });
+  for (let step = 1; step <= 3; step++) await model.step([batch()], step, 1e-3);
+  await model.evaluate({ x: batch().x });
+  await model.state();
+  await model.close();
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)];
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { values } = parseArgs({
+    options: { cycles: { type: "string", default: "500" }, threads: { type: "string", default: "2" } },
+  });
+  const { residentMb, ...report } = await memoryCycles(Number(values.cycles), Number(values.threads));
+  const growthMb = report.endMb - report.warmMb;
+  const step = Math.max(1, Math.floor(report.cycles / 10));
+  const curveMb = residentMb.filter((_, i) => (i + 1) % step === 0).map(Math.round);
+  console.log(JSON.stringify({ ...report, growthMb, allowedMb: ALLOWED_MB, curveMb }, null, 2));
+  if (growthMb > ALLOWED_MB) process.exitCode = 1;
+}
