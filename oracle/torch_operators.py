@@ -555,8 +555,8 @@ def functions():
             cases.add(op, f"{list(shape)} axis {axis}", [x], {"axis": axis}, lambda x: function(x, axis))
         x = inputs.real(2, 4, 3, low=-80, high=80)
         cases.add(op, "far out", [x], {"axis": 1}, lambda x: function(x, 1))
-    # Where a function has a corner, PyTorch's choice of slope: images are full of exact zeros. (Not clip's: PyTorch 1
-    # lets the gradient pass at the bounds, 2.15 does not.)
+    # Where a function has a corner, PyTorch's choice of slope: images are full of exact zeros. Clip's is
+    # left out: at its bounds PyTorch 2.15 stops the gradient and medvox lets it pass.
     corner = (-1.0, -0.0, 0.0, 0.5, 1.0)
     for op, function, attributes in (
         ("relu", F.relu, {}),
