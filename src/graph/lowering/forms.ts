@@ -21,6 +21,11 @@ export interface ConvolutionCase {
   readonly groups: number;
 }
 
+export interface FormRule {
+  readonly chooseForms: (convolution: ConvolutionCase) => Forms;
+  readonly chooseAlgorithms: (convolution: ConvolutionCase, training: boolean) => AxisAlgorithm[];
+}
+
 const PLAIN: Forms = { forward: "plain", toInput: "plain", toWeights: "plain" };
 
 /** Below this share of tap and position pairs that meet input, leaving out the others pays. */
@@ -41,19 +46,25 @@ export function chooseForms(convolution: ConvolutionCase): Forms {
   return chosen;
 }
 
-function choose({ geometry, ci, co, groups }: ConvolutionCase): Forms {
-  const taps = tapCount(geometry);
+function choose(convolution: ConvolutionCase): Forms {
+  const { geometry, ci, co, groups } = convolution;
   if (groups > 1 || ci < NARROWEST || co < NARROWEST) return PLAIN;
-  const strided = geometry.stride.some((s) => s > 1);
-  if (taps === 1 && geometry.padBegin.every((p) => p === 0)) {
+  if (tapCount(geometry) === 1 && geometry.padBegin.every((p) => p === 0)) {
     return { forward: "wide", toInput: "wide", toWeights: "wide" };
   }
   if (isWinograd(geometry)) {
-    const rows = transformedRows(geometry, chooseAlgorithms(geometry, true));
+    const rows = transformedRows(geometry, chooseAlgorithms(convolution, true));
     if (rows * Math.max(ci, co) <= WIDE_LIMIT) {
       return { forward: "winograd", toInput: "winograd", toWeights: "winograd" };
     }
   }
+  return chooseGathered(convolution);
+}
+
+/** Between `wide`, `paired` and `plain`, for what Winograd does not do. */
+export function chooseGathered({ geometry, ci, co }: ConvolutionCase): Forms {
+  const taps = tapCount(geometry);
+  const strided = geometry.stride.some((s) => s > 1);
   const pairs = outputRows(geometry) * taps;
   const valid = tapGroups(geometry).reduce((sum, group) => sum + group.taps.length * group.pairs, 0);
   if (valid < PAIRED_BELOW * pairs) return { forward: "paired", toInput: "paired", toWeights: "paired" };
@@ -66,7 +77,8 @@ function choose({ geometry, ci, co, groups }: ConvolutionCase): Forms {
  * Winograd's algorithm for each axis, by the points that lie in one line of a dilated axis.
  * @param training weights change, so each step pays for their transform
  */
-export function chooseAlgorithms({ input, dilation }: WindowGeometry, training: boolean): AxisAlgorithm[] {
+export function chooseAlgorithms({ geometry }: ConvolutionCase, training: boolean): AxisAlgorithm[] {
+  const { input, dilation } = geometry;
   return input.map((points, axis) => {
     const line = Math.ceil(points / dilation[axis]);
     if (line <= 2) return "karatsuba";

@@ -22,7 +22,7 @@ import {
   wideToWeights,
 } from "./convolution-rows.ts";
 import { axisMatrixRows, elementwise, isElementwise } from "./follow.ts";
-import { type ConvolutionCase, chooseAlgorithms, chooseForms } from "./forms.ts";
+import { type ConvolutionCase, chooseAlgorithms, chooseForms, type FormRule } from "./forms.ts";
 import { pieceNames, pieceShapes, sameLayout, Value, type WeightLayout } from "./values.ts";
 import type { WindowGeometry } from "./windows.ts";
 import { winogradForward, winogradToInput, winogradToWeights } from "./winograd.ts";
@@ -36,6 +36,8 @@ export interface LowerOptions {
   renews?: Readonly<Record<string, string>>;
   /** False keeps every parameter in PyTorch's layout (for weights written into the file). */
   relayout?: boolean;
+  /** Other forms than `forms.ts` chooses, to compare them. */
+  rule?: FormRule;
 }
 
 export interface Lowered {
@@ -50,9 +52,9 @@ const SHIFTED_FROM = 1000;
 
 /** Rebuilds a graph in fast forms. */
 export function lower(source: Graph, outputs: Readonly<Record<string, Tensor>>, options: LowerOptions = {}): Lowered {
-  const { storedLike = (entry) => entry, renews = {} } = options;
+  const { storedLike = (entry) => entry, renews = {}, rule = { chooseForms, chooseAlgorithms } } = options;
   const nodes = reachable(...Object.values(outputs));
-  const layouts = new Map(options.layouts ?? (options.relayout === false ? [] : chooseLayouts(nodes)));
+  const layouts = new Map(options.layouts ?? (options.relayout === false ? [] : chooseLayouts(nodes, rule)));
   const target = new GraphClass(source.operators, { training: source.training });
   const values = new Map<Tensor, Value>();
   for (const tensor of source.inputs) {
@@ -70,7 +72,7 @@ export function lower(source: Graph, outputs: Readonly<Record<string, Tensor>>, 
     return made;
   };
   for (const node of nodes) {
-    const made = lowerNode(node, node.inputs.map(find), target);
+    const made = lowerNode(node, node.inputs.map(find), target, rule);
     for (const [i, output] of node.outputs.entries()) values.set(output, made[i]);
   }
   const result: Record<string, Tensor> = {};
@@ -96,14 +98,14 @@ function parameterValue(target: Graph, name: string, tensor: Tensor, layout: Wei
 }
 
 /** For each weight that a Conv reads, the layout its form wants; the first Conv decides. */
-function chooseLayouts(nodes: readonly Node[]): [string, WeightLayout][] {
+function chooseLayouts(nodes: readonly Node[], rule: FormRule): [string, WeightLayout][] {
   const chosen = new Map<string, WeightLayout>();
   for (const node of nodes) {
     if (node.op !== "conv") continue;
     const [x, w] = node.inputs;
     if (w.source.kind !== "parameter" || chosen.has(w.source.info.name)) continue;
     const convolution = caseOf(x, w, node.outputs[0], node.attributes as ConvAttributes);
-    const { forward } = chooseForms(convolution);
+    const { forward } = rule.chooseForms(convolution);
     if (forward !== "plain") chosen.set(w.source.info.name, layoutOf(forward, convolution.geometry));
   }
   return [...chosen];
@@ -124,7 +126,7 @@ function caseOf(x: TensorType, w: TensorType, y: TensorType, { groups, ...window
   return { geometry, ci: w.shape[1] * groups, co: w.shape[0], groups };
 }
 
-function lowerNode(node: Node, inputs: readonly Value[], target: Graph): readonly Value[] {
+function lowerNode(node: Node, inputs: readonly Value[], target: Graph, rule: FormRule): readonly Value[] {
   const [output] = node.outputs;
   const copy = (): Value[] =>
     target
@@ -139,13 +141,13 @@ function lowerNode(node: Node, inputs: readonly Value[], target: Graph): readonl
     case "conv": {
       const [x, w] = inputs;
       const convolution = caseOf(x.type, w.type, output, node.attributes as ConvAttributes);
-      const { forward } = chooseForms(convolution);
+      const { forward } = rule.chooseForms(convolution);
       if (forward === "plain") return copy();
       const { geometry } = convolution;
       const pieces = w.pieces(layoutFor(w, forward, geometry));
       const y =
         forward === "winograd"
-          ? winogradForward(x.rows(), pieces[0], geometry, chooseAlgorithms(geometry, target.training))
+          ? winogradForward(x.rows(), pieces[0], geometry, rule.chooseAlgorithms(convolution, target.training))
           : forward === "wide"
             ? wideForward(x.rows(), pieces[0], geometry)
             : pairedForward(x.rows(), pieces, geometry);
@@ -155,13 +157,13 @@ function lowerNode(node: Node, inputs: readonly Value[], target: Graph): readonl
       const [y, w] = inputs;
       const attributes = node.attributes as Attributes["convTranspose"];
       const convolution = caseOf(output, w.type, y.type, attributes);
-      const { toInput } = chooseForms(convolution);
+      const { toInput } = rule.chooseForms(convolution);
       if (toInput === "plain") return [Value.plain(turnedConv(y.plain(), w.plain(), attributes))];
       const { geometry } = convolution;
       const pieces = w.pieces(layoutFor(w, toInput, geometry));
       const x =
         toInput === "winograd"
-          ? winogradToInput(y.rows(), pieces[0], geometry, chooseAlgorithms(geometry, target.training))
+          ? winogradToInput(y.rows(), pieces[0], geometry, rule.chooseAlgorithms(convolution, target.training))
           : toInput === "wide"
             ? wideToInput(y.rows(), pieces[0], geometry)
             : pairedToInput(y.rows(), pieces, geometry);
@@ -170,13 +172,13 @@ function lowerNode(node: Node, inputs: readonly Value[], target: Graph): readonl
     case "convWeightGradient": {
       const [x, g] = inputs;
       const convolution = caseOf(x.type, output, g.type, node.attributes as Attributes["convWeightGradient"]);
-      const { toWeights } = chooseForms(convolution);
+      const { toWeights } = rule.chooseForms(convolution);
       if (toWeights === "plain")
         return [plainToWeights(x.plain(), g.plain(), node.attributes as Attributes["convWeightGradient"])];
       const { geometry } = convolution;
       const pieces =
         toWeights === "winograd"
-          ? [winogradToWeights(x.rows(), g.rows(), geometry, chooseAlgorithms(geometry, target.training))]
+          ? [winogradToWeights(x.rows(), g.rows(), geometry, rule.chooseAlgorithms(convolution, target.training))]
           : toWeights === "wide"
             ? [wideToWeights(x.rows(), g.rows(), geometry)]
             : pairedToWeights(x.rows(), g.rows(), geometry);

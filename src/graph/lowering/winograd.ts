@@ -157,12 +157,27 @@ function toRows(parts: readonly Tensor[], { back }: Plan): Tensor {
   return gather(concat(flat, 0), parts[0].graph.constant(back), 0);
 }
 
+/** G of all types, in the groups' order. */
+function joinedWeights(groups: readonly TypeGroup[]): Float32Array {
+  return Float32Array.from(groups.flatMap(({ weights }) => [...weights]));
+}
+
 /** Gw: [types, Ci, Co] per group, from [taps, Ci, Co]. */
 function weightTransform(w: Tensor, { groups }: Plan): Tensor[] {
   const [taps, ci, co] = w.shape;
-  return groups.map(({ types, weights }) =>
-    reshape(matmul(w.graph.constant(weights, [types, taps]), reshape(w, [taps, ci * co])), [types, ci, co]),
-  );
+  // One product for all groups: the engine would re-pack the weights for each.
+  const all = groups.reduce((n, { types }) => n + types, 0);
+  const u = reshape(matmul(w.graph.constant(joinedWeights(groups), [all, taps]), reshape(w, [taps, ci * co])), [
+    all,
+    ci,
+    co,
+  ]);
+  if (groups.length === 1) return [u];
+  let end = 0;
+  return groups.map(({ types }) => {
+    end += types;
+    return gather(u, u.graph.constant(Int32Array.from({ length: types }, (_, i) => end - types + i)), 0);
+  });
 }
 
 /** y = conv(x, w): x [R, Ci], w [taps, Ci, Co] → [R, Co]. */
@@ -210,7 +225,6 @@ export function winogradToWeights(
   const [ci, co] = [x.shape[1], g.shape[1]];
   const taps = 3 ** plan.axes.length;
   const du = reshape(concat(parts, 0), [parts.reduce((n, part) => n + part.shape[0], 0), ci * co]);
-  const joined = plan.groups.flatMap(({ weights }) => [...weights]);
-  const matrix = transposed(Float32Array.from(joined), du.shape[0]);
+  const matrix = transposed(joinedWeights(plan.groups), du.shape[0]);
   return reshape(matmul(x.graph.constant(matrix, [taps, du.shape[0]]), du), [taps, ci, co]);
 }
