@@ -40,14 +40,13 @@ def layer(name, N, Ci, Co, sp, only=(), budget=12):
             return g.concat(ys, 0), g.concat(gxs, 0), gw
         return build
     c = {"conv + conv + rows9/4": convs(4)}
-    if not only or "wino" in only:
-        for kinds in (["f23"] * 3, ["f33", "f43", "f33"], ["f43"] * 3):
-            for per in (1, 4):
-                c[f"wino {','.join(kinds)} per {per}"] = (win(kinds, per), None, post)
+    for kinds in only or ["f43,f43,f43"]:
+        for per in sorted({1, N}):
+            c[f"wino {kinds} per {per}"] = (win(kinds.split(","), per), None, post)
     compare(f"{name} [{N},{Ci},{'x'.join(map(str, sp))}]->{Co} all passes", c, ("conv_all", (x, w, dy, 1, 1, 1)), gflop=3 * 2e-9 * N * Co * Ci * 27 * np.prod(sp), budget=budget)
 
 
 if __name__ == "__main__":
     for name, Ci, Co, sp in LAYERS:
         if len(sys.argv) < 2 or any(o in name for o in sys.argv[1].split(",")):
-            layer(name, 4, Ci, Co, sp, sys.argv[2:])
+            layer(name, 1 if "up3" in name else 4, Ci, Co, sp, sys.argv[2:])

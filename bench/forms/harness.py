@@ -7,7 +7,7 @@ once per round, round after round; minimum and median are reported, and ratios o
 A candidate is a function that adds nodes to a `G` and returns its output names. Every candidate of a case is checked against the
 first one (or PyTorch's result) before it is timed.
 """
-import json, multiprocessing, os, sys, time
+import json, multiprocessing, os, resource, sys, time
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper, TensorProto
@@ -18,6 +18,8 @@ import onnxruntime as ort
 MODE = os.environ.get("FORMS_MODE", "wall")
 THREADS = 2 if MODE == "wall" else 1
 clock = time.perf_counter if MODE == "wall" else time.thread_time
+# The machine is shared: a case that needs more fails by itself instead of taking others' memory.
+resource.setrlimit(resource.RLIMIT_DATA, (int(os.environ.get("FORMS_MEMORY_GB", "8")) << 30,) * 2)
 # One shared pool: with a pool per session, the spinning workers of the candidate before would eat the next one's core.
 if THREADS == 2:
     ort.set_global_thread_pool_sizes(2, 1)

@@ -41,6 +41,20 @@ def layer(name, N, Ci, Co, sp, k, s, p, d, budget=5, only=None):
             return r.fwd_grp(g, None, ws, gr, how, xg), r.dx_grp(g, None, ws, gr, how, yg), gw
         return build
 
+    def pieces(g):
+        """grp with the weights stored in one piece per tap group, gradients leaving in pieces: no copies of weights."""
+        gr = r.Groups(N, sp, k, s, p, d)
+        ws = [g.input(v) for v in r.weights_of_groups(W, gr)]
+        X_, D_ = g.input(X), g.input(DY)
+        xg, yg = r.gather_groups(g, X_, gr, 1), r.gather_groups(g, D_, gr, 2)
+        return [r.fwd_grp(g, None, ws, gr, "sum", xg), r.dx_grp(g, None, ws, gr, "sum", yg)] + r.dw_grp(g, None, None, gr, xg, yg)
+
+    def post_pieces(outs):
+        gr = r.Groups(N, sp, k, s, p, d)
+        gw = np.zeros((k ** 3, Ci, Co), np.float32)
+        for (ts, _, _), v in zip(gr.groups, outs[2:]): gw[ts] = v
+        return post_rows([outs[0], outs[1], gw])
+
     def win(kinds):
         def build(g):
             pl = wino.Plan(N, sp, d, kinds)
@@ -55,9 +69,10 @@ def layer(name, N, Ci, Co, sp, k, s, p, d, budget=5, only=None):
     c["rows col"] = P(cols)
     if k == 3:
         c["rows grp/sum"] = P(grp("sum"))
+        c["rows grp pieces"] = (pieces, None, post_pieces)
     if k == 3 and s == 1:
         L = -(-sp[0] // d)
-        for kind, ok in {"f23": L > 1, "k2": L == 2, "f33": L % 3 == 0, "f43": L % 4 == 0}.items():
+        for kind, ok in {"f23": L > 1, "k2": L == 2, "f33": L % 3 == 0, "f43": L % 4 == 0, "mix": L > 2}.items():
             if ok: c[f"wino {kind}"] = P(win([kind] * 3))
         if L == 2: c["wino k2,k2,none"] = P(win(["k2", "k2", "none"]))
         if L == 3:

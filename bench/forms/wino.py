@@ -33,6 +33,17 @@ F33 = toom([0, .75, -.75, 2], 3)
 F43 = toom([0, .625, -.625, 1.5, -1.5], 4)
 
 
+MIX = [0, .625, -.625, 1.5, -1.5]
+
+
+def mix_tiles(L):
+    """Tile sizes along a line of L points with the fewest products (m + 2 each); a short last tile drops what meets nothing."""
+    best = {0: (0, [])}
+    for n in range(1, L + 1):
+        best[n] = min(((best[max(0, n - m)][0] + (m + 2 if n >= m else m + 1), best[max(0, n - m)][1] + [m]) for m in (4, 3, 2)), key=lambda v: v[0])
+    return best[L][1]
+
+
 def axis(n, d, kind):
     """One axis of n points, dilation d, padding d, 3 taps: (Bᵀ [m,n], Aᵀ [n,m], type of each product [m], G [types,3])."""
     rows, cols, types = [], [], []
@@ -55,6 +66,29 @@ def axis(n, d, kind):
                 product(0, {p[0]: 1., p[1]: 1.}, {p[0]: 1., p[1]: 1.})
                 product(1, {p[1]: 1.}, {p[0]: 1.})
                 product(2, {p[0]: 1.}, {p[1]: 1.})
+    elif kind == "mix":  # tiles of 4, 3 and 2 on nested points, so that they share weight types: the fewest products for any length
+        fam = {m: toom(MIX[:m + 1], m) for m in (4, 3, 2)}
+        Gs = np.array([[1, q, q * q] for q in MIX] + [[0, 0, 1]], float)
+        scale = fam[4][1][:, 0] / Gs[:, 0].clip(1e-9)
+        scale[-1] = fam[4][1][-1, 2]
+        G = Gs * scale[:, None]
+        for r in range(min(d, n)):
+            p = list(range(r, n, d))
+            j = 0
+            for m in mix_tiles(len(p)):
+                Bt, g_, At = fam[m]
+                ty = list(range(m + 1)) + [len(MIX)]
+                # undo the tile's own scaling of G, apply the shared one
+                own = np.array([g_[t, 0] if ty[t] < len(MIX) else g_[t, 2] for t in range(m + 2)])
+                B2 = Bt * (own / scale[ty])[:, None]
+                for t in range(m + 2):
+                    xs = {p[j - 1 + a]: B2[t, a] for a in range(m + 2) if 0 <= j - 1 + a < len(p) and abs(B2[t, a]) > 1e-12}
+                    ys = {p[j + b]: At[b, t] for b in range(m) if j + b < len(p) and At[b, t]}
+                    if xs and ys: product(ty[t], xs, ys)
+                j += m
+        used = sorted(set(types))
+        G = G[used]
+        types = [used.index(t) for t in types]
     else:
         Bt, G, At = {"f23": F23, "f33": F33, "f43": F43}[kind]
         m = At.shape[0]
