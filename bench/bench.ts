@@ -1,0 +1,167 @@
+/**
+ * `npm run bench [-- --rows step48,tfjs] [--fresh] [--threads 2]`: how fast medvox is, beside its peers on the same cores.
+ *
+ * The peers are PyTorch and MONAI in a Python named by MEDVOX_PEER_PYTHON (else `python3`), and tfjs from npm; one that is not
+ * there is left out with a note. Each row is kept in `results/work/` when it is done, so a stopped bench goes on where it was
+ * until all rows are there; rows named by `--rows` are always measured. Writes `results/bench-*.json`, then the tables.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import type { NetworkJob, StepJob } from "./jobs.ts";
+import { type Column, type Row, writeResult } from "./results.ts";
+import { convolutionColumns, convolutionRow, profileColumns } from "./rows/convolutions.ts";
+import { dataColumns, dataRow } from "./rows/data-path.ts";
+import { memoryColumns, memoryRow } from "./rows/memory.ts";
+import type { Bench, Finished } from "./rows/row.ts";
+import { inferenceRow, stepRow, timingColumns } from "./rows/speed.ts";
+import { tfjsColumns, tfjsRow } from "./rows/tfjs.ts";
+import { writeTables } from "./tables.ts";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const WORK = "results/work";
+
+const medicalNet = (depth: 10 | 18, batch: number, n: number): NetworkJob => ({
+  network: "medicalnet",
+  depth,
+  batch,
+  size: [n, n, n],
+  classes: 3,
+});
+const classic = (n: number): StepJob => ({ ...medicalNet(10, 2, n), loss: "crossEntropy", optimizer: "sgd" });
+/** The network, batch and step of `bench/recipes/hippocampus.json`. */
+const hippocampus: StepJob = {
+  network: "skip",
+  depth: 10,
+  batch: 4,
+  size: [48, 64, 48],
+  classes: 3,
+  loss: "diceCrossEntropy",
+  optimizer: "adamW",
+  clipNorm: 12,
+};
+const RESNET10 = "MedicalNet ResNet-10, conv_seg";
+const RESNET18 = "MedicalNet ResNet-18, conv_seg";
+const SKIP = "ResNet-10, skip decoder, batch 4, 48×64×48, Dice + cross-entropy, AdamW";
+
+const BENCHES: readonly Bench[] = [
+  stepRow("step48", `${RESNET10}, batch 2, 48³, cross-entropy, SGD`, classic(48), 1),
+  stepRow("step64", `${RESNET10}, batch 2, 64³, cross-entropy, SGD`, classic(64), 1),
+  stepRow("skip", SKIP, hippocampus, 1.4),
+  inferenceRow("infer10-64", `${RESNET10}, batch 1, 64³`, medicalNet(10, 1, 64)),
+  inferenceRow("infer10-96", `${RESNET10}, batch 1, 96³`, medicalNet(10, 1, 96)),
+  inferenceRow("infer18-64", `${RESNET18}, batch 1, 64³`, medicalNet(18, 1, 64)),
+  inferenceRow("infer18-96", `${RESNET18}, batch 1, 96³`, medicalNet(18, 1, 96)),
+  memoryRow("memory-step48", `training step, ${RESNET10}, batch 2, 48³`, { step: classic(48) }),
+  memoryRow("memory-step64", `training step, ${RESNET10}, batch 2, 64³`, { step: classic(64) }),
+  memoryRow("memory-skip", `training step, ${SKIP}`, { step: hippocampus }),
+  memoryRow("memory-infer10-96", `inference, ${RESNET10}, batch 1, 96³`, { inference: medicalNet(10, 1, 96) }),
+  memoryRow("memory-infer18-96", `inference, ${RESNET18}, batch 1, 96³`, { inference: medicalNet(18, 1, 96) }),
+  convolutionRow("convolutions48", `${RESNET10}, batch 2, 48³`, classic(48)),
+  convolutionRow("convolutions64", `${RESNET10}, batch 2, 64³`, classic(64)),
+  convolutionRow("convolutions-skip", SKIP, hippocampus),
+  dataRow,
+  tfjsRow,
+];
+
+const ALTERNATED =
+  "Steps of both sides in turn in one run; both start from the same weights and data, and it is checked that they compute the same before anything is timed.";
+const TABLES: Readonly<Record<string, { columns: readonly Column[]; notes: readonly string[] }>> = {
+  "bench-training": { columns: timingColumns, notes: [ALTERNATED] },
+  "bench-inference": { columns: timingColumns, notes: [ALTERNATED] },
+  "bench-memory": {
+    columns: memoryColumns,
+    notes: [
+      "Most resident memory of a process that does nothing else, and how much of it was there before (Node or Python with its libraries).",
+    ],
+  },
+  "bench-convolutions": {
+    columns: convolutionColumns,
+    notes: [
+      "From the engine's profile. Products are Conv and matrix products, arranging is the copying of rows and layouts around them; together an upper bound " +
+        "of the convolutions' time. GF/s is the multiply-adds that do not meet padding, forward and both gradients, ×2, over that time: a lower bound.",
+    ],
+  },
+  "bench-profile": { columns: profileColumns, notes: ["The twelve operators that take the most time of a step."] },
+  "bench-data": { columns: dataColumns, notes: [] },
+  "bench-tfjs": { columns: tfjsColumns, notes: [] },
+};
+
+const { values } = parseArgs({
+  options: {
+    rows: { type: "string" },
+    fresh: { type: "boolean", default: false },
+    threads: { type: "string", default: String(Math.min(2, availableParallelism())) },
+  },
+});
+const named = values.rows?.split(",");
+const unknown = named?.find((id) => BENCHES.every((bench) => bench.id !== id));
+const threads = Number(values.threads);
+if (unknown !== undefined || !Number.isInteger(threads) || threads < 1) {
+  const rows = BENCHES.map(({ id }) => id).join(", ");
+  console.error(unknown !== undefined ? `bench: no row ${unknown}; there are ${rows}` : "bench: --threads is a number");
+  process.exit(2);
+}
+process.chdir(ROOT);
+mkdirSync(WORK, { recursive: true });
+if (values.fresh) {
+  for (const name of readdirSync(WORK)) if (name.startsWith("bench-")) rmSync(join(WORK, name));
+}
+
+const say = (line: string): void => console.error(line);
+const fileOf = ({ id }: Bench): string => join(WORK, `bench-${id}.json`);
+const began = performance.now();
+for (const bench of BENCHES) {
+  if (named !== undefined ? !named.includes(bench.id) : existsSync(fileOf(bench))) continue;
+  say(`${bench.id} …`);
+  const started = performance.now();
+  try {
+    const finished = await bench.run({ threads, say });
+    writeFileSync(fileOf(bench), `${JSON.stringify(finished, null, 2)}\n`);
+    for (const row of finished.rows) say(`  ${textOf(row)}`);
+  } catch (error) {
+    // One row must not take the others with it; it is tried again next time.
+    say(`${bench.id}: ${(error as Error).message}`);
+    process.exitCode = 1;
+  }
+  say(`  ${((performance.now() - started) / 1000).toFixed(0)} s`);
+}
+for (const name of Object.keys(TABLES)) writeTable(name);
+writeTables();
+const missing = BENCHES.filter((bench) => !existsSync(fileOf(bench))).map(({ id }) => id);
+const minutes = ((performance.now() - began) / 60_000).toFixed(1);
+say(missing.length > 0 ? `${minutes} min; not measured: ${missing.join(", ")}` : `${minutes} min; all rows are there`);
+// All done: the next bench measures everything again.
+if (missing.length === 0 && named === undefined) for (const bench of BENCHES) rmSync(fileOf(bench));
+
+/** `results/NAME.json` from the rows that are there. */
+function writeTable(name: string): void {
+  const { columns, notes } = TABLES[name];
+  const rows: Row[] = [];
+  const said = new Set(notes);
+  const versions: Record<string, string> = {};
+  const idle: number[] = [];
+  for (const bench of BENCHES.filter((one) => existsSync(fileOf(one)))) {
+    const finished = JSON.parse(readFileSync(fileOf(bench), "utf8")) as Finished;
+    if (bench.table !== name) {
+      rows.push(...(finished.more?.[name] ?? []));
+      continue;
+    }
+    rows.push(...finished.rows);
+    for (const note of finished.notes ?? []) said.add(note);
+    Object.assign(versions, finished.versions);
+    if (finished.idleShare !== undefined && Number.isFinite(finished.idleShare)) idle.push(finished.idleShare);
+  }
+  if (rows.length === 0) return;
+  if (idle.length > 0)
+    said.add(`The side whose turn it was not used at most ${(100 * Math.max(...idle)).toFixed(1)} % of one core.`);
+  writeResult(name, rows, { command: "npm run bench", columns, notes: [...said], versions });
+}
+
+function textOf(row: Row): string {
+  return Object.entries(row)
+    .map(([key, value]) => `${key} ${typeof value === "number" ? Number(value.toPrecision(4)) : value}`)
+    .join(" · ");
+}
