@@ -47,6 +47,13 @@ export const command = defineCommand<Options, [string]>({
   async run({ signal, progress, force }, options, run) {
     const cases = await casesOf(options.in);
     const outputs = cases.map((item) => predictionPath(options.out, item));
+    const twice = outputs.findIndex((path, i) => outputs.indexOf(path) < i);
+    if (twice >= 0) {
+      const [first] = cases.filter((_, i) => outputs[i] === outputs[twice]);
+      throw new ConfigError(
+        `${cases[twice].image}: would be written to ${outputs[twice]}, as ${first.image} would; give them names that differ`,
+      );
+    }
     const there = outputs.filter((path) => existsSync(path));
     if (there.length > 0 && !force)
       throw new ConfigError(`${there[0]}: exists already (${there.length} of ${outputs.length}); --force replaces it`);

@@ -125,11 +125,15 @@ async function readConfig(path: string): Promise<Record<string, unknown>> {
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     throw new ConfigError(`--config ${path}: cannot be read (${error.code})`);
   });
+  let config: unknown;
   try {
-    return JSON.parse(text) as Record<string, unknown>;
+    config = JSON.parse(text);
   } catch (error) {
     throw new ConfigError(`--config ${path}: is not JSON (${(error as Error).message})`);
   }
+  if (typeof config !== "object" || config === null || Array.isArray(config))
+    throw new ConfigError(`--config ${path}: must be an object of settings, e.g. { "epochs": 30 }`);
+  return config as Record<string, unknown>;
 }
 
 function depthOf(arch: string): 10 | 18 | 34 | 50 {
