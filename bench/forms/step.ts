@@ -2,7 +2,7 @@
  * The whole training step of MedicalNet's ResNet-10 (conv_seg head, cross-entropy, SGD) under several rules for the forms of
  * its convolutions, measured in turn in one process: minimum and median of each, and the ratio to the first.
  *
- *   npx tsx bench/forms/step.ts [--size 48] [--rounds 12] [--threads 2] [--rules gathered,winograd]
+ *   npx tsx bench/forms/step.ts [--size 48] [--rounds 12] [--threads 2] [--rules gathered/winograd]
  *
  * On one thread the processor time is told instead, which another program on the same cores disturbs less.
  */
@@ -20,12 +20,21 @@ const { values } = parseArgs({
     size: { type: "string", default: "48" },
     rounds: { type: "string", default: "12" },
     threads: { type: "string", default: "2" },
-    rules: { type: "string", default: "gathered,winograd" },
+    rules: { type: "string", default: "gathered/winograd" },
   },
 });
 
 const rules: Readonly<Record<string, FormRule>> = {
   winograd: { chooseForms, chooseAlgorithms },
+  /** Winograd, but not Karatsuba's form for lines of two. */
+  "winograd, paired": {
+    chooseForms: (convolution) => {
+      const forms = chooseForms(convolution);
+      const lines = forms.forward === "winograd" ? chooseAlgorithms(convolution, true) : [];
+      return lines.includes("karatsuba") ? chooseGathered(convolution) : forms;
+    },
+    chooseAlgorithms,
+  },
   /** Wide and paired forms where Winograd would be taken. */
   gathered: {
     chooseForms: (convolution) => {
@@ -94,7 +103,7 @@ async function loaded(rule: FormRule): Promise<() => Promise<{ ms: number; loss:
 }
 
 const sides: { name: string; step: () => Promise<{ ms: number; loss: number }>; times: number[] }[] = [];
-for (const name of values.rules.split(",")) {
+for (const name of values.rules.split("/")) {
   const began = performance.now();
   const step = await loaded(rules[name]);
   const { loss } = await step();

@@ -3,8 +3,8 @@
  * RESULTS.md has the table). Another form gives other last bits, so the choice depends on shapes only, never on timing.
  */
 import { inputRows, outputRows, tapCount, tapGroups, type WindowGeometry } from "./windows.ts";
-import { isWinograd, transformedRows } from "./winograd.ts";
-import type { AxisAlgorithm } from "./winograd-axis.ts";
+import { isWinograd } from "./winograd.ts";
+import { type AxisAlgorithm, axisTransform } from "./winograd-axis.ts";
 
 export type Form = "plain" | "wide" | "paired" | "winograd";
 
@@ -23,15 +23,19 @@ export interface ConvolutionCase {
 
 export interface FormRule {
   readonly chooseForms: (convolution: ConvolutionCase) => Forms;
-  readonly chooseAlgorithms: (convolution: ConvolutionCase, training: boolean) => AxisAlgorithm[];
+  readonly chooseAlgorithms: (convolution: ConvolutionCase, training: boolean) => readonly AxisAlgorithm[];
 }
 
 const PLAIN: Forms = { forward: "plain", toInput: "plain", toWeights: "plain" };
 
 /** Below this share of tap and position pairs that meet input, leaving out the others pays. */
 const PAIRED_BELOW = 0.7;
-/** A wide window matrix or a transformed map may hold this many numbers (256 MB). */
+/** A wide window matrix may hold this many numbers (256 MB). */
 const WIDE_LIMIT = 64e6;
+/** A transformed map may hold this many numbers (128 MB): from the forward pass it waits for the weights' gradient. */
+const TRANSFORMED_MAP = 32e6;
+/** The transformed weights of a layer may be so many numbers (80 MB), or as many as the weights. */
+const TRANSFORMED_WEIGHTS = 20e6;
 /** Narrower layers do better as Conv on channel-first maps. */
 const NARROWEST = 32;
 
@@ -53,8 +57,8 @@ function choose(convolution: ConvolutionCase): Forms {
     return { forward: "wide", toInput: "wide", toWeights: "wide" };
   }
   if (isWinograd(geometry)) {
-    const rows = transformedRows(geometry, chooseAlgorithms(convolution, true));
-    if (rows * Math.max(ci, co) <= WIDE_LIMIT) {
+    const { rows } = cheapest(convolution, true);
+    if (rows * Math.max(ci, co) <= TRANSFORMED_MAP) {
       return { forward: "winograd", toInput: "winograd", toWeights: "winograd" };
     }
   }
@@ -74,16 +78,73 @@ export function chooseGathered({ geometry, ci, co }: ConvolutionCase): Forms {
 }
 
 /**
- * Winograd's algorithm for each axis, by the points that lie in one line of a dilated axis.
+ * Winograd's algorithm for each axis.
  * @param training weights change, so each step pays for their transform
  */
-export function chooseAlgorithms({ geometry }: ConvolutionCase, training: boolean): AxisAlgorithm[] {
-  const { input, dilation } = geometry;
-  return input.map((points, axis) => {
-    const line = Math.ceil(points / dilation[axis]);
-    if (line <= 2) return "karatsuba";
-    // Few positions do not repay the transform of many weights.
-    if (training && line === 3 && dilation[axis] > 1) return axis === 0 ? "three" : "direct";
-    return line % 3 === 0 ? "three" : "two";
+export function chooseAlgorithms(convolution: ConvolutionCase, training: boolean): readonly AxisAlgorithm[] {
+  return cheapest(convolution, training).algorithms;
+}
+
+interface AxisOption {
+  readonly algorithm: AxisAlgorithm;
+  readonly products: number;
+  readonly types: number;
+}
+
+interface Combination {
+  readonly algorithms: readonly AxisAlgorithm[];
+  /** Rows of the transformed map. */
+  readonly rows: number;
+  /** Transformed taps. */
+  readonly types: number;
+}
+
+const combinations = new Map<string, Combination>();
+
+/** The combination of algorithms that {@link nanoseconds} finds cheapest among those whose weights are not too many. */
+function cheapest(convolution: ConvolutionCase, training: boolean): Combination {
+  const key = `${training} ${JSON.stringify(convolution)}`;
+  const known = combinations.get(key);
+  if (known !== undefined) return known;
+  const { geometry, ci, co } = convolution;
+  let all: Combination[] = [{ algorithms: [], rows: geometry.batch, types: 1 }];
+  for (const [axis, points] of geometry.input.entries()) {
+    const options = axisOptions(points, geometry.dilation[axis]);
+    all = all.flatMap(({ algorithms, rows, types }) =>
+      options.map((option) => ({
+        algorithms: [...algorithms, option.algorithm],
+        rows: rows * option.products,
+        types: types * option.types,
+      })),
+    );
+  }
+  const small = all.filter(
+    ({ types }) => types <= 3 ** geometry.input.length || types * ci * co <= TRANSFORMED_WEIGHTS,
+  );
+  const cost = (of: Combination): number => nanoseconds(of, ci, co, training);
+  // Of equal ones the last, where the axes transformed first grow least.
+  const chosen = small.reduce((a, b) => (cost(b) <= cost(a) ? b : a));
+  combinations.set(key, chosen);
+  return chosen;
+}
+
+function axisOptions(points: number, dilation: number): AxisOption[] {
+  const line = Math.ceil(points / dilation);
+  const fitting: AxisAlgorithm[] =
+    line <= 2 ? ["karatsuba", "direct"] : (["direct", "two", "three", "four"] as const).slice(0, Math.min(4, line));
+  return fitting.map((algorithm) => {
+    const { types, weights } = axisTransform(points, dilation, algorithm);
+    return { algorithm, products: types.length, types: weights.length };
   });
+}
+
+/** What a layer costs on one core of the machine of `bench/forms`: products, moving maps, transforming or reading weights. */
+function nanoseconds({ rows, types }: Combination, ci: number, co: number, training: boolean): number {
+  const passes = training ? 3 : 1;
+  const narrow = Math.min(ci, co);
+  const flopPerNs = narrow >= 256 ? 95 : narrow >= 128 ? 85 : narrow >= 64 ? 63 : 45;
+  const products = (passes * 2 * rows * ci * co) / flopPerNs;
+  const maps = 0.75 * passes * rows * (ci + co);
+  const weights = (training ? 2.5 : 0.1) * types * ci * co;
+  return products + maps + weights;
 }

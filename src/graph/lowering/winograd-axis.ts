@@ -4,16 +4,18 @@
  *
  * Dilation and zero padding are in the matrices: points `dilation` apart form lines of their own, and products that would
  * meet only padding are not there. Source: Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks" (CVPR 2016),
- * built as they say from Toom and Cook's interpolation.
+ * built as they say from Toom and Cook's interpolation, but at points near one in size, which round ten times less than the
+ * textbook's 0, ±1, ±2 (`bench/forms/RESULTS.md`).
  */
 
 /**
  * - `direct`: a product for each tap and point that meet.
  * - `karatsuba`: lines of at most two points, 3 products for two.
  * - `two`: tiles of two outputs, F(2,3): 4 products.
- * - `three`: tiles of three outputs, F(3,3): 5 products; what is left over goes in tiles of two.
+ * - `three`: tiles of three outputs, F(3,3): 5 products; and of two for what is left over.
+ * - `four`: tiles of four outputs, F(4,3): 6 products; and of three or two for what is left over.
  */
-export type AxisAlgorithm = "direct" | "karatsuba" | "two" | "three";
+export type AxisAlgorithm = "direct" | "karatsuba" | "two" | "three" | "four";
 
 export interface AxisTransform {
   /** Points of the axis. */
@@ -50,33 +52,61 @@ const KARATSUBA_TAPS = [
   [1, -1, 0],
 ];
 
-/** The taps' polynomial at 0, 1, −1, 2 and ∞, scaled so that no row of the input's matrices exceeds 1. */
-const TILE_TAPS = [
-  [1, 0, 0],
-  [1, 1, 1],
-  [1 / 2, -1 / 2, 1 / 2],
-  [1 / 6, 2 / 6, 4 / 6],
-  [0, 0, 2],
-];
-const [AT_0, AT_1, AT_MINUS_1, AT_2, AT_INFINITY] = [0, 1, 2, 3, 4];
+/** Where the polynomials are evaluated, besides infinity. A tile of m outputs takes the first m + 1. */
+const POINTS = {
+  two: [0, 1, -1],
+  three: [0, 3 / 4, -3 / 4, 2],
+  four: [0, 5 / 8, -5 / 8, 3 / 2, -3 / 2],
+};
 
-/** A tile: for each product its type, its coefficients of the input from one point before the tile on, and of the outputs. */
+/** A tile's products: type, coefficients of the input from one point before the tile on, coefficients of the outputs. */
 type Tile = readonly { readonly type: number; readonly input: readonly number[]; readonly output: readonly number[] }[];
 
-const TWO: Tile = [
-  { type: AT_0, input: [1, 0, -1, 0], output: [1, 0] },
-  { type: AT_1, input: [0, 1 / 2, 1 / 2, 0], output: [1, 1] },
-  { type: AT_MINUS_1, input: [0, -1, 1, 0], output: [1, -1] },
-  { type: AT_INFINITY, input: [0, -1 / 2, 0, 1 / 2], output: [0, 1] },
-];
+interface TileFamily {
+  /** By their number of outputs; all use the same `weights`. */
+  readonly tiles: ReadonlyMap<number, Tile>;
+  /** A type per point, the last for infinity. */
+  readonly weights: readonly (readonly number[])[];
+}
 
-const THREE: Tile = [
-  { type: AT_0, input: [1, -1 / 2, -1, 1 / 2, 0], output: [1, 0, 0] },
-  { type: AT_1, input: [0, 1, 1 / 2, -1 / 2, 0], output: [1, 1, 1] },
-  { type: AT_MINUS_1, input: [0, -2 / 3, 1, -1 / 3, 0], output: [1, -1, 1] },
-  { type: AT_2, input: [0, -1, 0, 1, 0], output: [1, 2, 4] },
-  { type: AT_INFINITY, input: [0, 1, -1 / 2, -1, 1 / 2], output: [0, 0, 1] },
-];
+function tileFamily(points: readonly number[]): TileFamily {
+  const largest = points.length - 1;
+  const powers = (p: number, count: number): number[] => Array.from({ length: count }, (_, i) => p ** i);
+  const unscaled = (outputs: number): Tile => {
+    const own = points.slice(0, outputs + 1);
+    const finite = own.map((p, type) => {
+      const others = own.filter((q) => q !== p);
+      const height = others.reduce((product, q) => product * (p - q), 1);
+      return { type, input: [...rootsToCoefficients(others, height), 0], output: powers(p, outputs) };
+    });
+    const last = Array.from({ length: outputs }, (_, i) => (i === outputs - 1 ? 1 : 0));
+    return [...finite, { type: points.length, input: rootsToCoefficients(own, 1), output: last }];
+  };
+  // Scaled so that in the largest tile no coefficient of the input exceeds 1; the weights take the factor.
+  const scale = unscaled(largest).map(({ input }) => Math.max(...input.map(Math.abs)));
+  const tiles = new Map<number, Tile>();
+  for (let outputs = 2; outputs <= largest; outputs++) {
+    tiles.set(
+      outputs,
+      unscaled(outputs).map(({ type, input, output }) => ({ type, input: input.map((v) => v / scale[type]), output })),
+    );
+  }
+  const weights = [...points.map((p) => powers(p, 3)), [0, 0, 1]].map((row, type) => row.map((v) => v * scale[type]));
+  return { tiles, weights };
+}
+
+/** Coefficients of Π(x − root) / divisor, the constant one first. */
+function rootsToCoefficients(roots: readonly number[], divisor: number): number[] {
+  let expanded = [1];
+  for (const root of roots)
+    expanded = Array.from(
+      { length: expanded.length + 1 },
+      (_, i) => (expanded[i - 1] ?? 0) - root * (expanded[i] ?? 0),
+    );
+  return expanded.map((v) => v / divisor);
+}
+
+const FAMILIES = { two: tileFamily(POINTS.two), three: tileFamily(POINTS.three), four: tileFamily(POINTS.four) };
 
 /** The transforms of an axis of `points` points whose padding equals its dilation. */
 export function axisTransform(points: number, dilation: number, algorithm: AxisAlgorithm): AxisTransform {
@@ -87,7 +117,8 @@ export function axisTransform(points: number, dilation: number, algorithm: AxisA
     products.push(...lineProducts(line, algorithm));
   }
   products.sort((a, b) => a.type - b.type);
-  const all = { direct: DIRECT_TAPS, karatsuba: KARATSUBA_TAPS, two: TILE_TAPS, three: TILE_TAPS }[algorithm];
+  const all =
+    algorithm === "direct" ? DIRECT_TAPS : algorithm === "karatsuba" ? KARATSUBA_TAPS : FAMILIES[algorithm].weights;
   const used = [...new Set(products.map(({ type }) => type))];
   const input = new Float32Array(products.length * points);
   const output = new Float32Array(points * products.length);
@@ -126,14 +157,32 @@ function lineProducts(line: readonly number[], algorithm: AxisAlgorithm): Produc
         { type: 2, input: [[a, 1]], output: [[b, 1]] },
       ];
     }
-    case "two":
-      return tiled(line, Array<Tile>(Math.ceil(line.length / 2)).fill(TWO));
-    case "three": {
-      const twos = line.length === 1 ? 1 : (3 - (line.length % 3)) % 3;
-      const threes = Math.max(0, (line.length - 2 * twos) / 3);
-      return tiled(line, [...Array<Tile>(threes).fill(THREE), ...Array<Tile>(twos).fill(TWO)]);
+    default: {
+      const { tiles } = FAMILIES[algorithm];
+      return tiled(
+        line,
+        tiling(line.length, [...tiles.keys()]).map((outputs) => tiles.get(outputs)!),
+      );
     }
   }
+}
+
+/** Sizes of tiles that cover `length` points with the fewest products; a last point alone takes a part of a tile of two. */
+function tiling(length: number, sizes: readonly number[]): readonly number[] {
+  const best: { products: number; tiles: readonly number[] }[] = [
+    { products: 0, tiles: [] },
+    { products: 3, tiles: [2] },
+  ];
+  for (let n = 2; n <= length; n++) {
+    const options = sizes
+      .filter((outputs) => outputs <= n)
+      .map((outputs) => ({
+        products: outputs + 2 + best[n - outputs].products,
+        tiles: [outputs, ...best[n - outputs].tiles],
+      }));
+    best.push(options.reduce((a, b) => (b.products < a.products ? b : a)));
+  }
+  return best[length].tiles;
 }
 
 /** Tiles one after another along a line; what reaches outside it is left out. */

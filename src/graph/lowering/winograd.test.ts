@@ -20,17 +20,17 @@ beforeAll(async () => {
 });
 afterAll(() => engine.close());
 
-const ALGORITHMS = ["direct", "karatsuba", "two", "three"] as const;
+const ALGORITHMS = ["direct", "karatsuba", "two", "three", "four"] as const;
 
 describe("along one axis", () => {
-  test("F(2,3) on four points by hand: two tiles, 8 products, of which none meets only padding", () => {
+  test("F(2,3) as published, on four points: two tiles, 8 products, of which none meets only padding", () => {
     const { types, weights, input } = axisTransform(4, 1, "two");
     expect(types).toEqual([0, 0, 1, 1, 2, 2, 3, 3]);
     expect(weights).toEqual([
       [1, 0, 0],
-      [1, 1, 1],
+      [0.5, 0.5, 0.5],
       [0.5, -0.5, 0.5],
-      [0, 0, 2],
+      [0, 0, 1],
     ]);
     // The first tile's first product is x(−1) − x(1), and x(−1) is padding.
     expect([...input.subarray(0, 4)]).toEqual([0, -1, 0, 0].map((v) => v + 0));
@@ -44,6 +44,9 @@ describe("along one axis", () => {
     ["three", 6, 1, 10],
     ["three", 8, 1, 14],
     ["three", 16, 1, 28],
+    ["four", 4, 1, 6],
+    ["four", 16, 1, 24],
+    ["four", 7, 1, 11],
   ] as const)("%s on %i points, dilation %i: %i products", (algorithm, points, dilation, products) => {
     expect(axisTransform(points, dilation, algorithm).types).toHaveLength(products);
   });
@@ -87,7 +90,7 @@ const cases: readonly Case[] = [
     [9, 6],
     [1, 5],
   ].flatMap((spatial, i) =>
-    (["direct", "two", "three"] as const).map((algorithm) => ({
+    (["direct", "two", "three", "four"] as const).map((algorithm) => ({
       spatial,
       dilation: 1 + (i % 2),
       batch: 1 + (i % 3),
@@ -102,7 +105,7 @@ const cases: readonly Case[] = [
     { spatial: [6, 5, 7], dilation: 2 },
     { spatial: [9, 8, 3], dilation: 4 },
   ].flatMap((shape, i) =>
-    (["direct", "two", "three"] as const).map((algorithm) => ({
+    (["direct", "two", "three", "four"] as const).map((algorithm) => ({
       ...shape,
       batch: 1 + (i % 3),
       ci: 5,

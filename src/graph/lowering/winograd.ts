@@ -40,14 +40,6 @@ export function isWinograd({ kernel, stride, dilation, padBegin, padEnd }: Windo
   );
 }
 
-/** Rows of the transformed map. */
-export function transformedRows(
-  { batch, input, dilation }: WindowGeometry,
-  algorithms: readonly AxisAlgorithm[],
-): number {
-  return input.reduce((rows, points, i) => rows * products(axisTransform(points, dilation[i], algorithms[i])), batch);
-}
-
 const plans = new Map<string, Plan>();
 
 function planOf({ batch, input, dilation }: WindowGeometry, algorithms: readonly AxisAlgorithm[]): Plan {
