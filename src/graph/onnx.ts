@@ -48,6 +48,10 @@ export function encodeOnnx(
   const wantedName = new Map<Tensor, string>();
   for (const [name, tensor] of Object.entries(outputs)) {
     if (tensor.graph !== graph) throw new ShapeError(`toOnnx: output ${name} belongs to another graph`);
+    const sameName =
+      graph.parameters.get(name) ?? graph.inputs.find(({ source }) => source.kind === "input" && source.name === name);
+    if (sameName !== undefined)
+      throw new ShapeError(`toOnnx: output ${name} has the name of an input or parameter; give it another`);
     if (tensor.source.kind === "node" && !wantedName.has(tensor)) wantedName.set(tensor, name);
   }
 
@@ -184,19 +188,22 @@ class Writer implements Emitter {
     outputs: Readonly<Record<string, Tensor>>,
     { metadata = {}, name = "medvox" }: OnnxOptions,
   ): Uint8Array {
+    const { nodes, used } = this.#needed(Object.keys(outputs));
     const graph = create(GraphProtoSchema, {
       name,
-      node: this.#nodes,
+      node: nodes,
       input: inputs.map((input) => valueInfo(input.name, input.type)),
       output: Object.entries(outputs).map(([key, tensor]) => valueInfo(key, tensor)),
-      initializer: this.#initialisers.map(({ name: of, shape, dtype, data }) =>
-        create(TensorProtoSchema, {
-          name: of,
-          dims: shape.map(BigInt),
-          dataType: ONNX_DTYPE[dtype],
-          rawData: new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength),
-        }),
-      ),
+      initializer: this.#initialisers
+        .filter((initialiser) => used.has(initialiser.name))
+        .map(({ name: of, shape, dtype, data }) =>
+          create(TensorProtoSchema, {
+            name: of,
+            dims: shape.map(BigInt),
+            dataType: ONNX_DTYPE[dtype],
+            rawData: new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength),
+          }),
+        ),
     });
     const opsets = [create(OperatorSetIdProtoSchema, { domain: "", version: BigInt(OPSET) })];
     if (this.#usesContrib) opsets.push(create(OperatorSetIdProtoSchema, { domain: "com.microsoft", version: 1n }));
@@ -210,6 +217,18 @@ class Writer implements Emitter {
       ),
     });
     return toBinary(ModelProtoSchema, model);
+  }
+
+  /** What the outputs need: an operator may write nodes for results that nobody asks for. */
+  #needed(outputs: readonly string[]): { nodes: NodeProto[]; used: Set<string> } {
+    const used = new Set(outputs);
+    const nodes: NodeProto[] = [];
+    for (const node of this.#nodes.toReversed()) {
+      if (!node.output.some((output) => used.has(output))) continue;
+      nodes.push(node);
+      for (const input of node.input) used.add(input);
+    }
+    return { nodes: nodes.reverse(), used };
   }
 
   #unique(stem: string): string {

@@ -27,7 +27,17 @@ export const ones: Initialiser = constant(1);
 
 /** Normal with mean 0. */
 export function normal(deviation: number): Initialiser {
-  return (shape, random) => fill(shape, () => random.normal() * deviation);
+  return (shape, random) => {
+    // Box–Muller gives its numbers in pairs; taking both halves the time of filling a network.
+    const out = new Float32Array(sizeOf(shape));
+    for (let i = 0; i < out.length; i += 2) {
+      const radius = deviation * Math.sqrt(-2 * Math.log(1 - random.uniform()));
+      const angle = 2 * Math.PI * random.uniform();
+      out[i] = radius * Math.cos(angle);
+      if (i + 1 < out.length) out[i + 1] = radius * Math.sin(angle);
+    }
+    return out;
+  };
 }
 
 /** Uniform in ±bound. */

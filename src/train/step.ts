@@ -100,7 +100,10 @@ export function buildStep(
     );
     slopes = slopes.map((slope, i) => add(collected[i], slope));
     for (const [i, parameter] of parameters.entries()) {
-      renewed(accumulatedName(nameOf(parameter)), kind === "collect" ? slopes[i] : mul(collected[i], 0));
+      renewed(
+        accumulatedName(nameOf(parameter)),
+        kind === "collect" ? slopes[i] : g.constant(new Float32Array(parameter.size), parameter.shape),
+      );
     }
     slopes = slopes.map((slope) => mul(slope, 1 / accumulate));
   }

@@ -85,7 +85,7 @@ export interface RoiAlignOptions {
   outputSize: readonly number[];
   /** Feature cells per unit of box coordinates (1/stride). */
   spatialScale?: number;
-  /** Samples per cell and axis; 0 takes ⌈box size / output size⌉, as torchvision. */
+  /** Samples per cell and axis; 0 takes ⌈box size / output size⌉, as torchvision, for boxes up to the map's size (larger: fewer). */
   samplingRatio?: number;
   /** True shifts boxes by half a cell (detectron2's RoIAlignV2). */
   aligned?: boolean;
@@ -149,7 +149,8 @@ function roiWeights(
   const bin = div(length, out);
   const most = samplingRatio > 0 ? samplingRatio : Math.max(1, Math.ceil(size / out) + 1);
   const axis4 = (x: Tensor): Tensor => reshape(x, [n, r, 1, 1]);
-  const count = samplingRatio > 0 ? graph.constant(samplingRatio) : axis4(maximum(neg(floor(neg(bin))), 1));
+  // A box larger than the map gets the most samples a graph of fixed shape has room for, spread over it all.
+  const count = samplingRatio > 0 ? graph.constant(samplingRatio) : axis4(clip(neg(floor(neg(bin))), 1, most));
   const cell = graph.constant(
     Float32Array.from({ length: out }, (_, i) => i),
     [1, 1, out, 1],

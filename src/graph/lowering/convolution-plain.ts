@@ -103,7 +103,7 @@ export function shiftedProducts(
   const parts: Tensor[] = [];
   for (let from = 0; from < output[0]; from += CHUNK) {
     const to = Math.min(output[0], from + CHUNK);
-    const rows = shiftedLines({ padBegin, dilation, kernel, lines, output }, from, to);
+    const rows = shiftedLines({ stride: kernel.map(() => 1), padBegin, dilation, kernel, lines, output }, from, to);
     const positions = (rows.length / outerTaps) * width;
     const shifted = reshape(gather(padded, graph.constant(rows), 2), [n, ci * outerTaps, positions]);
     const sides = Array.from({ length: kernel[last] }, (_, k) => {
@@ -121,17 +121,15 @@ export function shiftedProducts(
 /** For each outer tap, the line of x (all axes but the last) that each output line of [from, to) meets; one past the end for padding. */
 function shiftedLines(
   {
+    stride,
     padBegin,
     dilation,
     kernel,
     lines,
     output,
-  }: {
-    padBegin: readonly number[];
-    dilation: readonly number[];
-    kernel: readonly number[];
-    lines: readonly number[];
-    output: readonly number[];
+  }: Pick<Attributes["convWeightGradient"], "stride" | "padBegin" | "dilation" | "kernel"> & {
+    readonly lines: readonly number[];
+    readonly output: readonly number[];
   },
   from: number,
   to: number,
@@ -150,7 +148,7 @@ function shiftedLines(
         return;
       }
       for (let o = at === 0 ? from : 0; o < (at === 0 ? to : output[at]); o++) {
-        const i = o + tap[at] * dilation[at] - padBegin[at];
+        const i = o * stride[at] + tap[at] * dilation[at] - padBegin[at];
         walkLines(at + 1, line < 0 || i < 0 || i >= lines[at] ? -1 : line * lines[at] + i);
       }
     };
@@ -165,4 +163,62 @@ export function pointwiseToWeights(x: Tensor, g: Tensor): Tensor {
   const flat = (t: Tensor): Tensor => reshape(t, [t.shape[0], t.shape[1], t.size / (t.shape[0] * t.shape[1])]);
   const products = matmul(flat(g), flat(x), { transposeB: true });
   return reshape(sum(products, { axes: [0] }), [g.shape[1], x.shape[1], ...x.shape.slice(2).map(() => 1)]);
+}
+
+/** A window over few channels: so many numbers at most per position. */
+const NARROW_WINDOW = 512;
+
+/** Whether {@link windowProducts} takes a convolution: few input channels under a large window, as in a network's first layer. */
+export function takesWindowProducts(x: Tensor, { groups, kernel }: Attributes["convWeightGradient"]): boolean {
+  return (
+    groups === 1 &&
+    kernel.length >= 2 &&
+    x.shape[1] <= 4 &&
+    x.shape[1] * kernel.reduce((a, b) => a * b, 1) <= NARROW_WINDOW
+  );
+}
+
+/**
+ * The weights' gradient of a first layer: windows of x laid out as `[taps·Ci, P]` (the taps along the last axis by strided
+ * slices, the others by one Gather of lines) times the output gradient `[P, Co]`, a few slices at a time.
+ */
+export function windowProducts(
+  x: Tensor,
+  g: Tensor,
+  { stride, padBegin, dilation, kernel }: Attributes["convWeightGradient"],
+): Tensor {
+  const { graph } = x;
+  const [n, ci, ...input] = x.shape;
+  const [, co, ...output] = g.shape;
+  const last = kernel.length - 1;
+  const lines = input.slice(0, last);
+  const lineCount = lines.reduce((a, b) => a * b, 1);
+  const width = output[last];
+  const outerTaps = kernel.slice(0, last).reduce((a, b) => a * b, 1);
+  const reach = (width - 1) * stride[last] + dilation[last] * (kernel[last] - 1) + 1;
+  const after = Math.max(0, reach - padBegin[last] - input[last]);
+  // One line of zeros at the end, for windows that leave the map along the other axes.
+  const padded = pad(reshape(x, [n, ci, lineCount, input[last]]), [0, 0, 0, padBegin[last]], [0, 0, 1, after]);
+  const taps = Array.from({ length: kernel[last] }, (_, k) => {
+    const start = k * dilation[last];
+    return slice(padded, {
+      axes: [3],
+      start: [start],
+      end: [start + (width - 1) * stride[last] + 1],
+      step: [stride[last]],
+    });
+  });
+  const windows = concat(taps, 1);
+  const parts: Tensor[] = [];
+  for (let from = 0; from < output[0]; from += CHUNK) {
+    const to = Math.min(output[0], from + CHUNK);
+    const rows = shiftedLines({ stride, padBegin, dilation, kernel, lines, output }, from, to);
+    const positions = (rows.length / outerTaps) * width;
+    const shifted = reshape(gather(windows, graph.constant(rows), 2), [n, kernel[last] * ci * outerTaps, positions]);
+    const side = reshape(slice(g, { axes: [2], start: [from], end: [to] }), [n, co, positions]);
+    parts.push(matmul(shifted, side, { transposeB: true }));
+  }
+  const total = parts.length === 1 ? parts[0] : graph.add("addAll", parts, {})[0];
+  const gathered = reshape(sum(total, { axes: [0] }), [kernel[last], ci, outerTaps, co]);
+  return reshape(transpose(gathered, [3, 1, 2, 0]), [co, ci, ...kernel]);
 }

@@ -10,7 +10,14 @@ import { type Graph, Graph as GraphClass, sameShape, sizeOf, type Tensor, type T
 import { concat, gather, reshape } from "../functional/movement.ts";
 import { reachable } from "../gradients.ts";
 import type { Attributes, ConvAttributes } from "../operators/types.ts";
-import { pointwiseToWeights, shiftedProducts, takesShiftedProducts, turnedConv } from "./convolution-plain.ts";
+import {
+  pointwiseToWeights,
+  shiftedProducts,
+  takesShiftedProducts,
+  takesWindowProducts,
+  turnedConv,
+  windowProducts,
+} from "./convolution-plain.ts";
 import {
   layoutOf,
   pairedForward,
@@ -229,6 +236,7 @@ function plainToWeights(x: Tensor, g: Tensor, attributes: Attributes["convWeight
   const { kernel, stride, padBegin, groups } = attributes;
   const pointwise = groups === 1 && [...kernel, ...stride].every((n) => n === 1) && padBegin.every((n) => n === 0);
   if (pointwise) return Value.plain(pointwiseToWeights(x, g));
+  if (takesWindowProducts(x, attributes)) return Value.plain(windowProducts(x, g, attributes));
   if (takesShiftedProducts(attributes) && sizeOf(g.shape.slice(2)) >= SHIFTED_FROM)
     return Value.plain(shiftedProducts(x, g, attributes));
   return Value.plain(x.graph.add("convWeightGradient", [x, g], attributes)[0]);

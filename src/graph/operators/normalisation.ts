@@ -44,6 +44,19 @@ function emitNormalise(emit: Emitter, inputs: readonly string[], epsilon: number
   return emitAffine(emit, x, a, b, type);
 }
 
+/**
+ * x less its largest value along an axis, e to that, and the sum. ONNX's own Softmax along another axis than the last
+ * transposes the whole map twice.
+ */
+function emitShifted(emit: Emitter, x: string, axis: number): { shifted: string; exponential: string; sum: string } {
+  const axes = emit.int64s([axis]);
+  const [largest] = emit.node("ReduceMax", [x, axes], { keepdims: 1 });
+  const [shifted] = emit.node("Sub", [x, largest]);
+  const [exponential] = emit.node("Exp", [shifted]);
+  const [sum] = emit.node("ReduceSum", [exponential, axes], { keepdims: 1 });
+  return { shifted, exponential, sum };
+}
+
 export const normalisation: Family<"batchNorm" | "batchNormInference" | "channelAffine" | "softmax" | "logSoftmax"> = {
   batchNorm: {
     shape: (types) => {
@@ -62,12 +75,16 @@ export const normalisation: Family<"batchNorm" | "batchNormInference" | "channel
       const channels = type.shape[1];
       const [mean] = emit.node("ReduceMean", [x, axes], { keepdims: 0 });
       // Two passes over the data: the square of a centred value, for E[x²] − E[x]² loses digits where the mean is large.
-      const ones = emit.constant(new Float32Array(channels).fill(1), [channels]);
-      const centred =
-        type.shape.length === 2
-          ? emit.node("Sub", [x, mean])[0]
-          : emitAffine(emit, x, ones, emit.node("Neg", [mean])[0], type);
-      const [squares] = emit.node("ReduceSumSquare", [centred, axes], { keepdims: 0 });
+      let squares: string;
+      if (type.shape.length === 2) {
+        // Over rows a product and a sum are eight times as fast as ReduceSumSquare.
+        const [centred] = emit.node("Sub", [x, mean]);
+        [squares] = emit.node("ReduceSum", [emit.node("Mul", [centred, centred])[0], axes], { keepdims: 0 });
+      } else {
+        const ones = emit.constant(new Float32Array(channels).fill(1), [channels]);
+        const centred = emitAffine(emit, x, ones, emit.node("Neg", [mean])[0], type);
+        [squares] = emit.node("ReduceSumSquare", [centred, axes], { keepdims: 0 });
+      }
       const [variance] = emit.node("Mul", [squares, emit.scalar(channels / sizeOf(type.shape))]);
       return [emitNormalise(emit, [x, scale, bias, mean, variance], epsilon, type), mean, variance];
     },
@@ -160,7 +177,11 @@ export const normalisation: Family<"batchNorm" | "batchNormInference" | "channel
 
   softmax: {
     shape: ([x]) => [{ shape: x.shape, dtype: "float32" }],
-    onnx: (emit, { inputs, attributes: { axis } }) => emit.node("Softmax", inputs, { axis }),
+    onnx: (emit, { inputs: [x], inputTypes: [type], attributes: { axis } }) => {
+      if (axis === type.shape.length - 1) return emit.node("Softmax", [x], { axis });
+      const { exponential, sum } = emitShifted(emit, x, axis);
+      return emit.node("Div", [exponential, sum]);
+    },
     gradient: ({ outputs: [y], upstream: [g], attributes: { axis } }) => [
       g && mul(y, sub(g, sum(mul(g, y), { axes: [axis], keepDims: true }))),
     ],
@@ -168,7 +189,11 @@ export const normalisation: Family<"batchNorm" | "batchNormInference" | "channel
 
   logSoftmax: {
     shape: ([x]) => [{ shape: x.shape, dtype: "float32" }],
-    onnx: (emit, { inputs, attributes: { axis } }) => emit.node("LogSoftmax", inputs, { axis }),
+    onnx: (emit, { inputs: [x], inputTypes: [type], attributes: { axis } }) => {
+      if (axis === type.shape.length - 1) return emit.node("LogSoftmax", [x], { axis });
+      const { shifted, sum } = emitShifted(emit, x, axis);
+      return emit.node("Sub", [shifted, emit.node("Log", [sum])[0]]);
+    },
     gradient: ({ outputs: [y], upstream: [g], attributes: { axis } }) => [
       g && sub(g, mul(exp(y), sum(g, { axes: [axis], keepDims: true }))),
     ],
