@@ -2,8 +2,8 @@
  * `npm run bench [-- --rows step48,tfjs] [--fresh] [--threads 2]`: how fast medvox is, beside its peers on the same cores.
  *
  * The peers are PyTorch and MONAI in a Python named by MEDVOX_PEER_PYTHON (else `python3`), and tfjs from npm; one that is not
- * there is left out with a note. Each row is kept in `results/work/` when it is done, so a stopped bench goes on where it was
- * until all rows are there; rows named by `--rows` are always measured. Writes `results/bench-*.json`, then the tables.
+ * there is left out with a note. Each row is kept in `results/work/` when it is done, so a stopped bench goes on where it was;
+ * rows named by `--rows` are measured in any case, and all of them with `--fresh`. Writes `results/bench-*.json`, then the tables.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { NetworkJob, StepJob } from "./jobs.ts";
-import { type Column, type Row, writeResult } from "./results.ts";
+import { type Column, type Row, readResult, writeResult } from "./results.ts";
 import { convolutionColumns, convolutionRow, profileColumns } from "./rows/convolutions.ts";
 import { dataColumns, dataRow } from "./rows/data-path.ts";
 import { memoryColumns, memoryRow } from "./rows/memory.ts";
@@ -113,12 +113,14 @@ if (values.fresh) {
 const say = (line: string): void => console.error(line);
 const fileOf = ({ id }: Bench): string => join(WORK, `bench-${id}.json`);
 const began = performance.now();
+const measured: { table: string; more: readonly string[] }[] = [];
 for (const bench of BENCHES) {
   if (named !== undefined ? !named.includes(bench.id) : existsSync(fileOf(bench))) continue;
   say(`${bench.id} …`);
   const started = performance.now();
   try {
     const finished = await bench.run({ threads, say });
+    measured.push({ table: bench.table, more: Object.keys(finished.more ?? {}) });
     writeFileSync(fileOf(bench), `${JSON.stringify(finished, null, 2)}\n`);
     for (const row of finished.rows) say(`  ${textOf(row)}`);
   } catch (error) {
@@ -128,33 +130,39 @@ for (const bench of BENCHES) {
   }
   say(`  ${((performance.now() - started) / 1000).toFixed(0)} s`);
 }
-for (const name of Object.keys(TABLES)) writeTable(name);
+for (const name of Object.keys(TABLES)) {
+  if (measured.some(({ table, more }) => table === name || more.includes(name))) writeTable(name);
+}
 writeTables();
 const missing = BENCHES.filter((bench) => !existsSync(fileOf(bench))).map(({ id }) => id);
 const minutes = ((performance.now() - began) / 60_000).toFixed(1);
-say(missing.length > 0 ? `${minutes} min; not measured: ${missing.join(", ")}` : `${minutes} min; all rows are there`);
-// All done: the next bench measures everything again.
-if (missing.length === 0 && named === undefined) for (const bench of BENCHES) rmSync(fileOf(bench));
+if (missing.length > 0) say(`${minutes} min; not measured: ${missing.join(", ")}`);
+else if (measured.length > 0) say(`${minutes} min; all rows are there`);
+else say("all rows are there; --fresh measures them again, --rows some of them");
 
-/** `results/NAME.json` from the rows that are there. */
+/** `results/NAME.json`: the rows that are kept, and those of the last file for what was not measured since. */
 function writeTable(name: string): void {
   const { columns, notes } = TABLES[name];
+  const file = join("results", `${name}.json`);
+  const last = existsSync(file) ? readResult(file) : undefined;
   const rows: Row[] = [];
   const said = new Set(notes);
   const versions: Record<string, string> = {};
   const idle: number[] = [];
-  for (const bench of BENCHES.filter((one) => existsSync(fileOf(one)))) {
-    const finished = JSON.parse(readFileSync(fileOf(bench), "utf8")) as Finished;
-    if (bench.table !== name) {
-      rows.push(...(finished.more?.[name] ?? []));
+  for (const bench of BENCHES) {
+    const { id } = bench;
+    if (!existsSync(fileOf(bench))) {
+      rows.push(...(last?.rows.filter((row) => row.row === id) ?? []));
       continue;
     }
-    rows.push(...finished.rows);
+    const finished = JSON.parse(readFileSync(fileOf(bench), "utf8")) as Finished;
+    const own = bench.table === name ? finished.rows : (finished.more?.[name] ?? []);
+    rows.push(...own.map((row) => ({ row: id, ...row })));
+    if (bench.table !== name) continue;
     for (const note of finished.notes ?? []) said.add(note);
     Object.assign(versions, finished.versions);
     if (finished.idleShare !== undefined && Number.isFinite(finished.idleShare)) idle.push(finished.idleShare);
   }
-  if (rows.length === 0) return;
   if (idle.length > 0)
     said.add(`The side whose turn it was not used at most ${(100 * Math.max(...idle)).toFixed(1)} % of one core.`);
   writeResult(name, rows, { command: "npm run bench", columns, notes: [...said], versions });

@@ -50,7 +50,7 @@ export const convolutionColumns = [
 export const profileColumns = [
   { key: "what" },
   { key: "operator" },
-  { key: "nodes" },
+  { key: "nodes", digits: 0 },
   { key: "ms", title: "ms per step", digits: 1 },
   { key: "share", digits: 3 },
 ];
@@ -109,7 +109,13 @@ export function convolutionRow(id: string, what: string, job: StepJob): Bench {
           rows: [row],
           versions: {},
           more: {
-            "bench-profile": most.map(([operator, { ms, nodes }]) => ({ what, operator, nodes, ms, share: ms / all })),
+            "bench-profile": most.map(([operator, { ms, nodes }]) => ({
+              what,
+              operator,
+              nodes: nodes / STEPS,
+              ms,
+              share: ms / all,
+            })),
           },
         };
       } finally {
@@ -132,7 +138,7 @@ function profileOf(folder: string): Map<string, { ms: number; nodes: number }> {
     const operator = args?.op_name ?? "unknown";
     const entry = byOperator.get(operator) ?? { ms: 0, nodes: 0 };
     entry.ms += dur / 1000 / runs.length;
-    entry.nodes += 1 / runs.length;
+    entry.nodes++;
     byOperator.set(operator, entry);
   }
   return byOperator;
