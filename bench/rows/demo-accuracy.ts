@@ -72,7 +72,7 @@ const rounded = (value: number | null, digits: number): number | null =>
 async function installSeconds(signal: AbortSignal, say: (line: string) => void): Promise<number | null> {
   const folder = mkdtempSync(join(tmpdir(), "medvox-install-"));
   try {
-    for (const name of ["package.json", "package-lock.json"]) copyFileSync(name, join(folder, name));
+    for (const name of ["package.json", "package-lock.json", ".npmrc"]) copyFileSync(name, join(folder, name));
     const began = performance.now();
     await output("npm", ["ci", "--no-audit", "--no-fund"], { signal, cwd: folder });
     return (performance.now() - began) / 1000;
