@@ -2,7 +2,7 @@
  * Which form each pass of a convolution takes. The one place where this is decided; measured by `bench/forms` (its
  * RESULTS.md has the table). Another form gives other last bits, so the choice depends on shapes only, never on timing.
  */
-import { inputRows, outputRows, tapCount, tapGroups, type WindowGeometry } from "./windows.ts";
+import { inputRows, outputRows, tapCount, validPairs, type WindowGeometry } from "./windows.ts";
 import { isWinograd } from "./winograd.ts";
 import { type AxisAlgorithm, axisTransform } from "./winograd-axis.ts";
 
@@ -70,8 +70,7 @@ export function chooseGathered({ geometry, ci, co }: ConvolutionCase): Forms {
   const taps = tapCount(geometry);
   const strided = geometry.stride.some((s) => s > 1);
   const pairs = outputRows(geometry) * taps;
-  const valid = tapGroups(geometry).reduce((sum, group) => sum + group.taps.length * group.pairs, 0);
-  if (valid < PAIRED_BELOW * pairs) return { forward: "paired", toInput: "paired", toWeights: "paired" };
+  if (validPairs(geometry) < PAIRED_BELOW * pairs) return { forward: "paired", toInput: "paired", toWeights: "paired" };
   if (Math.max(pairs * ci, inputRows(geometry) * taps * co) > WIDE_LIMIT) return PLAIN;
   const smallMap = outputRows(geometry) / geometry.batch <= 512;
   return { forward: "wide", toInput: strided ? "paired" : "wide", toWeights: smallMap && !strided ? "paired" : "wide" };

@@ -24,6 +24,20 @@ export const inputRows = ({ batch, input }: WindowGeometry): number => batch * p
 export const outputRows = ({ batch, output }: WindowGeometry): number => batch * product(output);
 export const tapCount = ({ kernel }: WindowGeometry): number => product(kernel);
 
+/** Pairs of tap and output position that read input, not padding. */
+export function validPairs({ batch, input, kernel, output, stride, dilation, padBegin }: WindowGeometry): number {
+  return input.reduce((all, size, axis) => {
+    let pairs = 0;
+    for (let o = 0; o < output[axis]; o++) {
+      for (let k = 0; k < kernel[axis]; k++) {
+        const at = o * stride[axis] - padBegin[axis] + k * dilation[axis];
+        if (at >= 0 && at < size) pairs++;
+      }
+    }
+    return all * pairs;
+  }, batch);
+}
+
 /** [Ro, K]: the input row that tap k of output row o reads; `inputRows` (one past the last) where it reads padding. */
 export function tapRows(geometry: WindowGeometry): Int32Array {
   const { batch, input, kernel, output, stride, dilation, padBegin } = geometry;

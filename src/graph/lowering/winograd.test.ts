@@ -9,7 +9,9 @@ import { sum } from "../functional/reduce.ts";
 import { gradients } from "../gradients.ts";
 import { graph } from "../graph.ts";
 import { encodeOnnx } from "../onnx.ts";
-import { Value } from "./values.ts";
+import { chooseAlgorithms, chooseForms } from "./forms.ts";
+import { lower } from "./lower.ts";
+import { joinWeights, splitWeights, Value } from "./values.ts";
 import type { WindowGeometry } from "./windows.ts";
 import { winogradForward, winogradToInput, winogradToWeights } from "./winograd.ts";
 import { type AxisAlgorithm, axisTransform } from "./winograd-axis.ts";
@@ -136,18 +138,10 @@ function relativeError(got: Float32Array, wanted: Float32Array): number {
   return difference / largest;
 }
 
-/** The three passes as `[written, winograd]` pairs. */
-function passes({ spatial, dilation, batch, ci, co, algorithms }: Case) {
-  const g = graph({ training: true });
-  const axes = spatial.map(() => 1);
-  const x = g.input("x", [batch, ci, ...spatial]);
-  const w = g.input("w", [co, ci, ...spatial.map(() => 3)]);
-  const dy = g.input("dy", [batch, co, ...spatial]);
-  const y = conv(x, w, { padding: dilation, dilation });
-  const [dx, dw] = gradients(sum(mul(y, dy)), [x, w]);
-  const dilations = axes.map(() => dilation);
-  const geometry: WindowGeometry = {
-    stride: axes,
+function geometryOf(spatial: readonly number[], dilation: number, batch: number): WindowGeometry {
+  const dilations = spatial.map(() => dilation);
+  return {
+    stride: spatial.map(() => 1),
     padBegin: dilations,
     padEnd: dilations,
     dilation: dilations,
@@ -156,6 +150,17 @@ function passes({ spatial, dilation, batch, ci, co, algorithms }: Case) {
     kernel: spatial.map(() => 3),
     output: spatial,
   };
+}
+
+/** The three passes as `[written, winograd]` pairs. */
+function passes({ spatial, dilation, batch, ci, co, algorithms }: Case) {
+  const g = graph({ training: true });
+  const x = g.input("x", [batch, ci, ...spatial]);
+  const w = g.input("w", [co, ci, ...spatial.map(() => 3)]);
+  const dy = g.input("dy", [batch, co, ...spatial]);
+  const y = conv(x, w, { padding: dilation, dilation });
+  const [dx, dw] = gradients(sum(mul(y, dy)), [x, w]);
+  const geometry = geometryOf(spatial, dilation, batch);
   const layout = { groups: [Array.from({ length: 3 ** spatial.length }, (_, k) => k)] };
   const rows = Value.plain(x).rows();
   const rowsOut = Value.plain(dy).rows();
@@ -195,5 +200,87 @@ describe("all passes are those of the convolution", () => {
         expect(error, name).toBeLessThanOrEqual(1e-5);
       }
     }
+  });
+});
+
+const countOf = (nodes: readonly { readonly op: string }[], op: string): number =>
+  nodes.filter((node) => node.op === op).length;
+
+describe("lowered", () => {
+  const spatial = [6, 6, 6];
+  const written = () => {
+    const g = graph({ training: true });
+    const x = g.input("x", [2, 5, ...spatial]);
+    const w = g.parameter("w", [4, 5, 3, 3, 3], (shape) => formula(7, shape[0] * shape[1] * 27));
+    const y = conv(x, w, { padding: 1 });
+    const dy = g.input("dy", y.shape);
+    const [dx, dw] = gradients(sum(mul(y, dy)), [x, w]);
+    return { g, outputs: { y, dx, dw } };
+  };
+  const rule = {
+    chooseForms: () => ({ forward: "winograd", toInput: "winograd", toWeights: "winograd" }) as const,
+    chooseAlgorithms: () => same("three"),
+  };
+
+  test("the passes share the transforms of input, weights and output gradient", () => {
+    const { g, outputs } = written();
+    const lowered = lower(g, outputs, { rule });
+    expect(lowered.layouts.get("w")?.groups).toHaveLength(1);
+    const { graph: clean } = cleanUp(lowered.graph, Object.values(lowered.outputs));
+    // Each of x, dy, y and dx passes 3 axes; w and dw pass one matrix each; and the 3 products.
+    expect(countOf(clean.nodes, "matmul")).toBe(4 * 3 + 2 + 3);
+    // x and dy are sorted by type, y and dx back.
+    expect(countOf(clean.nodes, "gather")).toBe(4);
+  });
+
+  test("a parameter's gradient leaves in the layout of its storage", async () => {
+    const { g, outputs } = written();
+    const [x, w, dy] = [formula(1, 2 * 5 * 216), formula(7, 4 * 5 * 27), formula(3, 2 * 4 * 216)];
+    const feeds = { x: { data: x, shape: [2, 5, ...spatial] }, dy: { data: dy, shape: [2, 4, ...spatial] } };
+    const results: Float32Array[] = [];
+    for (const renews of [{}, { dw: "w" }] as Record<string, string>[]) {
+      const lowered = lower(g, outputs, { rule, renews, relayout: "dw" in renews });
+      const name = "dw" in renews ? "w#0" : "w";
+      const data = "dw" in renews ? splitWeights(w, [4, 5, 3, 3, 3], lowered.layouts.get("w")!)[0] : w;
+      const program = await engine.load(encodeOnnx(lowered.graph, lowered.outputs, { contrib: true }));
+      const shape = lowered.graph.parameters.get(name)!.shape;
+      const { outputs: got } = await program.run({ ...feeds, [name]: { data, shape } });
+      await program.close();
+      const dw = (got.dw ?? got["dw#0"]).data as Float32Array;
+      results.push("dw" in renews ? joinWeights([dw], [4, 5, 3, 3, 3], lowered.layouts.get("w")!) : dw);
+    }
+    expect(relativeError(results[1], results[0])).toBeLessThanOrEqual(1e-6);
+  });
+});
+
+describe("the choice", () => {
+  const layer = (batch: number, points: number, ci: number, co: number, dilation: number) => ({
+    geometry: geometryOf([points, points, points], dilation, batch),
+    ci,
+    co,
+    groups: 1,
+  });
+
+  test("by the length of the lines of a dilated axis and the number of weights", () => {
+    expect(chooseAlgorithms(layer(2, 12, 64, 64, 1), true)).toEqual(same("four"));
+    expect(chooseAlgorithms(layer(2, 6, 512, 512, 4), true)).toEqual(same("karatsuba"));
+    // Few positions do not repay the transform of many weights, unless it is done once.
+    expect(chooseAlgorithms(layer(2, 6, 256, 256, 2), true)).toEqual(["three", "three", "direct"]);
+    expect(chooseAlgorithms(layer(2, 6, 256, 256, 2), false)).toEqual(same("three"));
+  });
+
+  test("not for strides, other kernels or padding, few channels, or maps too large to transform", () => {
+    const fits = layer(2, 12, 64, 64, 1);
+    expect(chooseForms(fits).forward).toBe("winograd");
+    const changed = (change: Partial<WindowGeometry>) => ({ ...fits, geometry: { ...fits.geometry, ...change } });
+    const others = [
+      changed({ stride: [1, 1, 2], output: [12, 12, 6] }),
+      changed({ padBegin: [0, 1, 1], padEnd: [2, 1, 1] }),
+      changed({ kernel: [3, 3, 1], padBegin: [1, 1, 0], padEnd: [1, 1, 0] }),
+      { ...fits, groups: 2 },
+      { ...fits, ci: 16 },
+      layer(2, 96, 64, 64, 1),
+    ];
+    for (const other of others) expect(chooseForms(other).forward).not.toBe("winograd");
   });
 });
