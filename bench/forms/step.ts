@@ -4,6 +4,7 @@
  *
  *   npx tsx bench/forms/step.ts [--size 48] [--rounds 12] [--threads 2] [--rules gathered/winograd]
  *
+ * The rule `pytorch` is PyTorch's step (`bench/peers/torch_step.py`; MEDVOX_PEER_PYTHON names the Python).
  * On one thread the processor time is told instead, which another program on the same cores disturbs less.
  */
 import { parseArgs } from "node:util";
@@ -14,6 +15,7 @@ import { random } from "../../src/random.ts";
 import { type ArrayMessage, createEngine } from "../../src/runtime/index.ts";
 import { buildStep, encodeBuilt } from "../../src/train/step.ts";
 import { timesOf } from "../alternate.ts";
+import { cpuSeconds, findPython, Peer } from "../peer.ts";
 
 const { values } = parseArgs({
   options: {
@@ -102,10 +104,25 @@ async function loaded(rule: FormRule): Promise<() => Promise<{ ms: number; loss:
   };
 }
 
+let peer: Peer | undefined;
+async function pytorch(): Promise<() => Promise<{ ms: number; loss: number }>> {
+  const python = findPython(["torch"]);
+  if (python === undefined) throw new Error("pytorch: no Python with torch; set MEDVOX_PEER_PYTHON");
+  const process = Peer.python(python, "torch_step.py");
+  peer = process;
+  await process.ask({ cmd: "setup", batch: 2, size: [size, size, size], classes, threads });
+  return async () => {
+    const before = cpuSeconds(process.pid);
+    const { ms, loss } = await process.ask({ cmd: "step" });
+    const used = 1000 * (cpuSeconds(process.pid) - before);
+    return { ms: threads === 1 ? used : Number(ms), loss: Number(loss) };
+  };
+}
+
 const sides: { name: string; step: () => Promise<{ ms: number; loss: number }>; times: number[] }[] = [];
 for (const name of values.rules.split("/")) {
   const began = performance.now();
-  const step = await loaded(rules[name]);
+  const step = await (name === "pytorch" ? pytorch() : loaded(rules[name]));
   const { loss } = await step();
   console.log(
     `${name}: first step after ${((performance.now() - began) / 1000).toFixed(1)} s, loss ${loss.toFixed(5)}`,
@@ -121,4 +138,5 @@ for (const { name, times } of sides) {
   const ratios = `min ${(min / first.min).toFixed(3)}, median ${(median / first.median).toFixed(3)} of ${sides[0].name}`;
   console.log(`${size}³ ${name}: min ${min.toFixed(1)} ms, median ${median.toFixed(1)} ms; ${ratios}`);
 }
+await peer?.close();
 await engine.close();
