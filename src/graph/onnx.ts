@@ -71,6 +71,8 @@ export function encodeOnnx(
       writer.initialiser(name, value, tensor.shape, "float32");
     }
   }
+  // Nodes are named by the writer; none may take a name that is given.
+  for (const name of [...inputs.map((input) => input.name), ...Object.keys(outputs)]) writer.reserve(name);
   const nameOf = (tensor: Tensor): string => {
     const known = names.get(tensor);
     if (known !== undefined) return known;
@@ -156,8 +158,12 @@ class Writer implements Emitter {
     return this.constant(Float32Array.of(value), []);
   }
 
-  initialiser(name: string, data: TensorData, shape: Shape, dtype: DType): void {
+  reserve(name: string): void {
     this.#taken.add(name);
+  }
+
+  initialiser(name: string, data: TensorData, shape: Shape, dtype: DType): void {
+    this.reserve(name);
     this.#initialisers.push({ name, shape, dtype, data });
   }
 

@@ -77,7 +77,7 @@ class SharingGraph extends GraphClass {
   }
 
   override add<K extends OperatorName>(op: K, inputs: readonly Tensor[], attributes: Attributes[K]): readonly Tensor[] {
-    const key = `${op}(${inputs.map((input) => input.id).join()})${JSON.stringify(attributes)}`;
+    const key = `${op}(${inputs.map((input) => input.id).join()})${JSON.stringify(attributes, exactNumber)}`;
     const there = this.#nodes.get(key);
     if (there !== undefined) return there;
     const made = super.add(op, inputs, attributes);
@@ -94,6 +94,12 @@ class SharingGraph extends GraphClass {
     this.#constants.set(key, made);
     return made;
   }
+}
+
+/** JSON writes infinities and NaN as null, and −0 as 0. */
+function exactNumber(_key: string, value: unknown): unknown {
+  if (Object.is(value, -0)) return "-0";
+  return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
 }
 
 /** A key that equal contents share and different contents do not: all bytes for short arrays, two hashes for long ones. */

@@ -14,7 +14,11 @@ function keptShape(shape: Shape, axes: readonly number[]): number[] {
   return shape.map((n, axis) => (axes.includes(axis) ? 1 : n));
 }
 
-function reduction(onnxType: string, gradient: GradientRule<Reduction>): Operator<Reduction> {
+function reduction(
+  onnxType: string,
+  gradient: GradientRule<Reduction>,
+  overNothing: (emit: Emitter, x: string) => string[] = (emit, x) => emit.node("Identity", [x]),
+): Operator<Reduction> {
   return {
     shape: ([x], attributes) => {
       if (x.dtype === "bool") throw new ShapeError(`${onnxType}: bool cannot be reduced; cast it first`);
@@ -22,7 +26,7 @@ function reduction(onnxType: string, gradient: GradientRule<Reduction>): Operato
     },
     onnx: (emit: Emitter, { inputs: [x], attributes }) =>
       attributes.axes.length === 0
-        ? emit.node("Identity", [x])
+        ? overNothing(emit, x)
         : emit.node(onnxType, [x, emit.int64s(attributes.axes)], { keepdims: attributes.keepDims ? 1 : 0 }),
     gradient,
   };
@@ -48,9 +52,13 @@ export const reductions: Family<"reduceSum" | "reduceMean" | "reduceMax" | "redu
       const count = sizeOf(axes.map((axis) => x.shape[axis]));
       return [g && spread(mul(g, 1 / count), x, axes)];
     }),
-    reduceSumSquare: reduction("ReduceSumSquare", ({ inputs: [x], upstream: [g], attributes: { axes } }) => [
-      g && mul(mul(x, 2), reshape(g, keptShape(x.shape, axes))),
-    ]),
+    reduceSumSquare: reduction(
+      "ReduceSumSquare",
+      ({ inputs: [x], upstream: [g], attributes: { axes } }) => [
+        g && mul(mul(x, 2), reshape(g, keptShape(x.shape, axes))),
+      ],
+      (emit, x) => emit.node("Mul", [x, x]),
+    ),
     reduceMax: reduction("ReduceMax", toExtreme),
     reduceMin: reduction("ReduceMin", toExtreme),
     argMax: {
