@@ -57,10 +57,24 @@ export interface TrainedModel {
  * @throws ConfigError if there is no data
  */
 export async function train(options: TrainOptions): Promise<TrainedModel> {
-  const { network, loss, optimizer, data, epochs = 1, onEpoch } = options;
   const given = options.engine;
-  const engine = given !== undefined && "load" in given ? given : await createEngine(given ?? {});
-  const own = engine !== given;
+  if (given !== undefined && "load" in given) return trainOn(given, options);
+  const engine = await createEngine(given ?? {});
+  try {
+    const trained = await trainOn(engine, options);
+    const close = async (): Promise<void> => {
+      await trained.close();
+      await engine.close();
+    };
+    return { ...trained, close };
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+}
+
+async function trainOn(engine: Engine, options: TrainOptions): Promise<TrainedModel> {
+  const { network, loss, optimizer, data, epochs = 1, onEpoch } = options;
   const epochOf = async (epoch: number): Promise<LabelledBatch[]> => {
     const batches: LabelledBatch[] = [];
     for await (const batch of typeof data === "function" ? data(epoch) : data) batches.push(batch);
@@ -84,7 +98,7 @@ export async function train(options: TrainOptions): Promise<TrainedModel> {
     },
     { input: typeOf(first[0].input), target: typeOf(first[0].target) },
   );
-  await runTraining({
+  const training = runTraining({
     model,
     data: {
       stepsPerEpoch: first.length,
@@ -107,6 +121,10 @@ export async function train(options: TrainOptions): Promise<TrainedModel> {
     signal: options.signal,
     onEpoch: onEpoch && (({ trainLoss, ...report }) => onEpoch({ ...report, loss: trainLoss })),
   });
+  await training.catch(async (error: unknown) => {
+    await model.close();
+    throw error;
+  });
   return {
     model,
     predict: async (input) => {
@@ -114,9 +132,6 @@ export async function train(options: TrainOptions): Promise<TrainedModel> {
       return outputs.output as NumberArray<Float32Array>;
     },
     weights: () => model.weights(),
-    close: async () => {
-      await model.close();
-      if (own) await engine.close();
-    },
+    close: () => model.close(),
   };
 }

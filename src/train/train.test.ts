@@ -1,0 +1,204 @@
+/** `train()`: a network of one's own in one call. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ConfigError } from "../errors.ts";
+import { globalAveragePool, relu, scope, type Tensor } from "../graph/index.ts";
+import { adamW, conv, crossEntropy, linear, meanSquaredError, resnet3d, sgd } from "../nn/index.ts";
+import { random } from "../random.ts";
+import { createEngine, type Engine } from "../runtime/index.ts";
+import { type LabelledBatch, train } from "./train.ts";
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await createEngine({ threads: 2 });
+});
+afterAll(() => engine.close());
+
+/** Worker threads of this process; every engine is one. */
+const workers = (): number => (process.report.getReport() as { workers: unknown[] }).workers.length;
+
+const SIZE = [4, 1, 6, 8, 6];
+const VOXELS = SIZE.slice(1).reduce((a, b) => a * b);
+
+/** Volumes of noise with waves along H (class 0) or along W (class 1). */
+function waves(seed: number): LabelledBatch {
+  const noise = random(seed, "waves");
+  const target = Int32Array.from({ length: SIZE[0] }, () => noise.integer(2));
+  const data = new Float32Array(SIZE[0] * VOXELS);
+  for (let i = 0; i < data.length; i++) {
+    const along = target[Math.floor(i / VOXELS)] === 0 ? Math.floor(i / SIZE[4]) % SIZE[3] : i % SIZE[4];
+    data[i] = (along % 2) * 2 - 1 + 0.3 * noise.normal();
+  }
+  return { input: { data, shape: SIZE }, target: { data: target, shape: [SIZE[0]] } };
+}
+
+const batches = Array.from({ length: 6 }, (_, i) => waves(i));
+
+const small = (x: Tensor): Tensor => {
+  const y = relu(conv(x, 8, scope("conv1"), { kernel: 3, padding: 1 }));
+  return linear(globalAveragePool(y), 2, scope("head"));
+};
+
+test("learns to tell waves along two axes, on volumes it never saw", async () => {
+  const losses: number[] = [];
+  const model = await train({
+    engine,
+    network: small,
+    loss: crossEntropy,
+    optimizer: adamW({ lr: 0.02 }),
+    data: batches,
+    epochs: 12,
+    onEpoch: ({ loss }) => losses.push(loss),
+  });
+  expect(losses).toHaveLength(12);
+  expect(losses[0]).toBeGreaterThan(0.4);
+  expect(losses[11]).toBeLessThan(0.05);
+  for (const seed of [100, 101]) {
+    const { input, target } = waves(seed);
+    const { data, shape } = await model.predict(input);
+    expect(shape).toEqual([4, 2]);
+    const predicted = Array.from(target.data, (_, i) => Number(data[2 * i + 1] > data[2 * i]));
+    expect(predicted).toEqual([...target.data]);
+  }
+  expect([...(await model.weights()).keys()]).toEqual(["conv1.weight", "conv1.bias", "head.weight", "head.bias"]);
+  await model.close();
+  // The engine was the caller's and stays open.
+  expect(await engine.memory()).toBeGreaterThan(0);
+});
+
+test("fits a line to the least squares", async () => {
+  const x = Float32Array.of(0, 1, 2, 3);
+  const model = await train({
+    engine,
+    network: (input) => linear(input, 1, scope("line")),
+    loss: meanSquaredError,
+    optimizer: sgd({ lr: 0.1, momentum: 0.8 }),
+    data: [{ input: { data: x, shape: [4, 1] }, target: { data: x.map((v) => 3 * v - 2), shape: [4, 1] } }],
+    epochs: 200,
+  });
+  const weights = await model.weights();
+  expect(weights.get("line.weight")!.data[0]).toBeCloseTo(3, 3);
+  expect(weights.get("line.bias")!.data[0]).toBeCloseTo(-2, 3);
+  expect((await model.predict({ data: Float32Array.of(10), shape: [1, 1] })).data[0]).toBeCloseTo(28, 2);
+  await model.close();
+});
+
+test("MedicalNet's encoder, a head that learns faster, an engine of its own", async () => {
+  const network = (x: Tensor): Tensor => linear(globalAveragePool(resnet3d(x, { depth: 10 }).out), 2, scope("head"));
+  const epochs: number[] = [];
+  const one = waves(1);
+  const shape = [1, 1, 16, 8, 8];
+  const input = { data: Float32Array.from({ length: 1024 }, (_, i) => one.input.data[i]), shape };
+  const model = await train({
+    network,
+    loss: crossEntropy,
+    optimizer: adamW({ lr: 1e-3, groups: [{ match: /^head\./, lrFactor: 10 }] }),
+    data: [{ input, target: { data: Int32Array.of(1), shape: [1] } }],
+    onEpoch: ({ epoch, loss }) => {
+      epochs.push(epoch);
+      expect(Number.isFinite(loss)).toBe(true);
+    },
+    engine: { threads: 2 },
+  });
+  expect(epochs).toEqual([1]);
+  const probabilities = await model.predict(input);
+  expect(probabilities.shape).toEqual([1, 2]);
+  expect([...(await model.weights()).keys()]).toContain("layer4.0.bn2.running_var");
+  await model.close();
+});
+
+describe("data", () => {
+  const settings = {
+    network: small,
+    loss: crossEntropy,
+    optimizer: sgd({ lr: 0.01 }),
+    epochs: 2,
+  } as const;
+
+  test("any async iterable, made anew for each epoch; the last batch may be smaller", async () => {
+    const asked: number[] = [];
+    const model = await train({
+      ...settings,
+      engine,
+      data: async function* (epoch) {
+        asked.push(epoch);
+        yield batches[epoch];
+        const { input, target } = batches[epoch + 1];
+        const part = { data: input.data.slice(0, VOXELS), shape: [1, ...SIZE.slice(1)] };
+        yield { input: part, target: { data: target.data.slice(0, 1), shape: [1] } };
+      },
+    });
+    expect(asked).toEqual([0, 1]);
+    await model.close();
+  });
+
+  test("stays the caller's", async () => {
+    const own = waves(5);
+    const before = own.input.data.slice();
+    const model = await train({ ...settings, engine, data: [own] });
+    expect(own.input.data).toEqual(before);
+    await model.close();
+  });
+
+  test("of which nothing is left is told apart from none", async () => {
+    await expect(train({ ...settings, engine, data: [] })).rejects.toThrow(
+      new ConfigError("train: no batch in epoch 1; give an array, or a function of the epoch"),
+    );
+    const once = batches[Symbol.iterator]();
+    await expect(train({ ...settings, engine, data: { [Symbol.iterator]: () => once } })).rejects.toThrow(
+      new ConfigError("train: no batch in epoch 2; give an array, or a function of the epoch"),
+    );
+  });
+});
+
+test("the same seed gives the same bits, another seed others", async () => {
+  const bits = async (seed: number): Promise<number[]> => {
+    const settings = { network: small, loss: crossEntropy, optimizer: adamW({ lr: 0.01 }), epochs: 2 };
+    const model = await train({ ...settings, engine, data: batches.slice(0, 2), seed });
+    const { data } = (await model.weights()).get("conv1.weight")!;
+    await model.close();
+    return [...new Uint32Array(data.slice().buffer)];
+  };
+  const first = await bits(1);
+  expect(await bits(1)).toEqual(first);
+  expect(await bits(2)).not.toEqual(first);
+});
+
+test("a network that does not fit its input is an error, and leaves no engine behind", async () => {
+  const before = workers();
+  const running = train({
+    network: (x) => linear(globalAveragePool(resnet3d(x, { depth: 10 }).out), 2, scope("head")),
+    loss: crossEntropy,
+    optimizer: sgd({ lr: 0.01 }),
+    data: [
+      {
+        input: { data: new Float32Array(512), shape: [1, 1, 8, 8, 8] },
+        target: { data: Int32Array.of(0), shape: [1] },
+      },
+    ],
+    engine: { threads: 1 },
+  });
+  await expect(running).rejects.toThrow(
+    "batchNorm: [1, 128, 1, 1, 1] has one value per channel; training statistics need at least two",
+  );
+  expect(workers()).toBe(before);
+});
+
+test("a signal ends it after the step at hand", async () => {
+  const stop = new AbortController();
+  const epochs: number[] = [];
+  const running = train({
+    engine,
+    network: small,
+    loss: crossEntropy,
+    optimizer: sgd({ lr: 0.01 }),
+    data: batches.slice(0, 2),
+    epochs: 5,
+    signal: stop.signal,
+    onEpoch: ({ epoch }) => {
+      epochs.push(epoch);
+      if (epoch === 2) stop.abort();
+    },
+  });
+  await expect(running).rejects.toMatchObject({ code: "E_INTERRUPTED", message: "stopped after step 4" });
+  expect(epochs).toEqual([1, 2]);
+});
