@@ -260,14 +260,15 @@ interface Splits {
 }
 
 /** The list's own split where it has one; else by seed. */
-function splitCases({ name, cases }: Dataset, { heldOut, validation, seed }: SegmentationConfig): Splits {
-  const labelled = cases.filter((item) => item.label !== undefined);
+function splitCases({ name, cases, test: kept }: Dataset, { heldOut, validation, seed }: SegmentationConfig): Splits {
+  const isLabelled = (item: DataCase): boolean => item.label !== undefined;
+  const labelled = cases.filter(isLabelled);
   if (labelled.length === 0) throw new ConfigError(`data: ${name} has no labelled case; a training needs labels`);
-  const named = (split: string): DataCase[] => labelled.filter((item) => item.split === split);
-  const test = named("test");
-  const rest = labelled.filter((item) => item.split !== "test" && item.split !== "validation");
+  // Decathlon's test images have no labels; a list's may have.
+  const test = kept.filter(isLabelled);
+  const rest = labelled.filter((item) => item.split !== "validation");
   const outer = test.length > 0 || heldOut === 0 ? { train: rest, heldOut: test } : holdOut(rest, heldOut, { seed });
-  const watched = named("validation");
+  const watched = labelled.filter((item) => item.split === "validation");
   const inner =
     watched.length > 0 || validation === 0
       ? { train: outer.train, heldOut: watched }

@@ -200,6 +200,20 @@ describe("evaluate", () => {
     expect(readFileSync(join(run, "report.html"), "utf8")).not.toMatch(/(src|href)="https?:/);
   });
 
+  test("another data set: every labelled case of it, those for testing too", () => {
+    const list = join(work, "others.csv");
+    const rows = [
+      ["imagesTr/case_0.nii.gz", "labelsTr/case_0.nii.gz", "train"],
+      ["imagesTr/case_1.nii.gz", "labelsTr/case_1.nii.gz", "test"],
+      ["imagesTr/case_2.nii.gz", "", "train"],
+    ].map(([image, label, split]) => [join(data, image), label && join(data, label), split].join());
+    writeFileSync(list, ["image,label,split", ...rows, ""].join("\n"));
+    const { status, stdout, stderr } = medvox("evaluate", run, "--data", list, "--json");
+    expect(status, stderr).toBe(0);
+    const { perCase } = JSON.parse(stdout);
+    expect(perCase.map((row: { case: string }) => row.case)).toEqual(["case_0", "case_1"]);
+  });
+
   test("another split, and what is no run", () => {
     const { stdout } = medvox("evaluate", run, "--split", "train", "--json");
     expect(JSON.parse(stdout).cases).toBe(4);

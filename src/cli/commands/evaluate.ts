@@ -30,8 +30,8 @@ export const command = defineCommand<Options, [string]>({
       .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 })),
   examples: ["medvox evaluate runs/hippocampus", "medvox evaluate runs/hippocampus --data other_hospital/ --json"],
   async run({ signal, progress, style }, { data, ...options }, run) {
-    const cases =
-      data === undefined ? undefined : (await openDataset(data)).cases.filter(({ label }) => label !== undefined);
+    const dataset = data === undefined ? undefined : await openDataset(data);
+    const cases = dataset && [...dataset.cases, ...dataset.test].filter(({ label }) => label !== undefined);
     const evaluation = await evaluateRun(run, {
       ...options,
       cases,
