@@ -1,8 +1,27 @@
 /** `train()`: a network of one's own in one call. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ConfigError } from "../errors.ts";
-import { globalAveragePool, relu, scope, type Tensor } from "../graph/index.ts";
-import { adamW, conv, crossEntropy, linear, meanSquaredError, resnet3d, sgd } from "../nn/index.ts";
+import {
+  conv as convolve,
+  globalAveragePool,
+  gradients,
+  graph,
+  mean,
+  relu,
+  scope,
+  square,
+  type Tensor,
+} from "../graph/index.ts";
+import {
+  adamW,
+  conv,
+  crossEntropy,
+  kaimingNormalFanOut,
+  linear,
+  meanSquaredError,
+  resnet3d,
+  sgd,
+} from "../nn/index.ts";
 import { random } from "../random.ts";
 import { createEngine, type Engine } from "../runtime/index.ts";
 import { type LabelledBatch, train } from "./train.ts";
@@ -104,6 +123,28 @@ test("MedicalNet's encoder, a head that learns faster, an engine of its own", as
   expect(probabilities.shape).toEqual([1, 2]);
   expect([...(await model.weights()).keys()]).toContain("layer4.0.bn2.running_var");
   await model.close();
+});
+
+test("one floor below: a graph, its gradient, and both as one ONNX file that any engine runs", async () => {
+  const g = graph();
+  const x = g.input("x", [2, 1, 6, 6, 6]);
+  const w = g.parameter("w", [4, 1, 3, 3, 3], kaimingNormalFanOut);
+  const loss = mean(square(convolve(x, w, { padding: 1 })));
+  const [dw] = gradients(loss, [w]);
+  const program = await engine.load(g.toOnnx([loss, dw]), { label: "step" });
+  expect([program.inputs, program.outputs]).toEqual([
+    ["x", "w"],
+    ["output_0", "output_1"],
+  ]);
+  const input = { data: new Float32Array(x.size).fill(1), shape: x.shape };
+  let weights = kaimingNormalFanOut(w.shape, random(1, "w"));
+  const losses: number[] = [];
+  for (let step = 0; step < 20; step++) {
+    const { outputs } = await program.run({ x: input, w: { data: weights, shape: w.shape } });
+    losses.push(Number(outputs.output_0.data[0]));
+    weights = weights.map((value, i) => value - 0.1 * Number(outputs.output_1.data[i]));
+  }
+  expect(losses[19]).toBeLessThan(0.1 * losses[0]);
 });
 
 describe("data", () => {

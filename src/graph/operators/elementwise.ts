@@ -44,14 +44,14 @@ function same<A>(onnxType: string, attributes?: (a: A) => Record<string, OnnxAtt
 
 /** A one-input operator whose gradient is upstream × slope(x, y). */
 function unary<A>(
+  name: OperatorName,
   onnx: Emit<A>,
   gradient: ((g: Tensor, x: Tensor, y: Tensor, a: A) => Tensor) | "none",
   dtypes: readonly DType[] = ["float32"],
 ): Operator<A> {
   return {
     shape: ([x]) => {
-      if (!dtypes.includes(x.dtype))
-        throw new ShapeError(`elementwise operator on ${x.dtype}; it takes ${dtypes.join(" or ")}`);
+      if (!dtypes.includes(x.dtype)) throw new ShapeError(`${name}: ${x.dtype} input; it takes ${dtypes.join(" or ")}`);
       return [{ shape: x.shape, dtype: x.dtype }];
     },
     onnx,
@@ -137,24 +137,26 @@ type ElementwiseName =
 const numeric: readonly DType[] = ["float32", "int32", "int64"];
 
 export const elementwise: Family<ElementwiseName> = {
-  neg: unary(same("Neg"), (g) => neg(g), numeric),
-  exp: unary(same("Exp"), (g, _x, y) => mul(g, y)),
-  log: unary(same("Log"), (g, x) => div(g, x)),
-  sqrt: unary(same("Sqrt"), (g, _x, y) => div(mul(g, 0.5), y)),
-  abs: unary(same("Abs"), (g, x) => mul(g, sign(x)), numeric),
-  reciprocal: unary(same("Reciprocal"), (g, _x, y) => neg(mul(g, mul(y, y)))),
-  sign: unary(same("Sign"), "none", numeric),
-  floor: unary(same("Floor"), "none"),
+  neg: unary("neg", same("Neg"), (g) => neg(g), numeric),
+  exp: unary("exp", same("Exp"), (g, _x, y) => mul(g, y)),
+  log: unary("log", same("Log"), (g, x) => div(g, x)),
+  sqrt: unary("sqrt", same("Sqrt"), (g, _x, y) => div(mul(g, 0.5), y)),
+  abs: unary("abs", same("Abs"), (g, x) => mul(g, sign(x)), numeric),
+  reciprocal: unary("reciprocal", same("Reciprocal"), (g, _x, y) => neg(mul(g, mul(y, y)))),
+  sign: unary("sign", same("Sign"), "none", numeric),
+  floor: unary("floor", same("Floor"), "none"),
   // y > 0 exactly where x > 0, so x need not be kept.
-  relu: unary(same("Relu"), (g, _x, y) => where(greater(y, 0), g, 0)),
+  relu: unary("relu", same("Relu"), (g, _x, y) => where(greater(y, 0), g, 0)),
   leakyRelu: unary<Attributes["leakyRelu"]>(
+    "leakyRelu",
     same("LeakyRelu", ({ slope }) => ({ alpha: { float: slope } })),
     (g, x, _y, { slope }) => where(greater(x, 0), g, mul(g, slope)),
   ),
-  sigmoid: unary(same("Sigmoid"), (g, _x, y) => mul(g, mul(y, sub(1, y)))),
-  tanh: unary(same("Tanh"), (g, _x, y) => mul(g, sub(1, mul(y, y)))),
-  softplus: unary(same("Softplus"), (g, x) => mul(g, sigmoid(x))),
+  sigmoid: unary("sigmoid", same("Sigmoid"), (g, _x, y) => mul(g, mul(y, sub(1, y)))),
+  tanh: unary("tanh", same("Tanh"), (g, _x, y) => mul(g, sub(1, mul(y, y)))),
+  softplus: unary("softplus", same("Softplus"), (g, x) => mul(g, sigmoid(x))),
   clip: unary<Attributes["clip"]>(
+    "clip",
     (emit, { inputs: [x], attributes: { min, max } }) => emit.node("Clip", [x, emit.scalar(min), emit.scalar(max)]),
     (g, x, _y, { min, max }) => where(and(greaterOrEqual(x, min), lessOrEqual(x, max)), g, 0),
   ),
@@ -163,8 +165,8 @@ export const elementwise: Family<ElementwiseName> = {
     onnx: (emit, { inputs, attributes: { to } }) => emit.node("Cast", inputs, { to: ONNX_DTYPE[to] }),
     gradient: ({ inputs: [x], upstream: [g] }) => [x.dtype === "float32" && g?.dtype === "float32" ? g : undefined],
   },
-  stopGradient: unary(same("Identity"), "none", ["float32", "int32", "int64", "bool", "uint32"]),
-  not: unary(same("Not"), "none", ["bool"]),
+  stopGradient: unary("stopGradient", same("Identity"), "none", ["float32", "int32", "int64", "bool", "uint32"]),
+  not: unary("not", same("Not"), "none", ["bool"]),
 
   add: binary("add", "Add", "same", (g) => [() => g, () => g]),
   addAll: {
