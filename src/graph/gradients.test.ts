@@ -434,6 +434,7 @@ describe("by hand", () => {
   test.each([
     ["x² is 2x", (x: Tensor) => m.square(x), [3, -1], [6, -2]],
     ["x³ by pow, also below and at 0", (x: Tensor) => m.pow(x, 3), [2, -1, 0], [12, 3, 0]],
+    ["x⁰ does not move, nor at 0", (x: Tensor) => m.pow(x, 0), [2, 0], [0, 0]],
     ["relu at 0 is 0", m.relu, [0, 1], [0, 1]],
     ["abs at 0 is 0", m.abs, [0, -1], [0, -1]],
     ["a tie of maxima is shared", (x: Tensor) => m.max(x), [5, 5, 1], [0.5, 0.5, 0]],

@@ -185,7 +185,8 @@ export const elementwise: Family<ElementwiseName> = {
   mul: binary("mul", "Mul", "same", (g, a, b) => [() => mul(g, b), () => mul(g, a)]),
   div: binary("div", "Div", "same", (g, _a, b, y) => [() => div(g, b), () => neg(div(mul(g, y), b))]),
   pow: binary("pow", "Pow", "same", (g, a, b, y) => [
-    () => mul(g, mul(b, pow(a, sub(b, 1)))),
+    // x⁰ is constant, also at 0, where the rule for the others would be 0·∞ (as PyTorch).
+    () => mul(g, where(equal(b, 0), 0, mul(b, pow(a, sub(b, 1))))),
     // log of a non-positive base has no use here: where the base is 0 the power's derivative by the exponent is 0.
     () => mul(g, mul(y, log(where(greater(a, 0), a, 1)))),
   ]),
