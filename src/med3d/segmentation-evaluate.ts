@@ -25,7 +25,8 @@ export interface EvaluateOptions extends SegmenterOptions, Pick<PredictOptions, 
   readonly split?: "heldOut" | "validation" | "train";
   /** Other labelled cases instead. */
   readonly cases?: readonly DataCase[];
-  readonly force?: boolean;
+  /** Folder for what is written; the run's own for its held-out cases, else `evaluations/NAME` in it. */
+  readonly out?: string;
   readonly onCase?: (done: number, of: number, scores: CaseScores) => void;
 }
 
@@ -39,14 +40,19 @@ export interface Evaluation {
   readonly seconds: number;
 }
 
-/** Predicts and scores; writes `predictions/`, `evaluation.json`, `scores.csv`, `summary.csv` and `report.html` into the run. */
+/**
+ * Predicts and scores; writes `predictions/`, `evaluation.json`, `scores.csv`, `summary.csv` and `report.html`. Scores on other
+ * cases than the held-out ones get a folder of their own, so that they never replace the run's.
+ */
 export async function evaluateRun(folder: string, options: EvaluateOptions = {}): Promise<Evaluation> {
   const began = performance.now();
   const { record, plan } = await readRun(folder);
   const cases: readonly DataCase[] = options.cases ?? record.splits[options.split ?? "heldOut"];
   if (cases.length === 0)
     throw new ConfigError(`${folder}: the run held no case out to be scored on; name labelled cases with --data`);
-  const predictions = join(folder, "predictions");
+  const other = options.cases === undefined ? (options.split ?? "heldOut") : "data";
+  const out = options.out ?? (other === "heldOut" ? folder : join(folder, "evaluations", other));
+  const predictions = join(out, "predictions");
   await mkdir(predictions, { recursive: true });
   const labels: LabelNames = Object.fromEntries(plan.labels.map(({ index, name }) => [index, name]));
   const segmenter = await openSegmenter(folder, options);
@@ -71,14 +77,13 @@ export async function evaluateRun(folder: string, options: EvaluateOptions = {})
   }
   const summary = summarise(scores, { seed: record.config.seed });
   const json = evaluationJson(summary, scores);
-  const write = (name: string, text: string): Promise<void> =>
-    writeFileAtomic(join(folder, name), text, { force: true });
+  const write = (name: string, text: string): Promise<void> => writeFileAtomic(join(out, name), text, { force: true });
   await write("evaluation.json", `${JSON.stringify(json, null, 2)}\n`);
   await write("scores.csv", scoresCsv(scores));
   await write("summary.csv", summaryCsv(summary));
   const seconds = (performance.now() - began) / 1000;
-  const report = join(folder, "report.html");
-  await writeRunReport(report, folder, record, plan, { summary, scores, cases, seconds });
+  const report = join(out, "report.html");
+  await writeRunReport(report, folder, record, plan, { summary, scores, cases, seconds, predictions });
   return { summary, cases: scores, json, predictions, report, seconds };
 }
 
@@ -92,7 +97,13 @@ async function writeRunReport(
   folder: string,
   record: RunRecord,
   plan: Plan,
-  made: { summary: SegmentationSummary; scores: readonly CaseScores[]; cases: readonly DataCase[]; seconds: number },
+  made: {
+    summary: SegmentationSummary;
+    scores: readonly CaseScores[];
+    cases: readonly DataCase[];
+    seconds: number;
+    predictions: string;
+  },
 ): Promise<void> {
   const { config, splits, credit } = record;
   const history = (await readLog(logFile(folder)))
@@ -138,7 +149,7 @@ async function writeRunReport(
       const item = byId.get(name)!;
       const image = await readImage(item);
       const truth = await readLabel(item);
-      return { image, truth, prediction: await readVolume(predictionPath(join(folder, "predictions"), item)) };
+      return { image, truth, prediction: await readVolume(predictionPath(made.predictions, item)) };
     },
     { force: true },
   );

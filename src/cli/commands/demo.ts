@@ -17,7 +17,7 @@ const SAMPLE = fileURLToPath(new URL("../../../samples/hippocampus", import.meta
 const RECIPE = {
   depth: 10,
   decoder: "skip",
-  epochs: 14,
+  epochs: 26,
   batch: 4,
   patch: [40, 56, 40],
   learningRate: 2e-3,

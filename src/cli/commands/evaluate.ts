@@ -28,6 +28,8 @@ export const command = defineCommand<Options, [string]>({
         decimal({ min: 0, max: 0.95 }),
       )
       .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 })),
+  details:
+    "Scores on --data or another --split go to evaluations/ in the run's folder; the held-out ones to the folder itself.",
   examples: ["medvox evaluate runs/hippocampus", "medvox evaluate runs/hippocampus --data other_hospital/ --json"],
   async run({ signal, progress, style }, { data, ...options }, run) {
     const dataset = data === undefined ? undefined : await openDataset(data);
