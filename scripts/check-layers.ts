@@ -49,9 +49,9 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   runtime: { may: [...base, "graph", "threads", "machine"], browser: false },
   nn: { may: [...base, "graph"], browser: true },
   train: { may: training, browser: false },
+  report: { may: [...images, "metrics", "files", "machine"], browser: false },
   med3d: { may: [...training, "train", "report"], browser: false },
   rcnn: { may: [...training, "train", "report"], browser: false },
-  report: { may: [...images, "metrics", "files", "machine"], browser: false },
   index: { may: [...training, "train", "med3d", "rcnn", "report"], browser: false },
   cli: { may: [...training, "train", "med3d", "rcnn", "report"], browser: false },
 };
