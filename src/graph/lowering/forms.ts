@@ -39,6 +39,15 @@ const TRANSFORMED_WEIGHTS = 20e6;
 /** Narrower layers do better as Conv on channel-first maps. */
 const NARROWEST = 32;
 
+/**
+ * In training, tiles of three and four are for maps of so many rows: their rounding (5e-6) is five times that of the others, and
+ * batch norm over few positions magnifies it past what a step may differ from PyTorch's.
+ */
+const LONG_TILES_FROM = 2000;
+/** Below so many rows nothing is tiled: there is little to save, and the same holds for all tiles. */
+const TILES_FROM = 400;
+const SHORT: ReadonlySet<AxisAlgorithm> = new Set<AxisAlgorithm>(["direct", "karatsuba", "two"]);
+
 const cache = new Map<string, Forms>();
 
 export function chooseForms(convolution: ConvolutionCase): Forms {
@@ -56,7 +65,7 @@ function choose(convolution: ConvolutionCase): Forms {
   if (tapCount(geometry) === 1 && geometry.padBegin.every((p) => p === 0)) {
     return { forward: "wide", toInput: "wide", toWeights: "wide" };
   }
-  if (isWinograd(geometry)) {
+  if (isWinograd(geometry) && outputRows(geometry) >= TILES_FROM) {
     const { rows } = cheapest(convolution, true);
     if (rows * Math.max(ci, co) <= TRANSFORMED_MAP) {
       return { forward: "winograd", toInput: "winograd", toWeights: "winograd" };
@@ -108,7 +117,11 @@ function cheapest(convolution: ConvolutionCase, training: boolean): Combination 
   const { geometry, ci, co } = convolution;
   let all: Combination[] = [{ algorithms: [], rows: geometry.batch, types: 1 }];
   for (const [axis, points] of geometry.input.entries()) {
-    const options = axisOptions(points, geometry.dilation[axis]);
+    const every = axisOptions(points, geometry.dilation[axis]);
+    const options =
+      training && outputRows(geometry) < LONG_TILES_FROM
+        ? every.filter(({ algorithm }) => SHORT.has(algorithm))
+        : every;
     all = all.flatMap(({ algorithms, rows, types }) =>
       options.map((option) => ({
         algorithms: [...algorithms, option.algorithm],

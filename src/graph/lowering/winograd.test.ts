@@ -264,8 +264,8 @@ describe("the choice", () => {
   test("by the length of the lines of a dilated axis and the number of weights", () => {
     expect(chooseAlgorithms(layer(2, 12, 64, 64, 1), true)).toEqual(same("four"));
     expect(chooseAlgorithms(layer(2, 6, 512, 512, 4), true)).toEqual(same("karatsuba"));
-    // Few positions do not repay the transform of many weights, unless it is done once.
-    expect(chooseAlgorithms(layer(2, 6, 256, 256, 2), true)).toEqual(["three", "three", "direct"]);
+    // On small maps a training step takes no long tiles: batch norm over few positions magnifies their rounding.
+    expect(chooseAlgorithms(layer(2, 6, 256, 256, 2), true)).toEqual(same("direct"));
     expect(chooseAlgorithms(layer(2, 6, 256, 256, 2), false)).toEqual(same("three"));
   });
 
