@@ -1,5 +1,15 @@
 /** @module medvox/med3d: segmentation with MedicalNet's encoder: train, evaluate, predict. */
-export { type DataCredit, type RunCase, type RunRecord, readRun } from "./run-folder.ts";
+export {
+  type AnyRun,
+  type DataCredit,
+  type Run,
+  type RunCase,
+  type RunRecord,
+  type RunTasks,
+  readAnyRun,
+  readRun,
+  type Task,
+} from "./run-folder.ts";
 export {
   resolveSegmentationConfig,
   type SegmentationConfig,

@@ -21,10 +21,17 @@ export interface DataCredit {
   readonly source?: string;
 }
 
-export interface RunRecord {
+/** What a task's run folder holds; a new task is one entry here. */
+export interface RunTasks {
+  readonly segmentation: { readonly config: SegmentationConfig; readonly plan: Plan; readonly case: RunCase };
+}
+
+export type Task = keyof RunTasks;
+
+export interface RunRecord<T extends Task = "segmentation"> {
   readonly format: 1;
-  readonly task: "segmentation";
-  readonly config: SegmentationConfig;
+  readonly task: T;
+  readonly config: RunTasks[T]["config"];
   readonly command: string;
   readonly machine: Machine;
   readonly versions: Versions;
@@ -33,43 +40,63 @@ export interface RunRecord {
   readonly begun: string;
   readonly credit: DataCredit;
   readonly splits: {
-    readonly train: readonly RunCase[];
-    readonly validation: readonly RunCase[];
-    readonly heldOut: readonly RunCase[];
+    readonly train: readonly RunTasks[T]["case"][];
+    readonly validation: readonly RunTasks[T]["case"][];
+    readonly heldOut: readonly RunTasks[T]["case"][];
   };
 }
+
+export interface Run<T extends Task = "segmentation"> {
+  readonly record: RunRecord<T>;
+  readonly plan: RunTasks[T]["plan"];
+}
+
+/** A run of any task, told apart by `task`. */
+export type AnyRun = { readonly [T in Task]: Run<T> & { readonly task: T } }[Task];
 
 export const runFile = (folder: string): string => join(folder, "run.json");
 export const planFile = (folder: string): string => join(folder, "plan.json");
 
 /** Writes what was asked; refuses to replace another run unless `force` is set. */
-export async function writeRun(
+export async function writeRun<T extends Task>(
   folder: string,
-  record: Omit<RunRecord, "format" | "machine" | "versions" | "begun">,
-  plan: Plan,
+  record: Omit<RunRecord<T>, "format" | "machine" | "versions" | "begun">,
+  plan: RunTasks[T]["plan"],
   force: boolean,
-): Promise<RunRecord> {
-  const full: RunRecord = {
+): Promise<RunRecord<T>> {
+  const full = {
     format: 1,
     ...record,
     machine: machine(),
     versions: versions(),
     begun: new Date().toISOString(),
-  };
+  } as RunRecord<T>;
   await writeFileAtomic(planFile(folder), `${JSON.stringify(plan, null, 2)}\n`, { force });
   await writeFileAtomic(runFile(folder), `${JSON.stringify(full, null, 2)}\n`, { force });
   return full;
 }
 
-/** Reads a run. @throws ConfigError if the folder is none */
-export async function readRun(folder: string): Promise<{ record: RunRecord; plan: Plan }> {
-  const record = await readJson<RunRecord>(runFile(folder), folder);
-  if (record.format !== 1 || record.task !== "segmentation") {
+const tasks: Readonly<Record<Task, true>> = { segmentation: true };
+
+/** Reads a run of whatever task. @throws ConfigError if the folder is none, DataError for a task or format unknown here */
+export async function readAnyRun(folder: string): Promise<AnyRun> {
+  const record = await readJson<RunRecord<Task>>(runFile(folder), folder);
+  if (record.format !== 1 || !Object.hasOwn(tasks, record.task)) {
     throw new DataError(
-      `${runFile(folder)}: task ${String(record.task)}, format ${String(record.format)}; this medvox reads segmentation runs of format 1`,
+      `${runFile(folder)}: task ${String(record.task)}, format ${String(record.format)}; this medvox reads ${Object.keys(tasks).join(", ")} runs of format 1`,
     );
   }
-  return { record, plan: await readJson<Plan>(planFile(folder), folder) };
+  return { task: record.task, record, plan: await readJson(planFile(folder), folder) } as AnyRun;
+}
+
+/** Reads a run of one task. @throws ConfigError if the folder is no run, or one of another task */
+export async function readRun<T extends Task = "segmentation">(
+  folder: string,
+  task: T = "segmentation" as T,
+): Promise<Run<T>> {
+  const run = await readAnyRun(folder);
+  if ((run.task as Task) !== task) throw new ConfigError(`${folder}: is a ${run.task} run; a ${task} run is needed`);
+  return run as unknown as Run<T>;
 }
 
 async function readJson<T>(path: string, folder: string): Promise<T> {
