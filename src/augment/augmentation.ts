@@ -4,8 +4,9 @@
  *
  * The ranges of `"default"` follow nnU-Net's (Isensee et al. 2021, supplement 4, and batchgenerators), with two
  * differences: rotations stop at 20° because most medical scans are taken in a fixed pose, and mirroring is left–right
- * only, the one mirror symmetry a body has. `"light"` is for small data sets of upright, cropped organs. Intensity
- * ranges assume normalised intensities (mean 0, standard deviation 1, or a window scaled to [0, 1]).
+ * only, the one mirror symmetry a body has. `"light"` is for small data sets of upright, cropped organs, `"lesion"` for
+ * patches around a lesion, which has no pose: all turns and mirrorings, and its size nearly kept. Intensity ranges
+ * assume normalised intensities (mean 0, standard deviation 1, or a window scaled to [0, 1]).
  */
 import { ConfigError } from "../errors.ts";
 
@@ -17,6 +18,8 @@ export type Axis = "x" | "y" | "z";
 export interface Augmentation {
   /** Angles about x, y and z, each uniform in ±degrees; in 2D only the one about z. */
   readonly rotate?: { readonly probability: number; readonly degrees: number | readonly [number, number, number] };
+  /** Rotation by 0, 90, 180 or 270°, drawn evenly about each of the axes: for structures that have no pose. */
+  readonly quarterTurns?: { readonly probability: number; readonly axes: readonly Axis[] };
   /** Magnification: 1.2 makes structures 20 % larger. `perAxis` draws one factor for each axis. */
   readonly scale?: { readonly probability: number; readonly factor: Range; readonly perAxis?: boolean };
   /** Shift along each axis, uniform in ± this fraction of the patch's size. */
@@ -41,7 +44,7 @@ export interface Augmentation {
   readonly labelInterpolation?: "linear" | "nearest";
 }
 
-export type AugmentationPreset = "none" | "light" | "default";
+export type AugmentationPreset = "none" | "light" | "default" | "lesion";
 
 export const augmentationPresets: Readonly<Record<AugmentationPreset, Augmentation>> = {
   none: {},
@@ -66,6 +69,17 @@ export const augmentationPresets: Readonly<Record<AugmentationPreset, Augmentati
     lowResolution: { probability: 0.15, zoom: [0.5, 1] },
     gamma: { probability: 0.3, gamma: [0.7, 1.5], invertProbability: 0.25 },
   },
+  lesion: {
+    quarterTurns: { probability: 1, axes: ["x", "y", "z"] },
+    flip: { probability: 0.5, axes: ["x", "y", "z"] },
+    rotate: { probability: 0.5, degrees: 30 },
+    scale: { probability: 0.5, factor: [0.9, 1.1] },
+    translate: { probability: 0.8, fraction: 0.06 },
+    intensity: { probability: 0.5, scale: [0.9, 1.1], shift: [-0.1, 0.1] },
+    gamma: { probability: 0.2, gamma: [0.8, 1.25] },
+    noise: { probability: 0.2, sigma: [0, 0.05] },
+    blur: { probability: 0.1, sigmaVoxels: [0.4, 0.8] },
+  },
 };
 
 const probabilityKeys = new Set(["probability", "invertProbability"]);
@@ -74,6 +88,7 @@ const rangeKeys = new Set(["factor", "scale", "shift", "gamma", "sigma", "sigmaV
 const positiveRanges = new Set(["scale.factor", "gamma.gamma", "lowResolution.zoom"]);
 const transforms: Readonly<Record<keyof Augmentation, readonly string[]>> = {
   rotate: ["probability", "degrees"],
+  quarterTurns: ["probability", "axes"],
   scale: ["probability", "factor", "perAxis"],
   translate: ["probability", "fraction"],
   flip: ["probability", "axes"],

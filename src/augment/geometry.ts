@@ -3,9 +3,9 @@
  * 3×4 matrix, so that an image is resampled once, however many of them apply.
  *
  * The matrix takes voxel indices (x, y, z) of the patch to voxel coordinates of the source:
- *   source = sourceCentre + A · (patch − patchCentre),  A = S⁻¹ · R · S · Z⁻¹ · F
+ *   source = sourceCentre + A · (patch − patchCentre),  A = S⁻¹ · R · Q · S · Z⁻¹ · F
  * with F mirroring, Z magnification, S the voxel size in mm (so a rotation is rigid in space even when voxels are not
- * cubes) and R = Rz · Ry · Rx.
+ * cubes), Q quarter turns and R = Rz · Ry · Rx.
  */
 import type { Random } from "../random.ts";
 import type { Augmentation, Axis } from "./augmentation.ts";
@@ -18,6 +18,8 @@ export type PatchAffine = Float64Array;
 export interface Geometry {
   /** Radians about x, y, z. */
   readonly angles: readonly [number, number, number];
+  /** Quarter turns about x, y, z, before the angles. */
+  readonly turns?: readonly [number, number, number];
   /** Magnification along x, y, z. */
   readonly scales: readonly [number, number, number];
   /** Whole voxels of the source along x, y, z. */
@@ -29,16 +31,22 @@ const axisNames: readonly Axis[] = ["x", "y", "z"];
 
 /** Draws the geometric part. `planar` (2D, or patches one slice deep) leaves z alone. */
 export function drawGeometry(augmentation: Augmentation, patch: Extent, planar: boolean, random: Random): Geometry {
-  const { rotate, scale, translate, flip } = augmentation;
+  const { rotate, quarterTurns, scale, translate, flip } = augmentation;
   const angles: [number, number, number] = [0, 0, 0];
   const scales: [number, number, number] = [1, 1, 1];
   const shift: [number, number, number] = [0, 0, 0];
   const mirrored: [boolean, boolean, boolean] = [false, false, false];
+  const turns: [number, number, number] = [0, 0, 0];
   const axes = planar ? 2 : 3;
   if (rotate && random.uniform() < rotate.probability) {
     const degrees = typeof rotate.degrees === "number" ? Array(3).fill(rotate.degrees) : rotate.degrees;
     for (let axis = planar ? 2 : 0; axis < 3; axis++) {
       angles[axis] = (random.between(-degrees[axis], degrees[axis]) * Math.PI) / 180;
+    }
+  }
+  if (quarterTurns && random.uniform() < quarterTurns.probability) {
+    for (let axis = planar ? 2 : 0; axis < 3; axis++) {
+      if (quarterTurns.axes.includes(axisNames[axis])) turns[axis] = random.integer(4);
     }
   }
   if (scale && random.uniform() < scale.probability) {
@@ -59,7 +67,7 @@ export function drawGeometry(augmentation: Augmentation, patch: Extent, planar: 
       if (flip.axes.includes(axisNames[axis])) mirrored[axis] = random.uniform() < flip.probability;
     }
   }
-  return { angles, scales, shift, mirrored };
+  return { angles, turns, scales, shift, mirrored };
 }
 
 /**
@@ -72,8 +80,8 @@ export function patchAffine(
   origin: readonly [number, number, number],
   spacingMm: readonly number[] = [1, 1, 1],
 ): PatchAffine {
-  const { angles, scales, shift, mirrored } = geometry;
-  const rotation = rotationMatrix(angles);
+  const { angles, turns = [0, 0, 0], scales, shift, mirrored } = geometry;
+  const rotation = multiply(rotationMatrix(angles), quarterTurnMatrix(turns));
   const spacing = [spacingMm[0], spacingMm[1], spacingMm[2] ?? 1];
   const matrix = new Float64Array(12);
   const patchCentre = [(patch.width - 1) / 2, (patch.height - 1) / 2, (patch.depth - 1) / 2];
@@ -92,10 +100,32 @@ export function patchAffine(
 
 /** Rz · Ry · Rx, row by row. Exactly the identity for three zero angles. */
 function rotationMatrix([ax, ay, az]: readonly [number, number, number]): number[] {
-  const [sx, cx, sy, cy, sz, cz] = [Math.sin(ax), Math.cos(ax), Math.sin(ay), Math.cos(ay), Math.sin(az), Math.cos(az)];
+  return rotation(Math.sin(ax), Math.cos(ax), Math.sin(ay), Math.cos(ay), Math.sin(az), Math.cos(az));
+}
+
+/** The same of whole quarter turns: entries are exactly 0, 1 or −1, so that a turn alone does not blur. */
+function quarterTurnMatrix([tx, ty, tz]: readonly [number, number, number]): number[] {
+  const sine = [0, 1, 0, -1];
+  const cosine = [1, 0, -1, 0];
+  return rotation(sine[tx], cosine[tx], sine[ty], cosine[ty], sine[tz], cosine[tz]);
+}
+
+function rotation(sx: number, cx: number, sy: number, cy: number, sz: number, cz: number): number[] {
   return [
     ...[cz * cy, cz * sy * sx - sz * cx, cz * sy * cx + sz * sx],
     ...[sz * cy, sz * sy * sx + cz * cx, sz * sy * cx - cz * sx],
     ...[-sy, cy * sx, cy * cx],
   ];
+}
+
+/** a · b of 3×3 matrices, row by row. Exactly `a` where `b` is the identity. */
+function multiply(a: readonly number[], b: readonly number[]): number[] {
+  const out: number[] = [];
+  for (let row = 0; row < 3; row++) {
+    for (let column = 0; column < 3; column++) {
+      // + 0 turns −0 into 0, which compares equal to no turn at all.
+      out.push(a[3 * row] * b[column] + a[3 * row + 1] * b[3 + column] + a[3 * row + 2] * b[6 + column] + 0);
+    }
+  }
+  return out;
 }

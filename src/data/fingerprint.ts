@@ -61,7 +61,10 @@ const foregroundPerCase = 10_000;
  * Reads every case once; one is in memory at a time.
  * @throws DataError or GeometryError naming the first case that cannot be read.
  */
-export async function fingerprintOf(dataset: Dataset, options: FingerprintOptions = {}): Promise<Fingerprint> {
+export async function fingerprintOf(
+  dataset: Pick<Dataset, "cases">,
+  options: FingerprintOptions = {},
+): Promise<Fingerprint> {
   const { cases: chosen = dataset.cases, orientation = "RAS", signal, onProgress } = options;
   const cases: CaseFingerprint[] = [];
   const samples: number[][] = [];

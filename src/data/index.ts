@@ -1,3 +1,9 @@
+export {
+  type ClassificationDataset,
+  type ClassificationOptions,
+  type ClassifiedCase,
+  openClassification,
+} from "./classification.ts";
 export { type DataCase, type Dataset, type LabelClass, type OpenOptions, openDataset } from "./dataset.ts";
 export {
   type CaseFingerprint,
@@ -20,6 +26,7 @@ export {
   restoreClasses,
   restoreScores,
 } from "./preprocess.ts";
+export { classOf, med3dNodules, positiveShare, type RatingRule, ratingScale, ruleFor } from "./rating.ts";
 export { readImage, readLabel } from "./read-case.ts";
 export { type Fold, type HoldOut, holdOut, kFolds, type SplitOptions, sortById } from "./split.ts";
 export {

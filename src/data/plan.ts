@@ -48,7 +48,11 @@ const voxelsPerBatch = 4 * 48 * 64 * 48;
  * The plan for a data set.
  * @throws DataError when the fingerprint has no case or its cases differ in channels.
  */
-export function makePlan(dataset: Dataset, fingerprint: Fingerprint, choices: PlanChoices = {}): Plan {
+export function makePlan(
+  dataset: Pick<Dataset, "name" | "labels" | "modality">,
+  fingerprint: Fingerprint,
+  choices: PlanChoices = {},
+): Plan {
   const { cases } = fingerprint;
   if (cases.length === 0) throw new DataError(`${dataset.name}: no case to plan from`);
   const channels = cases[0].channels;

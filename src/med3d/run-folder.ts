@@ -5,6 +5,8 @@ import type { Plan } from "../data/index.ts";
 import { ConfigError, DataError } from "../errors.ts";
 import { writeFileAtomic } from "../files/index.ts";
 import { type Machine, machine, type Versions, versions } from "../machine.ts";
+import type { ClassificationConfig } from "./classification-config.ts";
+import type { ClassificationPlan } from "./classification-plan.ts";
 import type { SegmentationConfig } from "./segmentation-config.ts";
 
 /** A case of the run's data, by absolute path, so that evaluation finds the very files again. */
@@ -13,6 +15,13 @@ export interface RunCase {
   readonly image: string;
   readonly moreChannels?: readonly string[];
   readonly label?: string;
+}
+
+/** A case that has one class or rating; its `label` is the mask of the lesion. */
+export interface ClassificationCase extends RunCase {
+  readonly class?: number;
+  readonly rating?: number;
+  readonly group?: string;
 }
 
 export interface DataCredit {
@@ -24,6 +33,11 @@ export interface DataCredit {
 /** What a task's run folder holds; a new task is one entry here. */
 export interface RunTasks {
   readonly segmentation: { readonly config: SegmentationConfig; readonly plan: Plan; readonly case: RunCase };
+  readonly classification: {
+    readonly config: ClassificationConfig;
+    readonly plan: ClassificationPlan;
+    readonly case: ClassificationCase;
+  };
 }
 
 export type Task = keyof RunTasks;
@@ -76,7 +90,7 @@ export async function writeRun<T extends Task>(
   return full;
 }
 
-const tasks: Readonly<Record<Task, true>> = { segmentation: true };
+const tasks: Readonly<Record<Task, true>> = { segmentation: true, classification: true };
 
 /** Reads a run of whatever task. @throws ConfigError if the folder is none, DataError for a task or format unknown here */
 export async function readAnyRun(folder: string): Promise<AnyRun> {

@@ -4,7 +4,7 @@ import { type Augmentation, type augmentationPresets, resolveAugmentation } from
 import { ConfigError } from "../errors.ts";
 import { adam, adamW, type Optimiser, sgd } from "../nn/index.ts";
 
-const scheduleSchema = z.discriminatedUnion("kind", [
+export const scheduleSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("constant") }),
   z.strictObject({ kind: z.literal("step"), milestones: z.array(z.number().positive()), gamma: z.number().positive() }),
   z.strictObject({ kind: z.literal("exponential"), gamma: z.number().positive() }),
@@ -76,7 +76,9 @@ export function augmentationOf({ augmentation }: Pick<SegmentationConfig, "augme
 }
 
 /** The optimiser a configuration asks for; norms and biases are not decayed. */
-export function optimiserOf(config: SegmentationConfig): Optimiser {
+export function optimiserOf(
+  config: Pick<SegmentationConfig, "optimizer" | "learningRate" | "weightDecay" | "momentum">,
+): Optimiser {
   const { learningRate: lr, weightDecay, momentum } = config;
   const groups = [{ match: /(^|\.)bn\d*\.|\.downsample\.1\.|\.bias$/, weightDecay: 0 }];
   switch (config.optimizer) {

@@ -291,7 +291,7 @@ function checkPatch({ patch, medianSize }: Plan): void {
 }
 
 /** Loads what fits by name, and refuses a file of which nothing fits. */
-async function startFrom(model: Model, path: string): Promise<void> {
+export async function startFrom(model: Model, path: string): Promise<void> {
   const given = await readWeights(path);
   const fitting = new Map(
     [...given].filter(([name, { shape }]) => model.parameters.get(name)?.shape.join() === shape.join()),
@@ -302,7 +302,7 @@ async function startFrom(model: Model, path: string): Promise<void> {
 }
 
 /** Who made the data, where its description says so. */
-async function creditOf({ name, source }: Dataset): Promise<DataCredit> {
+export async function creditOf({ name, source }: Pick<Dataset, "name" | "source">): Promise<DataCredit> {
   try {
     const text = JSON.parse(
       await readFile(source.endsWith(".json") ? source : join(source, "dataset.json"), "utf8"),

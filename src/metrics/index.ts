@@ -1,6 +1,7 @@
 /**
  * Scores of segmentations: overlap, surface distances in mm, volumes, and their summary over cases. Free of Node APIs.
  */
+export { rocAuc } from "./roc.ts";
 export { distancesAt, distanceTransform } from "./distance.ts";
 export {
   type CaseScores,

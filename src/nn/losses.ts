@@ -76,6 +76,48 @@ export function crossEntropy(
   return plain && ignoreIndex === undefined ? mul(total, classes / scores.size) : div(total, sum(counted));
 }
 
+/**
+ * Softmax cross-entropy with targets that are probabilities, [N, K, …] as the scores (smoothed labels, mixtures), averaged
+ * over positions: PyTorch's CrossEntropyLoss with class probabilities.
+ */
+export function softCrossEntropy(
+  scores: Tensor,
+  target: Tensor,
+  { weights }: Pick<CrossEntropyOptions, "weights"> = {},
+): Tensor {
+  const classes = scores.shape[1];
+  requireSoftTarget("softCrossEntropy", scores, target);
+  return mul(neg(sum(mul(weighed(target, weights, "softCrossEntropy"), logSoftmax(scores, 1)))), classes / scores.size);
+}
+
+/** Focal loss on softmax probabilities with such targets: −Σ t·(1 − p)^γ·log p, averaged over positions. */
+export function softFocal(
+  scores: Tensor,
+  target: Tensor,
+  { weights, gamma = 2 }: Pick<CrossEntropyOptions, "weights"> & Pick<FocalOptions, "gamma"> = {},
+): Tensor {
+  requireSoftTarget("softFocal", scores, target);
+  const logarithm = logSoftmax(scores, 1);
+  const missed = pow(relu(sub(1, exp(logarithm))), gamma);
+  const total = sum(mul(mul(weighed(target, weights, "softFocal"), missed), logarithm));
+  return mul(neg(total), scores.shape[1] / scores.size);
+}
+
+function weighed(target: Tensor, weights: readonly number[] | undefined, loss: string): Tensor {
+  if (weights === undefined) return target;
+  const [, classes, ...spatial] = target.shape;
+  if (weights.length !== classes) throw new ShapeError(`${loss}: ${weights.length} weights for ${classes} classes`);
+  return mul(target, target.graph.constant(Float32Array.from(weights), [1, classes, ...spatial.map(() => 1)]));
+}
+
+function requireSoftTarget(loss: string, scores: Tensor, target: Tensor): void {
+  if (target.dtype !== "float32" || shapeText(target.shape) !== shapeText(scores.shape)) {
+    throw new ShapeError(
+      `${loss}: target ${shapeText(target.shape)} ${target.dtype} for scores ${shapeText(scores.shape)}; it must be float32 of the same shape`,
+    );
+  }
+}
+
 export interface DiceOptions {
   /** Added to numerator and denominator. */
   smooth?: number;

@@ -1,0 +1,100 @@
+/** What a classification training is told, checked key by key, with the defaults written out. Stored in `run.json`. */
+import { z } from "zod";
+import { ConfigError } from "../errors.ts";
+import { augmentationOf, scheduleSchema } from "./segmentation-config.ts";
+
+const size = z.number().int().positive();
+const ratings = z.array(z.number().int()).min(1);
+
+export const classificationConfigSchema = z.strictObject({
+  /** Folder with `labels.csv`, or a CSV, TSV or JSON list. */
+  data: z.string(),
+  /** Columns of the list; null: the usual names. */
+  labelColumn: z.string().nullable().default(null),
+  groupColumn: z.string().nullable().default(null),
+  /** Ratings that are the positive and the negative class; null: the rest of the scale, or Med3D's 4–5 against 1–3. */
+  positive: ratings.nullable().default(null),
+  negative: ratings.nullable().default(null),
+  /**
+   * `class`: one output per class. `rating`: ordinal regression, one output per step of the scale (is it above 1, above
+   * 2, …?), so that cases of ratings which the rule leaves out teach as well, and one training serves every rule.
+   */
+  target: z.enum(["class", "rating"]).default("class"),
+  /** MedicalNet ResNet depth. */
+  depth: z.union([z.literal(10), z.literal(18), z.literal(34), z.literal(50)]).default(10),
+  /** Whether the mask of the lesion is a further input channel. */
+  mask: z.boolean().default(false),
+  /** Share of the pooled features dropped in training. */
+  dropout: z.number().min(0).max(0.95).default(0),
+  /** Softmax or one sigmoid for each output. Left out: cross-entropy for classes, binary cross-entropy for ratings. */
+  loss: z.enum(["crossEntropy", "binaryCrossEntropy", "focal"]).optional(),
+  /** `balanced`: every class counts the same however rare it is. Left out: balanced for classes, none for ratings. */
+  classWeights: z.enum(["balanced", "none"]).optional(),
+  labelSmoothing: z.number().min(0).max(0.5).default(0),
+  optimizer: z.enum(["adamW", "adam", "sgd"]).default("adamW"),
+  learningRate: z.number().positive().default(1e-3),
+  weightDecay: z.number().min(0).default(1e-2),
+  momentum: z.number().min(0).max(0.9999).default(0.9),
+  schedule: scheduleSchema.default({ kind: "cosine", floor: 0.01 }),
+  warmupEpochs: z.number().min(0).default(2),
+  /** Joint norm above which gradients are scaled down; null for none. */
+  clipNorm: z.number().positive().nullable().default(12),
+  epochs: size.default(60),
+  batch: size.nullable().default(null),
+  accumulate: size.default(1),
+  /** [D, H, W] cut from the centre of the image; null: from the plan. */
+  patch: z.tuple([size, size, size]).nullable().default(null),
+  /** Along x, y, z; null: the median of the data set. */
+  spacingMm: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]).nullable().default(null),
+  /** Lowest and highest intensity (HU) of a CT window scaled to [0, 1]; null: from the plan. */
+  window: z.tuple([z.number(), z.number()]).nullable().default(null),
+  augmentation: z.union([z.string(), z.looseObject({})]).default("lesion"),
+  /** Every case is scored by a network that never saw it; null: one training with a held-out part. */
+  folds: z.number().int().min(2).nullable().default(null),
+  /** Networks with other first weights and orders whose probabilities are averaged. */
+  seeds: size.default(1),
+  /** Cases kept for the final score (without folds): a number, or a share below 1; 0 for none. */
+  heldOut: z.number().min(0).default(0.2),
+  /** Cases of the training part watched during training, likewise. */
+  validation: z.number().min(0).default(0),
+  validateEvery: size.default(1),
+  patience: size.nullable().default(null),
+  use: z.enum(["last", "best"]).default("last"),
+  seed: z.number().int().min(0).default(0),
+  device: z.enum(["cpu", "webgpu", "cuda"]).default("cpu"),
+  /** null: all cores. */
+  threads: size.nullable().default(null),
+  workers: size.default(1),
+  checkpointSeconds: z.number().min(0).default(30),
+  /** Weights to start from; null for none. */
+  from: z.string().nullable().default(null),
+});
+
+type Parsed = z.infer<typeof classificationConfigSchema>;
+export type ClassificationConfig = Parsed & Required<Pick<Parsed, "loss" | "classWeights">>;
+export type ClassificationRequest = z.input<typeof classificationConfigSchema>;
+
+/** Checks a request and fills in defaults. @throws ConfigError naming the key */
+export function resolveClassificationConfig(request: ClassificationRequest): ClassificationConfig {
+  const parsed = classificationConfigSchema.safeParse(request);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new ConfigError(`${issue.path.join(".") || "configuration"}: ${issue.message}`);
+  }
+  const isRating = parsed.data.target === "rating";
+  const config: ClassificationConfig = {
+    ...parsed.data,
+    loss: parsed.data.loss ?? (isRating ? "binaryCrossEntropy" : "crossEntropy"),
+    classWeights: parsed.data.classWeights ?? (isRating ? "none" : "balanced"),
+  };
+  augmentationOf(config);
+  if (isRating && config.loss === "crossEntropy")
+    throw new ConfigError("loss: crossEntropy; ratings are learnt with binaryCrossEntropy or focal");
+  if (isRating && config.classWeights === "balanced")
+    throw new ConfigError("classWeights: balanced; the steps of a rating are not classes, so it must be none");
+  if (config.window !== null && config.window[0] >= config.window[1])
+    throw new ConfigError(`window: ${config.window.join(", ")}; the first value must be the lower one`);
+  if (config.use === "best" && config.validation === 0)
+    throw new ConfigError("use: best needs cases to be watched by; set validation, too");
+  return config;
+}

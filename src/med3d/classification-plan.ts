@@ -1,0 +1,68 @@
+/** The plan of a classification: how images are prepared and cut, and what the network is to say of them. */
+import {
+  type ClassificationDataset,
+  type ClassifiedCase,
+  type Fingerprint,
+  type LabelClass,
+  makePlan,
+  type Plan,
+} from "../data/index.ts";
+import { ConfigError, DataError } from "../errors.ts";
+import type { ClassificationConfig } from "./classification-config.ts";
+
+/** As a segmentation's; `preprocessing.labels` are the values of masks. */
+export interface ClassificationPlan extends Omit<Plan, "labels"> {
+  readonly classes: readonly string[];
+  /** The scale of ratings and the rule that made classes of them. */
+  readonly ratings?: NonNullable<ClassificationDataset["ratings"]>;
+}
+
+/** What a plan needs to know of a data set besides its images. */
+export type AboutData = Pick<ClassificationDataset, "name" | "modality" | "classes" | "ratings">;
+
+/** Images in a batch, where nothing else was asked: what batch norm needs, and what a CPU manages. */
+const usualBatch = 8;
+
+/**
+ * @param fingerprint of the training cases
+ * @throws ConfigError for a patch that the encoder cannot halve three times, DataError for cases that differ in channels
+ */
+export function planClassification(
+  { name, modality, classes, ratings }: AboutData,
+  fingerprint: Fingerprint,
+  { patch, batch, spacingMm, window, mask }: ClassificationConfig,
+): ClassificationPlan {
+  const values = new Set(fingerprint.cases.flatMap(({ labelVoxels }) => Object.keys(labelVoxels).map(Number)));
+  const labels: LabelClass[] = [0, ...[...values].filter((value) => value !== 0).sort((a, b) => a - b)].map(
+    (index) => ({ index, name: index === 0 ? "background" : `value ${index}` }),
+  );
+  const { labels: _, ...plan } = makePlan(
+    { name, labels, modality },
+    fingerprint,
+    {
+      patch: patch ?? undefined,
+      batch: batch ?? usualBatch,
+      spacingMm: spacingMm ?? undefined,
+      intensity: window === null ? undefined : { kind: "ctWindow", low: window[0], high: window[1] },
+    },
+  );
+  checkPatch(plan);
+  if (mask && labels.length < 2) throw new DataError(`${name}: masks are asked for, and every one of them is empty`);
+  return { ...plan, classes, ...(ratings ? { ratings } : {}) };
+}
+
+/** @throws DataError naming a case that has no mask, where the network takes one */
+export function checkMasks(cases: readonly ClassifiedCase[], mask: boolean): void {
+  const bare = mask ? cases.find(({ label }) => label === undefined) : undefined;
+  if (bare) throw new DataError(`${bare.id}: has no mask, which the network takes as a channel (image ${bare.image})`);
+}
+
+/** The encoder halves sizes three times. */
+function checkPatch({ patch, medianSize }: Pick<Plan, "patch" | "medianSize">): void {
+  const bad = patch.find((n) => n % 8 !== 0);
+  if (bad !== undefined) {
+    throw new ConfigError(
+      `patch ${patch.join(",")}: ${bad} is not a multiple of 8, and the encoder divides sizes by 8 (median size ${medianSize.join("×")})`,
+    );
+  }
+}
