@@ -150,7 +150,27 @@ def regression():
         cases.add("smoothL1", f"at the corner beta {beta}", given, {"beta": beta}, lambda a, b: F.smooth_l1_loss(a, b, beta=beta))
 
 
-for group in (cross_entropy, dice, dice_and_cross_entropy, binary, focal, regression):
+def soft():
+    for shape in ((5, 2), (4, 3), (2, 3, 4, 5)):
+        for weighted in (False, True):
+            weights = WEIGHTS[: shape[1]] if weighted else None
+            attributes = {"weights": weights} if weighted else {}
+            target = inputs.real(*shape, low=0, high=1, differentiable=False)
+            given = [inputs.real(*shape, low=-3, high=3), target]
+            name = f"{list(shape)}{' weighted' if weighted else ''}"
+            cases.add("softCrossEntropy", name, given, attributes, lambda x, y: F.cross_entropy(x, y, double(weights)))
+            for gamma in (2.0, 0.5):
+
+                def focal_reference(x, y):
+                    share = F.softmax(x, 1)
+                    column = (1,) * (x.dim() - 2)
+                    scale = 1 if weights is None else double(weights).reshape(1, -1, *column)
+                    return -(scale * y * (1 - share) ** gamma * share.log()).sum(1).mean()
+
+                cases.add("softFocal", f"{name} gamma {gamma}", given, attributes | {"gamma": gamma}, focal_reference)
+
+
+for group in (cross_entropy, dice, dice_and_cross_entropy, binary, focal, regression, soft):
     group()
 
 made_by = f"PyTorch {torch.__version__}, torchvision {torchvision.__version__}, MONAI {monai.__version__}, float64"

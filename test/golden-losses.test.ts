@@ -12,6 +12,8 @@ import {
   type FocalOptions,
   focal,
   smoothL1,
+  softCrossEntropy,
+  softFocal,
 } from "../src/nn/index.ts";
 import { createEngine, type Engine } from "../src/runtime/index.ts";
 import { expectGolden, formula, type GoldenCase, inputNumbers, readGolden } from "./golden-values.ts";
@@ -30,8 +32,10 @@ const forms: Readonly<Record<string, Form>> = {
   binaryCrossEntropy: (x, y, { positiveWeight }: { positiveWeight?: number }) =>
     binaryCrossEntropy(x, y, positiveWeight),
   smoothL1: (x, y, { beta }: { beta: number }) => smoothL1(x, y, beta),
+  softCrossEntropy: (x, y, options: CrossEntropyOptions) => softCrossEntropy(x, y, options),
+  softFocal: (x, y, options: CrossEntropyOptions & FocalOptions) => softFocal(x, y, options),
 };
-const softTargets = new Set(["binaryFocal", "binaryCrossEntropy", "smoothL1"]);
+const softTargets = new Set(["binaryFocal", "binaryCrossEntropy", "smoothL1", "softCrossEntropy", "softFocal"]);
 
 let engine: Engine;
 beforeAll(async () => {

@@ -239,7 +239,9 @@ function ratingsOf(
     if (text === "") return undefined;
     const rating = Number(text);
     if (!Number.isInteger(rating) || Math.abs(rating) > 1000)
-      throw new DataError(`${source}: ${rows[i].where}: ${column}: expected a whole number as a rating, found "${text}"`);
+      throw new DataError(
+        `${source}: ${rows[i].where}: ${column}: expected a whole number as a rating, found "${text}"`,
+      );
     return rating;
   });
   const given = numbers.filter((rating) => rating !== undefined);
@@ -305,8 +307,7 @@ const splits: Readonly<Record<string, string>> = {
 function splitOf(text: string | undefined, where: string): { split?: string } {
   if (!text) return {};
   const split = splits[text.toLowerCase()];
-  if (split === undefined)
-    throw new DataError(`${where}: split: expected train, validation or test, found "${text}"`);
+  if (split === undefined) throw new DataError(`${where}: split: expected train, validation or test, found "${text}"`);
   return { split };
 }
 

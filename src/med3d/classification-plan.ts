@@ -36,16 +36,12 @@ export function planClassification(
   const labels: LabelClass[] = [0, ...[...values].filter((value) => value !== 0).sort((a, b) => a - b)].map(
     (index) => ({ index, name: index === 0 ? "background" : `value ${index}` }),
   );
-  const { labels: _, ...plan } = makePlan(
-    { name, labels, modality },
-    fingerprint,
-    {
-      patch: patch ?? undefined,
-      batch: batch ?? usualBatch,
-      spacingMm: spacingMm ?? undefined,
-      intensity: window === null ? undefined : { kind: "ctWindow", low: window[0], high: window[1] },
-    },
-  );
+  const { labels: _, ...plan } = makePlan({ name, labels, modality }, fingerprint, {
+    patch: patch ?? undefined,
+    batch: batch ?? usualBatch,
+    spacingMm: spacingMm ?? undefined,
+    intensity: window === null ? undefined : { kind: "ctWindow", low: window[0], high: window[1] },
+  });
   checkPatch(plan);
   if (mask && labels.length < 2) throw new DataError(`${name}: masks are asked for, and every one of them is empty`);
   return { ...plan, classes, ...(ratings ? { ratings } : {}) };

@@ -177,11 +177,7 @@ async function trainOne(
   }
 }
 
-async function resumeOne(
-  run: ClassificationRun,
-  options: TrainClassificationOptions,
-  place: Place,
-): Promise<void> {
+async function resumeOne(run: ClassificationRun, options: TrainClassificationOptions, place: Place): Promise<void> {
   const { config, threads } = run.record;
   // Another number of threads would give other last bits.
   const engine = await createEngine({ device: config.device, threads });
@@ -346,7 +342,7 @@ async function validate(
   const positives = scored.filter(({ truth }) => truth === 1).map(({ shares }) => shares[1]);
   const negatives = scored.filter(({ truth }) => truth === 0).map(({ shares }) => shares[1]);
   const auc =
-    plan.classes.length === 2 && positives.length > 0 && negatives.length > 0 ? rocAuc(positives, negatives) : null;
+    plan.classes.length === 2 && positives.length > 0 && negatives.length > 0 ? rocAuc({ positives, negatives }) : null;
   return {
     loss: meanOf(losses) ?? Number.NaN,
     score: auc ?? accuracy ?? 0,

@@ -1,8 +1,33 @@
 /**
- * Scores of segmentations: overlap, surface distances in mm, volumes, and their summary over cases. Free of Node APIs.
+ * Scores of segmentations (overlap, surface distances in mm, volumes) and of classifications, and their summary over cases.
+ * Free of Node APIs.
  */
-export { rocAuc } from "./roc.ts";
+export {
+  againstRest,
+  type CaseProbabilities,
+  type ClassificationSummary,
+  type ClassResult,
+  calledClass,
+  evaluateClassification,
+  type OperatingPoint,
+  operatingPoint,
+  type ReliabilityBin,
+} from "./classification.ts";
+export { classificationCsv, classificationJson } from "./classification-table.ts";
 export { distancesAt, distanceTransform } from "./distance.ts";
+export { normalQuantile, type Proportion, proportion } from "./proportion.ts";
+export {
+  type AreaUnderCurve,
+  averagePrecision,
+  compareAucs,
+  delong,
+  type RocBand,
+  type RocPoint,
+  rocAuc,
+  rocBand,
+  rocCurve,
+  type TwoClasses,
+} from "./roc.ts";
 export {
   type CaseScores,
   type ClassScores,

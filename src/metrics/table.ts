@@ -68,7 +68,8 @@ function byName<T extends { readonly name: string }, V>(items: readonly T[], pic
   return Object.fromEntries(items.map((item) => [item.name, pick(item)]));
 }
 
-function csv(head: readonly string[], rows: readonly (readonly (string | number | null)[])[]): string {
+/** RFC 4180. */
+export function csv(head: readonly string[], rows: readonly (readonly (string | number | null)[])[]): string {
   const field = (value: string | number | null): string => {
     const text = value === null ? "" : String(value);
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
