@@ -35,9 +35,6 @@ import type { ClassificationPlan } from "./classification-plan.ts";
 
 export type ClassifierNetwork = Pick<ClassificationConfig, "depth" | "dropout" | "loss" | "target">;
 
-/** Names of the parameters that no encoder has. */
-export const newLayers = /^classify\./;
-
 /** How many numbers the network gives for a case. */
 export function outputCount({ classes, ratings }: ClassificationPlan, { target }: Pick<ClassifierNetwork, "target">) {
   return target === "rating" ? ratings!.scale.length - 1 : classes.length;

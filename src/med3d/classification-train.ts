@@ -34,6 +34,7 @@ import { type PreparedViews, prepareViews, viewFeeds } from "./classification-ca
 import {
   type ClassificationConfig,
   type ClassificationRequest,
+  classifierOptimiser,
   resolveClassificationConfig,
 } from "./classification-config.ts";
 import { exportClassifier } from "./classification-export.ts";
@@ -48,7 +49,7 @@ import {
 } from "./classification-network.ts";
 import { type AboutData, type ClassificationPlan, checkMasks, planClassification } from "./classification-plan.ts";
 import { type ClassificationCase, type DataCredit, type Run, type RunRecord, readRun, writeRun } from "./run-folder.ts";
-import { augmentationOf, optimiserOf } from "./segmentation-config.ts";
+import { augmentationOf } from "./segmentation-config.ts";
 import { creditOf, startFrom } from "./segmentation-train.ts";
 
 export type ClassificationRecord = RunRecord<"classification">;
@@ -96,9 +97,7 @@ export async function trainClassification(
   const dataset = await openFor(config);
   const cases = usableCases(dataset, config);
   const { out, force = false } = options;
-  await mkdir(out, { recursive: true }).catch((error: unknown) => {
-    throw writeError(out, error);
-  });
+  await makeFolder(out);
   if (force) {
     for (const name of ["checkpoints", "members", "model.onnx"]) await rm(join(out, name), { recursive: true, force });
     await rm(logFile(out), { force: true });
@@ -188,6 +187,12 @@ async function resumeOne(run: ClassificationRun, options: TrainClassificationOpt
   }
 }
 
+async function makeFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true }).catch((error: unknown) => {
+    throw writeError(path, error);
+  });
+}
+
 /** Plans from the training cases, and writes the record. */
 async function begin(
   about: AboutData,
@@ -200,6 +205,7 @@ async function begin(
   const train = splits.train.map((item) => (config.mask ? item : { ...item, label: undefined }));
   const fingerprint = await fingerprintOf({ cases: train }, { onProgress: onFingerprint, signal });
   const plan = planClassification(about, fingerprint, config);
+  await makeFolder(out);
   const record = await writeRun<"classification">(
     out,
     {
@@ -252,7 +258,7 @@ async function runOne(
           return { scores, probability: classificationProbabilities(scores, config) };
         },
         loss: ({ scores }, { target }) => classificationLoss(scores, target, config, weights),
-        optimiser: optimiserOf(config),
+        optimiser: classifierOptimiser(config),
         seed: config.seed,
         clipNorm: config.clipNorm ?? undefined,
         accumulate: config.accumulate,

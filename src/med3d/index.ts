@@ -1,6 +1,29 @@
-/** @module medvox/med3d: segmentation with MedicalNet's encoder: train, evaluate, predict. */
+/** @module medvox/med3d: segmentation and classification with MedicalNet's encoder: train, evaluate, predict. */
+export {
+  type ClassificationConfig,
+  type ClassificationRequest,
+  classificationConfigSchema,
+  resolveClassificationConfig,
+} from "./classification-config.ts";
+export {
+  type ClassificationEvaluation,
+  type EvaluateClassificationOptions,
+  evaluateClassificationRun,
+  ruleText,
+} from "./classification-evaluate.ts";
+export { isTrained, type Member, membersOf } from "./classification-members.ts";
+export { classificationProbabilities, classificationScores, classShares } from "./classification-network.ts";
+export type { ClassificationPlan } from "./classification-plan.ts";
+export { type Classifier, type ClassifierOptions, openClassifier } from "./classification-predict.ts";
+export {
+  type ClassificationEvents,
+  resumeClassification,
+  type TrainClassificationOptions,
+  trainClassification,
+} from "./classification-train.ts";
 export {
   type AnyRun,
+  type ClassificationCase,
   type DataCredit,
   type Run,
   type RunCase,

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { type Augmentation, type augmentationPresets, resolveAugmentation } from "../augment/index.ts";
 import { ConfigError } from "../errors.ts";
-import { adam, adamW, type Optimiser, sgd } from "../nn/index.ts";
+import { adam, adamW, type Optimiser, type ParameterGroup, sgd } from "../nn/index.ts";
 
 export const scheduleSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("constant") }),
@@ -75,12 +75,13 @@ export function augmentationOf({ augmentation }: Pick<SegmentationConfig, "augme
   return resolveAugmentation(augmentation as keyof typeof augmentationPresets | Augmentation);
 }
 
-/** The optimiser a configuration asks for; norms and biases are not decayed. */
+/** The optimiser a configuration asks for; norms and biases are not decayed. @param first groups that go before */
 export function optimiserOf(
   config: Pick<SegmentationConfig, "optimizer" | "learningRate" | "weightDecay" | "momentum">,
+  first: readonly ParameterGroup[] = [],
 ): Optimiser {
   const { learningRate: lr, weightDecay, momentum } = config;
-  const groups = [{ match: /(^|\.)bn\d*\.|\.downsample\.1\.|\.bias$/, weightDecay: 0 }];
+  const groups = [...first, { match: /(^|\.)bn\d*\.|\.downsample\.1\.|\.bias$/, weightDecay: 0 }];
   switch (config.optimizer) {
     case "adamW":
       return adamW({ lr, weightDecay, groups });

@@ -98,7 +98,7 @@ export function stroke(color: Series["color"]): Markup {
   return trusted(`stroke:${variable(color)}`);
 }
 
-function fill(color: Series["color"]): Markup {
+export function fill(color: Series["color"]): Markup {
   return trusted(`fill:${variable(color)}`);
 }
 
@@ -117,7 +117,7 @@ function axes(x: Scale, y: Scale, xName: string): Markup {
 }
 
 /** A line across the frame. */
-function level(kind: string, y: number, style: Markup | null = null): Markup {
+export function level(kind: string, y: number, style: Markup | null = null): Markup {
   return markup`<line class="${kind}" x1="${frame.left}" x2="${frame.right}" y1="${px(y)}" y2="${px(y)}"${style}/>`;
 }
 
@@ -126,7 +126,7 @@ function bandBetween(top: number, bottom: number, color: Series["color"]): Marku
   return markup`<rect ${place} style="${fill(color)};fill-opacity:.16"/>`;
 }
 
-function label(x: number, y: number, anchor: "end" | "middle", text: string): Markup {
+export function label(x: number, y: number, anchor: "end" | "middle", text: string): Markup {
   return markup`<text x="${px(x)}" y="${px(y)}" text-anchor="${anchor}">${text}</text>`;
 }
 
@@ -147,7 +147,7 @@ function drawSeries({ points, color, dashed, name }: Series, x: Scale, y: Scale)
 }
 
 /** Two decimals are a hundredth of a pixel, more than any screen shows. */
-function px(value: number): number {
+export function px(value: number): number {
   return Math.round(value * 100) / 100;
 }
 

@@ -10,6 +10,10 @@ export interface CurveOptions {
   readonly bestEpoch?: number;
   /** Class names in the order of their colours; the order in which the log first names them where left out. */
   readonly classes?: readonly string[];
+  /** What the scores of watched cases are; Dice by class where left out. */
+  readonly scores?: string;
+  /** Whether to draw the mean of several scores as well; true where left out. */
+  readonly mean?: boolean;
 }
 
 interface Panel {
@@ -61,7 +65,10 @@ export function curveFigures(history: readonly EpochRecord[], options: CurveOpti
   });
 }
 
-function curvePanels(history: readonly EpochRecord[], { bestEpoch: mark, classes = [] }: CurveOptions): Panel[] {
+function curvePanels(
+  history: readonly EpochRecord[],
+  { bestEpoch: mark, classes = [], scores = "Dice on validation cases", mean: withMean = true }: CurveOptions,
+): Panel[] {
   const take = (pick: (record: EpochRecord) => number | null | undefined) =>
     history.flatMap((record) => {
       const value = pick(record);
@@ -97,8 +104,8 @@ function curvePanels(history: readonly EpochRecord[], { bestEpoch: mark, classes
   return [
     ...panel("Loss", losses, { include: lossValues.every((y) => y >= 0) ? [0] : [] }),
     ...panel(
-      "Dice on validation cases",
-      perClass.filter((s) => s.points.length > 0).length > 1 ? [...perClass, mean] : perClass,
+      scores,
+      withMean && perClass.filter((s) => s.points.length > 0).length > 1 ? [...perClass, mean] : perClass,
       { ceiling: 1 },
     ),
     ...panel("Learning rate", [{ name: "learning rate", color: "ink", points: rates }], {

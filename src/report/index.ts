@@ -1,5 +1,14 @@
 /** Reports: one self-contained HTML file for a run, and its parts as pictures. */
+export type { ClassifiedVolumes } from "./classification-figure.ts";
+export {
+  type ClassificationReportInput,
+  type ClassifiedLoader,
+  hitsAndMistakes,
+  renderClassificationReport,
+  writeClassificationReport,
+} from "./classification-page.ts";
 export { type CurveOptions, curvesSvg } from "./curves.ts";
+export { type ReportFrame, reportDocument } from "./document.ts";
 export type {
   CaseLoader,
   CaseVolumes,

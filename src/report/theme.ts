@@ -109,6 +109,10 @@ td.none{color:var(--soft)}
 .planes{display:flex;flex-wrap:wrap;gap:14px;margin-top:10px}
 .planes figure{min-width:0}
 .planes figcaption{margin-top:5px;color:var(--soft);font-size:12.5px;font-variant-numeric:tabular-nums}
+.montage{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:18px 14px;margin-top:12px}
+.montage+h3{margin-top:26px}
+.montage figcaption{margin-top:5px;color:var(--soft);font-size:12.5px;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
+.montage figcaption b{display:block;color:var(--ink);font-weight:500}
 .picture{position:relative;background:#000;border-radius:3px;overflow:hidden;print-color-adjust:exact;-webkit-print-color-adjust:exact}
 .picture svg{display:block;width:100%;height:auto}
 .picture i{position:absolute;color:#e6e9ec;font:600 11px/1 ${sans};filter:drop-shadow(0 0 1px #000) drop-shadow(0 0 2px #000);pointer-events:none}
@@ -156,6 +160,8 @@ h2,h3,.note,.key,.case header{break-after:avoid}
 .numbers span{font-size:8pt;white-space:nowrap}
 .charts{grid-template-columns:repeat(3,1fr);gap:18px 20px}
 .case{margin-top:18px}
+.montage{grid-template-columns:repeat(6,1fr);gap:12px 10px}
+.montage figure{break-inside:avoid}
 .scroll{overflow:visible;margin:14px 0 0;padding:0}
 table{font-size:8.5pt}
 th,td{padding-left:10px}

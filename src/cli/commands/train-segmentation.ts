@@ -121,7 +121,7 @@ async function requestOf(options: Options): Promise<SegmentationRequest> {
   return { ...file, ...set } as SegmentationRequest;
 }
 
-async function readConfig(path: string): Promise<Record<string, unknown>> {
+export async function readConfig(path: string): Promise<Record<string, unknown>> {
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     throw new ConfigError(`--config ${path}: cannot be read (${error.code})`);
   });
@@ -136,7 +136,7 @@ async function readConfig(path: string): Promise<Record<string, unknown>> {
   return config as Record<string, unknown>;
 }
 
-function depthOf(arch: string): 10 | 18 | 34 | 50 {
+export function depthOf(arch: string): 10 | 18 | 34 | 50 {
   const depth = Number(/^resnet(\d+)$/i.exec(arch)?.[1]);
   if (depth !== 10 && depth !== 18 && depth !== 34 && depth !== 50) {
     throw new ConfigError(`--arch ${arch}: must be resnet10, resnet18, resnet34 or resnet50`);
@@ -152,7 +152,7 @@ function patchOf(text: string, data: string): [number, number, number] {
   }
 }
 
-function nameOf(path: string): string {
+export function nameOf(path: string): string {
   return (
     path
       .split(/[\\/]/)

@@ -1,0 +1,149 @@
+/** The options that `train classification`, `transfer classification` and `transfer nodule` have in common. */
+import { type Command, InvalidArgumentError } from "commander";
+import { ConfigError } from "../errors.ts";
+import type { ClassificationRequest } from "../med3d/index.ts";
+import { depthOf, nameOf, readConfig } from "./commands/train-segmentation.ts";
+import { decimal, decimals, sizes, wholeNumber } from "./values.ts";
+
+export interface ClassificationOptions {
+  data?: string;
+  out?: string;
+  config?: string;
+  label?: string;
+  group?: string;
+  positive?: number[];
+  negative?: number[];
+  target?: ClassificationRequest["target"];
+  arch?: string;
+  mask?: boolean;
+  loss?: ClassificationRequest["loss"];
+  optimizer?: ClassificationRequest["optimizer"];
+  epochs?: number;
+  batch?: number;
+  patch?: number[];
+  spacing?: number[];
+  window?: number[];
+  lr?: number;
+  augmentation?: string;
+  dropout?: number;
+  folds?: number;
+  seeds?: number;
+  heldOut?: number;
+  validation?: number;
+  patience?: number;
+  use?: ClassificationRequest["use"];
+  seed?: number;
+  device?: ClassificationRequest["device"];
+  threads?: number;
+  workers?: number;
+  from?: string;
+  freeze?: boolean;
+  newLayerRate?: number;
+}
+
+export function addClassificationOptions(command: Command): Command {
+  return command
+    .option("--data <path>", "a folder with labels.csv, or a CSV, TSV or JSON list of images and their labels")
+    .option("--out <folder>", "the run's folder (default runs/NAME_OF_THE_DATA)")
+    .option("--config <file>", "JSON file with any of the keys that run.json shows under config; options go over it")
+    .option("--label <column>", "the label's column (default: label, rating, malignancy or class)")
+    .option("--group <column>", "the patient's column; a patient's cases stay together (default: group or patient)")
+    .option("--positive <ratings>", "ratings that are positive, e.g. 4,5 (default 4,5)", ratings)
+    .option("--negative <ratings>", "ratings that are negative, e.g. 1,2 (default: the rest)", ratings)
+    .option("--target <what>", "class, or rating: learn the rating itself, and let any rule make classes of it")
+    .option("--arch <name>", "resnet10, resnet18, resnet34 or resnet50 (default resnet10)")
+    .option("--mask", "give the network the mask of the lesion as a further channel")
+    .option("--loss <name>", "crossEntropy, binaryCrossEntropy or focal")
+    .option("--optimizer <name>", "adamW, adam or sgd (default adamW)")
+    .option("--epochs <n>", "passes over the training cases (default 60)", wholeNumber({ min: 1 }))
+    .option("--batch <n>", "cases a step (default 8)", wholeNumber({ min: 1 }))
+    .option("--patch <d,h,w>", "what is cut from the middle, multiples of 8 (default: from the plan)", sizes(3))
+    .option("--spacing <x,y,z>", "voxel size in mm (default: the data set's median)", decimals(3))
+    .option("--window <low,high>", "CT window in HU (default: from the plan)", windowOf)
+    .option("--lr <rate>", "learning rate", decimal({ min: 0 }))
+    .option("--augmentation <preset>", "none, light, default or lesion (default lesion)")
+    .option("--dropout <share>", "share of the pooled features dropped in training", decimal({ min: 0, max: 0.95 }))
+    .option(
+      "--folds <k>",
+      "cross-validation: every case is scored by a network that never saw it",
+      wholeNumber({ min: 2 }),
+    )
+    .option("--seeds <n>", "networks whose probabilities are averaged (default 1)", wholeNumber({ min: 1 }))
+    .option("--held-out <n>", "cases kept for the final score, a number or a share (default 0.2)", decimal({ min: 0 }))
+    .option("--validation <n>", "training cases watched during training (default 0)", decimal({ min: 0 }))
+    .option("--patience <n>", "stop after so many epochs without a better watched score", wholeNumber({ min: 1 }))
+    .option("--use <which>", "weights that are scored: last or best (default last)")
+    .option("--seed <n>", "decides splits, first weights and augmentation (default 0)", wholeNumber({ min: 0 }))
+    .option("--device <name>", "cpu, webgpu or cuda (default cpu)")
+    .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
+    .option("--workers <n>", "threads that prepare data (default 1)", wholeNumber({ min: 1 }))
+    .option("--from <weights>", "weights or a run to start from, or none")
+    .option("--freeze", "leave the encoder's weights as they are")
+    .option("--new-layer-rate <factor>", "factor on the learning rate of the new layer", decimal({ min: 0 }));
+}
+
+/** What the options and the configuration file ask for; `usual` is what the command itself would have. */
+export async function classificationRequest(
+  options: ClassificationOptions,
+  usual: (from: string | null) => Partial<ClassificationRequest> = () => ({}),
+): Promise<ClassificationRequest> {
+  const file = options.config === undefined ? {} : await readConfig(options.config);
+  const data = options.data ?? (file.data as string | undefined);
+  if (data === undefined) throw new ConfigError("--data: is missing; name a list of cases, e.g. --data labels.csv");
+  const from = options.from === "none" ? null : (options.from ?? (file.from as string | null | undefined) ?? null);
+  const given = {
+    data,
+    labelColumn: options.label,
+    groupColumn: options.group,
+    positive: options.positive,
+    negative: options.negative,
+    target: options.target,
+    depth: options.arch === undefined ? undefined : depthOf(options.arch),
+    mask: options.mask,
+    loss: options.loss,
+    optimizer: options.optimizer,
+    epochs: options.epochs,
+    batch: options.batch,
+    patch: options.patch,
+    spacingMm: options.spacing,
+    window: options.window,
+    learningRate: options.lr,
+    augmentation: options.augmentation,
+    dropout: options.dropout,
+    folds: options.folds,
+    seeds: options.seeds,
+    heldOut: options.heldOut,
+    validation: options.validation,
+    patience: options.patience,
+    use: options.use,
+    seed: options.seed,
+    device: options.device,
+    threads: options.threads,
+    workers: options.workers,
+    from,
+    freeze: options.freeze,
+    newLayerRate: options.newLayerRate,
+  };
+  const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  return { ...usual(from), ...file, ...set } as ClassificationRequest;
+}
+
+/** The folder of a run that nobody named. */
+export function runFolderOf({ data }: ClassificationRequest): string {
+  return `runs/${nameOf(data.replace(/[\\/]labels\.(csv|tsv|json)$/i, ""))}`;
+}
+
+/** Whole numbers separated by commas. */
+export function ratings(text: string): number[] {
+  const values = text.split(",").map((part) => (/^\s*-?\d+\s*$/.test(part) ? Number(part) : Number.NaN));
+  if (!values.every(Number.isSafeInteger))
+    throw new InvalidArgumentError("must be whole numbers separated by commas, e.g. 4,5");
+  return values;
+}
+
+function windowOf(text: string): number[] {
+  const values = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+  if (values.length !== 2 || !values.every(Number.isFinite))
+    throw new InvalidArgumentError("must be two numbers separated by a comma, e.g. -1000,400");
+  return values;
+}

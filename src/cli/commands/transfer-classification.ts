@@ -1,0 +1,32 @@
+/** `medvox transfer classification`: a classification that starts from an encoder's weights, with the rates the paper gives it. */
+import type { ClassificationRequest } from "../../med3d/index.ts";
+import { runClassification } from "../classification.ts";
+import {
+  addClassificationOptions,
+  type ClassificationOptions,
+  classificationRequest,
+  runFolderOf,
+} from "../classification-options.ts";
+import { defineCommand } from "../command.ts";
+
+/** A tenth of the rate from scratch (Med3D §4.2); the new layer at the rate from scratch. */
+export function transferRates(from: string | null): Partial<ClassificationRequest> {
+  return from === null ? {} : { learningRate: 1e-4, newLayerRate: 10 };
+}
+
+export const command = defineCommand<ClassificationOptions>({
+  configure: (command) => void addClassificationOptions(command),
+  examples: [
+    "medvox transfer classification --data labels.csv --from resnet10.safetensors --out runs/stages",
+    "medvox transfer classification --data labels.csv --from runs/pretrain --freeze",
+    "medvox transfer classification --data labels.csv --from none",
+  ],
+  details:
+    "As train classification; with --from, the encoder learns at a tenth of the usual rate and the new layer at the usual one.",
+  writes: true,
+  async run(context, options) {
+    const request = await classificationRequest(options, transferRates);
+    const command = `medvox transfer classification ${process.argv.slice(4).join(" ")}`;
+    return runClassification(context, request, options.out ?? runFolderOf(request), command);
+  },
+});
