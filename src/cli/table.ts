@@ -43,6 +43,21 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/train-segmentation.ts"),
   },
   {
+    name: "train classification",
+    summary: "train a classifier of 3D images on a list of labels",
+    load: () => import("./commands/train-classification.ts"),
+  },
+  {
+    name: "transfer classification",
+    summary: "train a classifier from an encoder's weights",
+    load: () => import("./commands/transfer-classification.ts"),
+  },
+  {
+    name: "transfer nodule",
+    summary: "train a classifier of pulmonary nodules, as in the paper",
+    load: () => import("./commands/transfer-nodule.ts"),
+  },
+  {
     name: "evaluate",
     summary: "score a run on its held-out cases and write the report",
     load: () => import("./commands/evaluate.ts"),

@@ -50,6 +50,8 @@ export interface ClassificationOptions extends Partial<RatingRule> {
   readonly groupColumn?: string;
   /** The classes of a run that others are to be scored by; a label that is none of them is refused. */
   readonly classes?: readonly string[];
+  /** Labels do not matter and are not looked at: the cases are to be predicted. */
+  readonly unlabelled?: boolean;
 }
 
 const labelColumns = ["label", "rating", "malignancy", "class"];
@@ -86,7 +88,7 @@ export async function openClassification(
   const list = await readList(path);
   if (list.rows.length === 0) throw new DataError(`${list.source}: no cases in it`);
   const root = dirname(list.source);
-  const column = columnOf(list, "--label", labelColumns, options.labelColumn);
+  const column = options.unlabelled ? undefined : columnOf(list, "--label", labelColumns, options.labelColumn);
   const group = columnOf(list, "--group", groupColumns, options.groupColumn);
   const beside = { images: volumesIn(join(root, "images")), masks: volumesIn(join(root, "masks")) };
   const places = list.rows.map((row) => filesOf(row, root, list.source, beside));
@@ -95,10 +97,8 @@ export async function openClassification(
     root,
   );
   const texts = list.rows.map(({ fields }) => (column === undefined ? "" : (fields[column] ?? "")));
-  const isRating =
-    options.positive !== undefined ||
-    options.negative !== undefined ||
-    (column !== undefined && ratingColumns.includes(column));
+  const hasRule = options.positive !== undefined || options.negative !== undefined;
+  const isRating = column !== undefined && (hasRule || ratingColumns.includes(column));
   const known = isRating
     ? ratingsOf(texts, list, options, column)
     : classesOf(texts, list, options.classes, column ?? "label");

@@ -21,6 +21,7 @@ export {
   type TrainClassificationOptions,
   trainClassification,
 } from "./classification-train.ts";
+export { modelTask } from "./model-task.ts";
 export {
   type AnyRun,
   type ClassificationCase,

@@ -60,4 +60,4 @@ export {
   surfaceDistances,
   surfaceVoxels,
 } from "./surface.ts";
-export { evaluationJson, scoresCsv, summaryCsv } from "./table.ts";
+export { csv, evaluationJson, scoresCsv, summaryCsv } from "./table.ts";

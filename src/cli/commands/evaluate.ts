@@ -1,7 +1,10 @@
 /** `medvox evaluate RUN`: predicts the held-out cases, scores them, writes the report. */
-import { openDataset } from "../../data/index.ts";
-import { evaluateRun } from "../../med3d/index.ts";
-import { defineCommand } from "../command.ts";
+import { openClassification, openDataset } from "../../data/index.ts";
+import { ConfigError } from "../../errors.ts";
+import { evaluateClassificationRun, evaluateRun, type Run, readAnyRun } from "../../med3d/index.ts";
+import { classificationText } from "../classification.ts";
+import { ratings } from "../classification-options.ts";
+import { type CommandContext, defineCommand, type Outcome } from "../command.ts";
 import { evaluationText } from "../evaluation.ts";
 import { decimal, wholeNumber } from "../values.ts";
 
@@ -12,6 +15,8 @@ interface Options {
   mirror?: boolean;
   overlap?: number;
   threads?: number;
+  positive?: number[];
+  negative?: number[];
 }
 
 export const command = defineCommand<Options, [string]>({
@@ -21,17 +26,29 @@ export const command = defineCommand<Options, [string]>({
       .option("--data <path>", "score on all labelled cases of this data set instead of the run's own held-out ones")
       .option("--split <which>", "heldOut, validation or train (default heldOut)")
       .option("--use <which>", "weights: last or best (default: as the run says)")
-      .option("--mirror", "average with the prediction of the mirrored image")
+      .option("--mirror", "average with the prediction of the mirrored image (of a classifier: of all eight)")
       .option(
         "--overlap <share>",
         "what neighbouring windows have in common (default 0.5)",
         decimal({ min: 0, max: 0.95 }),
       )
-      .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 })),
+      .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
+      .option("--positive <ratings>", "of a classifier of ratings: which are positive, e.g. 4,5", ratings)
+      .option("--negative <ratings>", "and which negative, e.g. 1,2; others are left out of the score", ratings),
   details:
     "Scores on --data or another --split go to evaluations/ in the run's folder; the held-out ones to the folder itself.",
-  examples: ["medvox evaluate runs/hippocampus", "medvox evaluate runs/hippocampus --data other_hospital/ --json"],
-  async run({ signal, progress, style }, { data, ...options }, run) {
+  examples: [
+    "medvox evaluate runs/hippocampus",
+    "medvox evaluate runs/hippocampus --data other_hospital/ --json",
+    "medvox evaluate runs/nodules --positive 4,5 --negative 1,2 --mirror",
+  ],
+  async run(context, asked, run) {
+    const opened = await readAnyRun(run);
+    if (opened.task === "classification") return evaluateClassifier(context, asked, run, opened);
+    const { signal, progress, style } = context;
+    const { data, positive, negative, ...options } = asked;
+    if (positive !== undefined || negative !== undefined)
+      throw new ConfigError(`--positive and --negative: ${run} is a ${opened.task} run; they are for classifiers`);
     const dataset = data === undefined ? undefined : await openDataset(data);
     const cases = dataset && [...dataset.cases, ...dataset.test].filter(({ label }) => label !== undefined);
     const evaluation = await evaluateRun(run, {
@@ -52,3 +69,36 @@ export const command = defineCommand<Options, [string]>({
     };
   },
 });
+
+async function evaluateClassifier(
+  { signal, progress, style }: CommandContext,
+  { data, overlap: _, ...options }: Options,
+  run: string,
+  { record, plan }: Run<"classification">,
+): Promise<Outcome> {
+  const { labelColumn, groupColumn } = record.config;
+  const dataset =
+    data === undefined
+      ? undefined
+      : await openClassification(data, {
+          ...plan.ratings?.rule,
+          classes: plan.classes,
+          labelColumn: labelColumn ?? undefined,
+          groupColumn: groupColumn ?? undefined,
+        });
+  const cases =
+    dataset &&
+    [...dataset.cases, ...dataset.test].filter((item) => item.class !== undefined || item.rating !== undefined);
+  const evaluation = await evaluateClassificationRun(run, {
+    ...options,
+    cases,
+    signal,
+    onCase: (done, of, name) =>
+      progress.update({ label: `scoring  ${done}/${of}`, fraction: done / of, details: [name] }),
+  });
+  progress.clear();
+  return {
+    document: { ...evaluation.json, run, report: evaluation.report },
+    text: classificationText(evaluation, style),
+  };
+}

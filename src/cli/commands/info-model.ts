@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { ConfigError } from "../../errors.ts";
 import { readOnnx } from "../../graph/index.ts";
-import { readRun } from "../../med3d/index.ts";
+import { isTrained, membersOf, type Run, readAnyRun, readRun } from "../../med3d/index.ts";
 import { logFile, readLog } from "../../train/index.ts";
 import type { Outcome } from "../command.ts";
 
@@ -33,6 +33,8 @@ export async function describeModel(path: string): Promise<Outcome> {
 }
 
 export async function describeRun(path: string): Promise<Outcome> {
+  const run = await readAnyRun(path);
+  if (run.task === "classification") return describeClassification(path, run);
   const { record, plan } = await readRun(path);
   const log = (await readLog(logFile(path))).filter(({ event }) => event === "epoch");
   const last = log.at(-1) as { epoch: number; trainLoss: number; validation?: { score: number } } | undefined;
@@ -47,4 +49,24 @@ export async function describeRun(path: string): Promise<Outcome> {
       : `progress  epoch ${last.epoch}/${config.epochs}, loss ${last.trainLoss.toFixed(3)}${last.validation ? `, dice ${last.validation.score.toFixed(3)}` : ""}`,
   ];
   return { document: { kind: "run", path, record, plan, epochs: log.length }, text: lines.join("\n") };
+}
+
+async function describeClassification(path: string, { record, plan }: Run<"classification">): Promise<Outcome> {
+  const { config, splits } = record;
+  const members = membersOf(path, config);
+  const trained = members.filter(isTrained).length;
+  const epochs = (await Promise.all(members.map(({ folder }) => readLog(logFile(folder))))).map(
+    (lines) => lines.filter(({ event }) => event === "epoch").length,
+  );
+  const rule = plan.ratings && `, ratings ${plan.ratings.scale.join(", ")}`;
+  const lines = [
+    `run       classification of ${plan.dataset}, begun ${record.begun.slice(0, 16).replace("T", " ")} with medvox ${record.versions.medvox}`,
+    `network   resnet${config.depth} on ${config.mask ? "image and mask" : "image"}, classes ${plan.classes.join(", ")}${rule ?? ""}`,
+    `plan      spacing ${plan.preprocessing.spacingMm?.join("×") ?? "as scanned"} mm, patch ${plan.patch.join("×")}, batch ${plan.batch}, intensities ${plan.preprocessing.intensity.kind}`,
+    config.folds === null
+      ? `cases     ${splits.train.length} train, ${splits.validation.length} validation, ${splits.heldOut.length} held out`
+      : `cases     ${splits.heldOut.length} in ${config.folds} folds`,
+    `progress  ${trained} of ${members.length} networks trained, ${epochs.reduce((a, b) => a + b, 0)} of ${members.length * config.epochs} epochs`,
+  ];
+  return { document: { kind: "run", path, record, plan, epochs, trained }, text: lines.join("\n") };
 }

@@ -1,13 +1,13 @@
-/** `medvox predict RUN --in … --out …`: label maps for images of any size, on the images' own grids. */
+/** `medvox predict RUN --in … --out …`: label maps for images of any size, on the images' own grids; of a classifier, a table. */
 
 import { existsSync } from "node:fs";
-import { mkdir, readdir, stat } from "node:fs/promises";
-import { basename, join } from "node:path";
-import { type DataCase, openDataset } from "../../data/index.ts";
-import { ConfigError, DataError } from "../../errors.ts";
-import { caseName, volumeExtension, writeFileAtomic, writeVolume } from "../../files/index.ts";
-import { openSegmenter, predictionPath } from "../../med3d/index.ts";
+import { mkdir } from "node:fs/promises";
+import { ConfigError } from "../../errors.ts";
+import { writeFileAtomic, writeVolume } from "../../files/index.ts";
+import { modelTask, openSegmenter, predictionPath } from "../../med3d/index.ts";
 import { defineCommand } from "../command.ts";
+import { predictClasses } from "../predict-classes.ts";
+import { casesOf } from "../predicted-cases.ts";
 import { decimal, wholeNumber } from "../values.ts";
 
 interface Options {
@@ -26,9 +26,12 @@ export const command = defineCommand<Options, [string]>({
     command
       .argument("<run>", "a run's folder, or a model.onnx that medvox wrote")
       .requiredOption("--in <path>", "an image, a folder of images, or a data set")
-      .requiredOption("--out <folder>", "where CASE.nii.gz are written")
+      .requiredOption("--out <folder>", "where CASE.nii.gz are written; of a classifier, predictions.csv")
       .option("--use <which>", "weights: last or best (default: as the run says)")
-      .option("--mirror", "average with the prediction of the mirrored image (twice the time)")
+      .option(
+        "--mirror",
+        "average with the prediction of the mirrored image (twice the time; of a classifier, all eight)",
+      )
       .option(
         "--overlap <share>",
         "what neighbouring windows have in common (default 0.5)",
@@ -44,7 +47,9 @@ export const command = defineCommand<Options, [string]>({
   details:
     "Memory is bounded by the slab that overlapping windows share, not by the volume: classes × patch depth × height × width × 4 bytes.",
   writes: true,
-  async run({ signal, progress, force }, options, run) {
+  async run(context, options, run) {
+    if ((await modelTask(run)) === "classification") return predictClasses(context, options, run);
+    const { signal, progress, force } = context;
     const cases = await casesOf(options.in);
     const outputs = cases.map((item) => predictionPath(options.out, item));
     const twice = outputs.findIndex((path, i) => outputs.indexOf(path) < i);
@@ -109,22 +114,6 @@ export const command = defineCommand<Options, [string]>({
     };
   },
 });
-
-async function casesOf(path: string): Promise<DataCase[]> {
-  const found = await stat(path).catch(() => {
-    throw new DataError(`${path}: does not exist; --in names an image, a folder of images or a data set`);
-  });
-  if (found.isFile() && volumeExtension(path) !== undefined) return [{ id: caseName(path), image: path }];
-  if (found.isDirectory() && !existsSync(join(path, "dataset.json")) && !existsSync(join(path, "imagesTr"))) {
-    const names = (await readdir(path))
-      .filter((name) => volumeExtension(name) !== undefined && !/\.img(\.gz)?$/i.test(name))
-      .sort();
-    if (names.length === 0) throw new DataError(`${path}: holds no image medvox reads`);
-    return names.map((name) => ({ id: caseName(basename(name)), image: join(path, name) }));
-  }
-  const { test, cases } = await openDataset(path);
-  return [...(test.length > 0 ? test : cases)];
-}
 
 function count(data: ArrayLike<number | bigint>, value: number): number {
   let n = 0;

@@ -1,6 +1,7 @@
 /** `medvox train --resume RUN`: goes on with a training that was stopped. */
 import { ConfigError } from "../../errors.ts";
-import { resumeSegmentation } from "../../med3d/index.ts";
+import { readAnyRun, resumeClassification, resumeSegmentation } from "../../med3d/index.ts";
+import { classificationEvents, classificationOutcome } from "../classification.ts";
 import { defineCommand } from "../command.ts";
 import { trainingEvents, trainingOutcome } from "../training.ts";
 import { stoppedAt } from "./train-segmentation.ts";
@@ -13,6 +14,13 @@ export const command = defineCommand<{ resume?: string }>({
   async run({ signal, progress, style }, { resume }) {
     if (resume === undefined)
       throw new ConfigError("train: say what: medvox train segmentation --data DATASET, or medvox train --resume RUN");
+    const { task } = await readAnyRun(resume);
+    if (task === "classification") {
+      const { events, close } = classificationEvents(progress);
+      const run = await resumeClassification(resume, { signal, ...events }).catch(stoppedAt(resume));
+      close();
+      return classificationOutcome(resume, run, style);
+    }
     const { events, close } = trainingEvents(progress);
     const { record } = await resumeSegmentation(resume, { signal, ...events }).catch(stoppedAt(resume));
     close();
