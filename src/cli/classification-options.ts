@@ -15,6 +15,7 @@ export interface ClassificationOptions {
   negative?: number[];
   target?: ClassificationRequest["target"];
   arch?: string;
+  stages?: number;
   mask?: boolean;
   loss?: ClassificationRequest["loss"];
   optimizer?: ClassificationRequest["optimizer"];
@@ -52,6 +53,7 @@ export function addClassificationOptions(command: Command): Command {
     .option("--negative <ratings>", "ratings that are negative, e.g. 1,2 (default: the rest)", ratings)
     .option("--target <what>", "class, or rating: learn the rating itself, and let any rule make classes of it")
     .option("--arch <name>", "resnet10, resnet18, resnet34 or resnet50 (default resnet10)")
+    .option("--stages <n>", "stages of the encoder that are used, 1 to 4 (default 4)", wholeNumber({ min: 1, max: 4 }))
     .option("--mask", "give the network the mask of the lesion as a further channel")
     .option("--loss <name>", "crossEntropy, binaryCrossEntropy or focal")
     .option("--optimizer <name>", "adamW, adam or sgd (default adamW)")
@@ -99,6 +101,7 @@ export async function classificationRequest(
     negative: options.negative,
     target: options.target,
     depth: options.arch === undefined ? undefined : depthOf(options.arch),
+    stages: options.stages,
     mask: options.mask,
     loss: options.loss,
     optimizer: options.optimizer,

@@ -23,6 +23,8 @@ export const classificationConfigSchema = z.strictObject({
   target: z.enum(["class", "rating"]).default("class"),
   /** MedicalNet ResNet depth. */
   depth: z.union([z.literal(10), z.literal(18), z.literal(34), z.literal(50)]).default(10),
+  /** Stages of the encoder that are used. All four have 14 to 46 million weights, the first two under a million. */
+  stages: z.union([z.literal(1), z.literal(2), z.literal(3), z.literal(4)]).default(4),
   /** Whether the mask of the lesion is a further input channel. */
   mask: z.boolean().default(false),
   /** Share of the pooled features dropped in training. */

@@ -57,7 +57,7 @@ export async function evaluateClassificationRun(
 ): Promise<ClassificationEvaluation> {
   const began = performance.now();
   const { record, plan } = await readRun(folder, "classification");
-  const rule = ruleOf(record, plan, options);
+  const rule = ruleOf(plan, options);
   const outputs = await predictAll(folder, record, options);
   const items = casesOf(folder, record, options);
   const truthOf = (item: Scored): number | undefined =>
@@ -148,15 +148,19 @@ function casesOf(
   return items;
 }
 
-/** The rule to score by: the run's own, or the one asked for. */
+/**
+ * The rule to score by: the run's own, or the one asked for. A network that learnt ratings weighs those the rule knows; one that
+ * learnt classes keeps its score, and the rule says which cases count as what.
+ */
 function ruleOf(
-  { config }: RunRecord<"classification">,
-  { ratings }: ClassificationPlan,
+  { ratings, classes }: ClassificationPlan,
   { positive, negative }: EvaluateClassificationOptions,
 ): RatingRule | undefined {
   if (positive === undefined && negative === undefined) return ratings?.rule;
-  if (ratings === undefined || config.target !== "rating")
-    throw new ConfigError("--positive and --negative: another rule needs a run that was trained with --target rating");
+  if (ratings === undefined)
+    throw new ConfigError(
+      `--positive and --negative: the run knows classes (${classes.join(", ")}), no ratings that a rule could divide`,
+    );
   return ruleFor(ratings.scale, { positive, negative });
 }
 

@@ -49,11 +49,13 @@ export interface ResNet3dOptions {
   depth: ResNetDepth;
   /** As released by default: A for 18 and 34, B for 10 and 50. */
   shortcut?: Shortcut;
+  /** Build only so many of the four stages, for small patches or few cases; what would follow is then the last that is there. */
+  stages?: 1 | 2 | 3 | 4;
   scope?: Scope;
 }
 
 export interface ResNet3dFeatures {
-  /** After layer4: [N, 512 or 2048, D/8, H/8, W/8]. */
+  /** After layer4 (the last stage built): [N, 512 or 2048, D/8, H/8, W/8]. */
   readonly out: Tensor;
   /** What decoders and detectors tap: the input at 1, the stem at 1/2, layer1 at 1/4, layer4 at 1/8. */
   readonly taps: { readonly full: Tensor; readonly half: Tensor; readonly quarter: Tensor; readonly eighth: Tensor };
@@ -65,7 +67,10 @@ export interface ResNet3dFeatures {
  * The encoder: x [N, C, D, H, W] → features at 1/8.
  * @throws ConfigError for a depth MedicalNet does not have
  */
-export function resnet3d(x: Tensor, { depth, shortcut, scope = rootScope() }: ResNet3dOptions): ResNet3dFeatures {
+export function resnet3d(
+  x: Tensor,
+  { depth, shortcut, stages = 4, scope = rootScope() }: ResNet3dOptions,
+): ResNet3dFeatures {
   const architecture = ARCHITECTURES[depth];
   if (architecture === undefined) {
     throw new ConfigError(`resnet3d: depth ${depth}; it must be one of ${Object.keys(ARCHITECTURES).join(", ")}`);
@@ -77,7 +82,7 @@ export function resnet3d(x: Tensor, { depth, shortcut, scope = rootScope() }: Re
   const pooled = maxPool(stem, { kernel: 3, stride: 2, padding: 1 });
   const layers: Tensor[] = [];
   let y = pooled;
-  for (const [i, stage] of STAGES.entries()) {
+  for (const [i, stage] of STAGES.slice(0, stages).entries()) {
     for (let block = 0; block < architecture.blocks[i]; block++) {
       const at = scope.child(`layer${i + 1}`).child(block);
       const stride = block === 0 ? stage.stride : 1;
@@ -85,7 +90,7 @@ export function resnet3d(x: Tensor, { depth, shortcut, scope = rootScope() }: Re
     }
     layers.push(y);
   }
-  const [layer1, layer2, layer3, layer4] = layers;
+  const [layer1, layer2, layer3, layer4] = STAGES.map((_, i) => layers[Math.min(i, stages - 1)]);
   return {
     out: layer4,
     taps: { full: x, half: stem, quarter: layer1, eighth: layer4 },

@@ -10,9 +10,8 @@ import {
 import { defineCommand } from "../command.ts";
 import { transferRates } from "./transfer-classification.ts";
 
-/** 32 mm around the nodule at 1 mm; lung window; malignancy learnt as a rating, so that every rule can be scored. */
+/** 32 mm around the nodule at 1 mm, in a lung window. */
 const usual: Partial<ClassificationRequest> = {
-  target: "rating",
   window: [-1000, 400],
   spacingMm: [1, 1, 1],
   patch: [32, 32, 32],
