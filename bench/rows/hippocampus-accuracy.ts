@@ -1,6 +1,6 @@
 /** 160 hippocampi to train on, 40 to be scored on: one run that survives being stopped, and its figures. */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import {
   type Evaluation,
@@ -15,6 +15,7 @@ import {
 } from "../../src/med3d/index.ts";
 import { type EpochReport, logFile, readLog } from "../../src/train/index.ts";
 import { judged, significant } from "../bounds.ts";
+import { startClock } from "../clock.ts";
 import { type Result, type Row, writeResult } from "../results.ts";
 
 const COMMAND = "npm run accuracy -- hippocampus";
@@ -50,7 +51,7 @@ export async function hippocampusAccuracy({
     }
   }
   if (fresh) rmSync(CLOCK, { force: true });
-  const clock = startClock();
+  const clock = startClock(CLOCK);
   const events = plainProgress(say, clock.save);
   const options = { signal, command: COMMAND, ...events };
   const { record, plan } =
@@ -130,20 +131,6 @@ function plainProgress(say: (line: string) => void, eachEpoch: () => number): Se
         `epoch ${epoch}/${epochs}  loss ${trainLoss.toFixed(4)}  watched Dice ${validation?.score.toFixed(4) ?? "–"}  lr ${learningRate.toExponential(1)}  ` +
           `${seconds.toFixed(1)} s, ${(100 * waitingShare).toFixed(1)} % waiting, ${total.toFixed(1)} min so far`,
       );
-    },
-  };
-}
-
-/** Wall time over all sittings; `save` notes it down and gives it, so that a killed sitting loses an epoch's time at most. */
-function startClock(): { save: () => number } {
-  const before = existsSync(CLOCK) ? (JSON.parse(readFileSync(CLOCK, "utf8")) as { seconds: number }).seconds : 0;
-  const began = performance.now();
-  return {
-    save: () => {
-      const seconds = before + (performance.now() - began) / 1000;
-      mkdirSync(dirname(CLOCK), { recursive: true });
-      writeFileSync(CLOCK, `${JSON.stringify({ seconds })}\n`);
-      return seconds;
     },
   };
 }

@@ -41,6 +41,35 @@ describe("augmentInto", () => {
     expect([...both.input]).toEqual([6, 5, 4, 3, 2, 1]);
   });
 
+  it("turns by quarters about every axis without blur: 24 ways, image and label together", () => {
+    const sample = sampleOf([4, 4, 4]);
+    const ways = new Map<string, number[]>();
+    const turns: Augmentation = { quarterTurns: { probability: 1, axes: ["x", "y", "z"] } };
+    for (let seed = 0; seed < 300; seed++) {
+      const { input, target } = run(sample, [4, 4, 4], turns, seed);
+      ways.set([...input].join(), [...target]);
+      expect([...input].sort()).toEqual([...sample.image].sort());
+    }
+    expect(ways.size).toBe(24);
+    expect(ways.get([...sample.image].join())).toEqual([...(sample.label as Int16Array)]);
+    const labels = { ...sample, image: Float32Array.from(sample.label as Int16Array) };
+    const { input, target } = run(labels, [4, 4, 4], turns, 5);
+    expect([...target]).toEqual([...input]);
+  });
+
+  it("a quarter turn about z by hand", () => {
+    const sample: Sample = { image: Float32Array.of(1, 2, 3, 4), label: null, channels: 1, spatial: [1, 2, 2] };
+    const seen = new Set<string>();
+    for (let seed = 0; seed < 30; seed++) {
+      const input = new Float32Array(4);
+      const augmentation: Augmentation = { quarterTurns: { probability: 1, axes: ["z"] } };
+      augmentInto(sample, { patch: [1, 2, 2], augmentation }, random(seed, "t"), { input, target: null }, 0);
+      seen.add([...input].join());
+    }
+    // Row by row: as it is, turned once, twice, three times.
+    expect([...seen].sort()).toEqual(["1,2,3,4", "2,4,1,3", "3,1,4,2", "4,3,2,1"]);
+  });
+
   it("centres a case in a larger patch, zeros and class 0 around it", () => {
     const sample: Sample = { image: Float32Array.of(7, 8), label: Int16Array.of(1, 2), channels: 1, spatial: [1, 2] };
     const { input, target } = run(sample, [3, 4], {});

@@ -18,6 +18,8 @@ export interface Series {
   /** The class whose colour it has; `ink` for what belongs to no class. */
   readonly color: number | "ink" | "soft";
   readonly dashed?: boolean;
+  /** One of many, drawn so that their mean stands out. */
+  readonly faint?: boolean;
   readonly points: readonly (readonly [x: number, y: number])[];
 }
 
@@ -117,7 +119,7 @@ function axes(x: Scale, y: Scale, xName: string): Markup {
 }
 
 /** A line across the frame. */
-export function level(kind: string, y: number, style: Markup | null = null): Markup {
+function level(kind: string, y: number, style: Markup | null = null): Markup {
   return markup`<line class="${kind}" x1="${frame.left}" x2="${frame.right}" y1="${px(y)}" y2="${px(y)}"${style}/>`;
 }
 
@@ -134,7 +136,7 @@ function verticalMark(at: number): Markup {
   return markup`<line class="mark" x1="${px(at)}" x2="${px(at)}" y1="${frame.top}" y2="${frame.bottom}"/>`;
 }
 
-function drawSeries({ points, color, dashed, name }: Series, x: Scale, y: Scale): Markup {
+function drawSeries({ points, color, dashed, faint, name }: Series, x: Scale, y: Scale): Markup {
   if (points.length === 0) return markup``;
   const last = points[points.length - 1];
   const title = markup`<title>${name}: ${fixed(last[1], 3)} at the end</title>`;
@@ -143,7 +145,8 @@ function drawSeries({ points, color, dashed, name }: Series, x: Scale, y: Scale)
     return markup`<circle ${place} style="${fill(color)}">${title}</circle>`;
   }
   const path = points.map(([a, b]) => `${px(x.at(a))} ${px(y.at(b))}`).join("L");
-  return markup`<path class="${lineClass(dashed)}" d="M${path}" style="${stroke(color)}">${title}</path>`;
+  const look = [stroke(color), faint && trusted(";stroke-width:1;stroke-opacity:.5")];
+  return markup`<path class="${lineClass(dashed)}" d="M${path}" style="${look}">${title}</path>`;
 }
 
 /** Two decimals are a hundredth of a pixel, more than any screen shows. */

@@ -8,11 +8,11 @@ import {
   rocBand,
   rocCurve,
 } from "../metrics/index.ts";
-import { chartHeight, chartSvg, chartWidth, fill, keySwatch, label, level, px, type Series, stroke } from "./chart.ts";
+import { fill, keySwatch, label, px, type Series, stroke } from "./chart.ts";
 import { type Markup, markup, type Piece } from "./markup.ts";
 import { fixed } from "./numbers.ts";
 import { linearScale } from "./scale.ts";
-import { unitBand, unitChart, unitDot, unitLine, unitX, unitY } from "./unit-chart.ts";
+import { unitBand, unitChart, unitDot, unitHeight, unitLine, unitWidth, unitX, unitY } from "./unit-chart.ts";
 
 /** Resamples of the band; it is drawn, not read off. */
 const bandResamples = 1000;
@@ -101,15 +101,17 @@ export function caseScoresFigure(summary: ClassificationSummary, cases: readonly
   const binary = summary.classes.length === 2;
   const scoreOf = ({ truth, probabilities }: CaseProbabilities): number => probabilities[binary ? 1 : truth];
   const order = [...cases].sort((a, b) => scoreOf(a) - scoreOf(b) || (a.case < b.case ? -1 : 1));
-  const frame = { left: 48, right: chartWidth - 8, top: 10, bottom: chartHeight - 34 };
+  const frame = { left: 48, right: unitWidth - 8, top: 10, bottom: unitHeight - 40 };
   const y = linearScale(0, 1, [frame.bottom, frame.top]);
   const room = frame.right - frame.left;
   const radius = Math.max(1.4, Math.min(4, (0.42 * room) / order.length));
+  const rule = (kind: string, at: number): Markup =>
+    markup`<line class="${kind}" x1="${frame.left}" x2="${frame.right}" y1="${px(at)}" y2="${px(at)}"/>`;
   const grid = y.ticks.map((tick) => [
-    level(tick === 0 ? "axis" : "grid", y.at(tick)),
+    rule(tick === 0 ? "axis" : "grid", y.at(tick)),
     label(frame.left - 7, y.at(tick) + 4, "end", fixed(tick, 1)),
   ]);
-  const half = markup`<line class="mark" x1="${frame.left}" x2="${frame.right}" y1="${y.at(0.5)}" y2="${y.at(0.5)}"/>`;
+  const half = rule("mark", y.at(0.5));
   const dots = order.map((item, i) => {
     const place = markup`cx="${px(frame.left + (room * (i + 0.5)) / order.length)}" cy="${px(y.at(scoreOf(item)))}" r="${px(radius)}"`;
     const said = `${item.case}: ${fixed(scoreOf(item), 3)}, ${summary.classes[item.truth].name}`;
@@ -119,10 +121,9 @@ export function caseScoresFigure(summary: ClassificationSummary, cases: readonly
   const name = label((frame.left + frame.right) / 2, frame.bottom + 22, "middle", xName);
   const keys = summary.classes.map((c, k) => markup`<li>${dotSwatch(k, k === 0)}${c.name}, ${c.cases}</li>`);
   const right = cases.filter(({ truth, probabilities }) => calledClass(probabilities) === truth).length;
-  const svg = chartSvg(
-    `Score of each of ${cases.length} cases; ${right} called rightly`,
-    markup`${grid}${half}${dots}${name}`,
-  );
+  const said = `Score of each of ${cases.length} cases; ${right} called rightly`;
+  const box = `0 0 ${unitWidth} ${unitHeight}`;
+  const svg = markup`<svg class="chart" viewBox="${box}" role="img" aria-label="${said}">${grid}${half}${dots}${name}</svg>`;
   return markup`<div><h3>Every case</h3><ul class="key">${keys}</ul>${svg}</div>`;
 }
 

@@ -131,7 +131,7 @@ function curves(histories: NonNullable<ClassificationReportInput["histories"]>):
       return value === null || value === undefined ? [] : [[record.epoch, value] as const];
     });
   const each = trained.map(
-    ({ name, epochs }): Series => ({ name, color: "soft", points: points((r) => r.trainLoss, epochs) }),
+    ({ name, epochs }): Series => ({ name, color: "soft", faint: true, points: points((r) => r.trainLoss, epochs) }),
   );
   const last = Math.max(...trained.map(({ epochs }) => epochs.length));
   const mean: Series = {

@@ -68,3 +68,32 @@ export function soundCases(count: number): MadeUpCase[] {
     return { id: `case_${String(i).padStart(2, "0")}`, image: imageOf(size, i), label: labelOf(size, i) };
   });
 }
+
+/**
+ * A classification data set: `labels.csv`, `images/`, `masks/`. Every second case has a bright ball in the middle, and is rated
+ * 4 or 5 where the others are rated 1, 2 or 3. Returns the folder.
+ */
+export async function writeRated(count: number, size: Vec3 = [16, 16, 16]): Promise<string> {
+  const root = temporaryFolder();
+  for (const folder of ["images", "masks"]) mkdirSync(join(root, folder));
+  const rows = ["case,patient,malignancy"];
+  for (let i = 0; i < count; i++) {
+    const isPositive = i % 2 === 1;
+    const id = `lesion_${String(i).padStart(2, "0")}`;
+    const image = imageOf(size, i);
+    const mask = { ...image, data: new Uint8Array(image.data.length) };
+    const radius = isPositive ? 5 : 3;
+    for (let at = 0; at < image.data.length; at++) {
+      const [x, y, z] = [at % size[0], Math.floor(at / size[0]) % size[1], Math.floor(at / (size[0] * size[1]))];
+      const distance = Math.hypot(x - size[0] / 2, y - size[1] / 2, z - size[2] / 2);
+      if (distance > radius) continue;
+      mask.data[at] = 1;
+      if (isPositive) image.data[at] += 400;
+    }
+    await writeVolume(join(root, "images", `${id}.nii.gz`), image);
+    await writeVolume(join(root, "masks", `${id}.nii.gz`), mask);
+    rows.push(`${id},patient_${Math.floor(i / 2)},${isPositive ? 4 + (i % 4 === 1 ? 1 : 0) : 1 + ((i / 2) % 3)}`);
+  }
+  writeFileSync(join(root, "labels.csv"), `${rows.join("\n")}\n`);
+  return root;
+}
