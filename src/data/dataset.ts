@@ -4,17 +4,21 @@
  * - Medical Segmentation Decathlon: a folder (or its `dataset.json`) that lists pairs of image and label;
  * - nnU-Net v2: a `dataset.json` with `channel_names`, cases found in `imagesTr` (`CASE_0000.nii.gz`) and `labelsTr`;
  * - the same folders without a `dataset.json`;
- * - a plain list: CSV, TSV or JSON with the columns `image`, `label` and optionally `case`, `split`, `group`.
+ * - a plain list: CSV, TSV or JSON with the columns `image`, `label` and optionally `case`, `split`, `group`;
+ * - a part of any of them: JSON with `data` and what to take of it (`selection.ts`).
  *
  * Opening reads lists and file names, not voxels, except to find out the labels where nothing declares them.
  */
 import { readFile, stat } from "node:fs/promises";
-import { basename, extname, join, resolve } from "node:path";
+import { basename, dirname, extname, join, resolve } from "node:path";
 import { ConfigError, DataError } from "../errors.ts";
 import { readDecathlon } from "./decathlon.ts";
+import { checkDescription } from "./description.ts";
 import { readFolders } from "./folders.ts";
 import { discoverLabels } from "./labels.ts";
 import { readCsvList, readJsonList } from "./list.ts";
+import type { LabelPick } from "./pick.ts";
+import { select, viewSchema } from "./selection.ts";
 
 /** One class of a label map: the value in the files and what it is called. */
 export interface LabelClass {
@@ -31,6 +35,12 @@ export interface DataCase {
   readonly moreChannels?: readonly string[];
   /** Absolute path of the label map. */
   readonly label?: string;
+  /** Which of the label map's values are taken, and as what; all of them as they are by default. */
+  readonly labelPick?: LabelPick;
+  /** Which of the image's channels are taken, from 0; all by default. */
+  readonly channelPick?: readonly number[];
+  /** `"own"`: the label map lies on a grid of its own, and is brought to the image's. */
+  readonly labelGrid?: "own";
   /** What the list says the case is for: `train`, `validation` or `test`. */
   readonly split?: string;
   /** Cases of the same group (a patient) stay on one side of a split. */
@@ -88,7 +98,7 @@ export async function openDataset(path: string, options: OpenOptions = {}): Prom
   return { ...opened, labels, labelsFrom: "discovered" };
 }
 
-async function openDescription(absolute: string, asked: string): Promise<OpenedDataset> {
+async function openDescription(absolute: string, asked: string, from: readonly string[] = []): Promise<OpenedDataset> {
   const found = await stat(absolute).catch((cause) => {
     throw new ConfigError(`${asked}: no such file or folder`, { cause });
   });
@@ -111,10 +121,21 @@ async function openDescription(absolute: string, asked: string): Promise<OpenedD
   if (extension !== ".json") return readCsvList(text, absolute);
   const document = parseJson(text, absolute);
   const fields = typeof document === "object" && document !== null ? Object.keys(document) : [];
+  if (fields.includes("data")) return openPart(document, absolute, [...from, absolute]);
   const isDescription = ["training", "numTraining", "channel_names", "tensorImageSize"].some((k) => fields.includes(k));
   return isDescription || basename(absolute) === "dataset.json"
     ? readDecathlon(document, absolute)
     : readJsonList(document, absolute);
+}
+
+/** A part of another data set. `from` are the files that led here, this one last. */
+async function openPart(document: unknown, file: string, from: readonly string[]): Promise<OpenedDataset> {
+  const { data, ...selection } = checkDescription(viewSchema, document, file);
+  const whole = resolve(dirname(file), data);
+  if (from.includes(whole)) throw new DataError(`${file}: data: ${data} leads back to the file itself`);
+  const opened = await openDescription(whole, `${file}: data: ${data}`, from);
+  const name = selection.name ?? basename(file, extname(file));
+  return { ...select(opened, { ...selection, name }, file), source: file };
 }
 
 function parseJson(text: string, file: string): unknown {

@@ -17,6 +17,7 @@ import { axisOrderTo } from "../volume/orient.ts";
 import type { DataCase, Dataset } from "./dataset.ts";
 import { countLabels } from "./labels.ts";
 import { readImage, readLabel } from "./read-case.ts";
+import { scanVoxels } from "./scan.ts";
 
 /** Intensities of one channel of one case, or of the foreground of all cases. */
 export interface IntensitySummary {
@@ -38,6 +39,8 @@ export interface CaseFingerprint {
   readonly intensity: readonly IntensitySummary[];
   /** Voxels per label value of the file. */
   readonly labelVoxels: Readonly<Record<number, number>>;
+  /** Fingerprint of the image's voxels: equal for equal images, whatever files they lie in. */
+  readonly hash?: string;
 }
 
 export interface Fingerprint {
@@ -71,7 +74,7 @@ export async function fingerprintOf(
   for (const item of chosen) {
     signal?.throwIfAborted();
     const image = await readImage(item);
-    const label = item.label === undefined ? undefined : await readLabel(item);
+    const label = item.label === undefined ? undefined : await readLabel(item, image);
     cases.push(fingerprintCase(item.id, image, label, orientation));
     if (label && gridDifference(image, label, Math.min(...spacingOf(image.affine)) / 2) === undefined) {
       collectForeground(image, label, samples);
@@ -96,6 +99,7 @@ function fingerprintCase(id: string, image: Volume, label: Volume | undefined, o
     channels: image.channels,
     intensity,
     labelVoxels: label ? Object.fromEntries(countLabels(label.data).counts) : {},
+    hash: scanVoxels(image).hash,
   };
 }
 

@@ -13,6 +13,7 @@ export {
   type IntensitySummary,
 } from "./fingerprint.ts";
 export { type Batch, createLoader, type Loader, type LoaderOptions } from "./loader.ts";
+export type { LabelPick } from "./pick.ts";
 export { makePlan, type Plan, type PlanChoices, patchFor } from "./plan.ts";
 export { type PreparedCase, prepareCase } from "./prepare.ts";
 export {
@@ -28,6 +29,7 @@ export {
 } from "./preprocess.ts";
 export { classOf, med3dNodules, positiveShare, type RatingRule, ratingScale, ruleFor } from "./rating.ts";
 export { readImage, readLabel } from "./read-case.ts";
+export { type Selection, select, selectionSchema } from "./selection.ts";
 export { type Fold, type HoldOut, holdOut, kFolds, type SplitOptions, sortById } from "./split.ts";
 export {
   affineToleranceMm,

@@ -1,5 +1,6 @@
 /**
  * A plain list of cases. CSV or TSV with a header, or JSON: an array of rows, or `{ name, labels, modality, cases }`.
+ * `labels` gives values their names (`{ "1": "liver" }`) or picks and merges values (`{ "liver": [5] }`, see `selection.ts`).
  * Columns: `image`, and optionally `label`, `case` (its id), `split` (`train`, `validation`, `test`) and `group` (the
  * patient). Relative paths start from the list's folder.
  */
@@ -10,6 +11,7 @@ import { caseIds } from "./case-id.ts";
 import { parseCsv } from "./csv.ts";
 import type { DataCase, OpenedDataset } from "./dataset.ts";
 import { checkDescription, nonEmptyPath } from "./description.ts";
+import { channelPickSchema, labelPickSchema, select } from "./selection.ts";
 
 const row = z.object({
   image: nonEmptyPath,
@@ -22,7 +24,11 @@ type Row = z.output<typeof row>;
 
 const document = z.object({
   name: z.string().optional(),
-  labels: z.record(z.string().regex(/^\d+$/, "expected label values as keys"), z.string()).optional(),
+  labels: z
+    .union([z.record(z.string().regex(/^\d+$/, "expected label values as keys"), z.string()), labelPickSchema])
+    .optional(),
+  channels: channelPickSchema.optional(),
+  labelGrid: z.literal("own").optional(),
   modality: z.array(z.string()).optional(),
   cases: z.array(row),
 });
@@ -59,9 +65,16 @@ export function readJsonList(given: unknown, file: string): OpenedDataset {
   if (Array.isArray(given)) {
     return datasetOf(checkDescription(z.array(row), given, file), file, {}, (i) => `[${i}]`);
   }
-  const { cases, ...rest } = checkDescription(document, given, file);
-  return datasetOf(cases, file, rest, (i) => `cases[${i}]`);
+  const { cases, labels, channels, labelGrid, ...about } = checkDescription(document, given, file);
+  // A value's name is a text; whatever else a key leads to is a pick.
+  const isNames = labels === undefined || Object.entries(labels).every(([key, to]) => isValue(key) && isName(to));
+  const named = { ...about, labels: isNames ? (labels as Record<string, string> | undefined) : undefined };
+  const listed = datasetOf(cases, file, named, (i) => `cases[${i}]`);
+  return select(listed, { labels: isNames ? undefined : labels, channels, labelGrid }, file);
 }
+
+const isValue = (key: string): boolean => /^\d+$/.test(key);
+const isName = (to: unknown): boolean => typeof to === "string";
 
 const splits: Readonly<Record<string, string>> = {
   train: "train",

@@ -25,7 +25,7 @@ export async function prepareCase(
 ): Promise<PreparedCase & Pick<PreprocessedImage, "original">> {
   const image = await readImage(item);
   const { volume, original } = preprocess(image, spec);
-  const label = withLabel ? preprocessLabel(await readLabel(item), image, spec).volume.data : null;
+  const label = withLabel ? preprocessLabel(await readLabel(item, image), image, spec).volume.data : null;
   return {
     id: item.id,
     image: volume.data,

@@ -27,6 +27,7 @@ import {
   zScore,
 } from "../volume/index.ts";
 import { counted } from "./counted.ts";
+import { pickChannels } from "./pick.ts";
 
 export type IntensityScheme =
   /** Mean 0, standard deviation 1 per channel, after clipping to percentiles of the image (MRI). */
@@ -54,6 +55,8 @@ export interface Preprocessing {
   readonly spacingMm: Vec3 | null;
   readonly intensity: IntensityScheme;
   readonly channels: number;
+  /** Which channels (from 0) are taken of an image that has more than `channels`. */
+  readonly channelPick?: readonly number[];
   /** The file's label value of each class, class 0 (background) first: `[0, 1, 2]`. */
   readonly labels: readonly number[];
 }
@@ -71,6 +74,9 @@ export interface PreprocessedImage {
  */
 export function preprocess(image: Volume, spec: Preprocessing): PreprocessedImage {
   const name = image.name ?? "image";
+  if (image.channels > spec.channels && spec.channelPick !== undefined) {
+    return preprocess(pickChannels(image, spec.channelPick, name), spec);
+  }
   if (image.channels !== spec.channels) {
     throw new DataError(
       `${name}: image has ${counted(image.channels, "channel")}, the plan was made for ${spec.channels}`,

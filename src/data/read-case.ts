@@ -1,16 +1,24 @@
-/** Reading the files of a case: its image, all channels of it, and its label map. */
+/** Reading the files of a case: its image, all channels of it, and its label map; the part that the case takes of them. */
 import { DataError } from "../errors.ts";
 import { readVolume } from "../files/index.ts";
-import { gridDifference } from "../volume/affine.ts";
+import { gridDifference, spacingOf } from "../volume/affine.ts";
 import type { LoadedVolume } from "../volume/header.ts";
+import { resample } from "../volume/resample.ts";
+import type { Grid, Volume } from "../volume/types.ts";
 import { asFloat32 } from "../volume/voxels.ts";
 import type { DataCase } from "./dataset.ts";
+import { pickChannels, pickLabels } from "./pick.ts";
 
 /**
  * The image of a case. Channels from several files are stacked as 32-bit floats; a single file keeps its element type.
  * @throws DataError or GeometryError that names file and case.
  */
 export async function readImage(item: DataCase): Promise<LoadedVolume> {
+  const whole = await readChannels(item);
+  return item.channelPick === undefined ? whole : pickChannels(whole, item.channelPick, item.id);
+}
+
+async function readChannels(item: DataCase): Promise<LoadedVolume> {
   const first = { ...(await readVolume(item.image)), name: item.id };
   if (!item.moreChannels?.length) return first;
   const parts = [asFloat32(first)];
@@ -31,13 +39,23 @@ export async function readImage(item: DataCase): Promise<LoadedVolume> {
 
 /**
  * The label map of a case.
+ * @param image the grid of the case's image, for a label map on a grid of its own; read from its file where left out
  * @throws DataError where the case has none, or it has several channels.
  */
-export async function readLabel(item: DataCase): Promise<LoadedVolume> {
+export async function readLabel(item: DataCase, image?: Grid): Promise<LoadedVolume> {
   if (item.label === undefined) throw new DataError(`${item.id}: has no label (image ${item.image})`);
   const label = await readVolume(item.label);
   if (label.channels !== 1) {
     throw new DataError(`${item.id}: label has ${label.channels} channels, must have one (${item.label})`);
   }
-  return { ...label, name: item.id };
+  const grid = item.labelGrid === "own" ? (image ?? (await readVolume(item.image))) : undefined;
+  return takenOf({ ...label, name: item.id }, item, grid);
+}
+
+/** What a case takes of its label map: the picked values, on the image's grid. */
+export function takenOf<V extends Volume>(label: V, item: DataCase, image: Grid | undefined): V {
+  const picked = item.labelPick === undefined ? label : pickLabels(label, item.labelPick, item.id);
+  if (item.labelGrid !== "own" || image === undefined) return picked;
+  if (gridDifference(image, picked, Math.min(...spacingOf(image.affine)) / 2) === undefined) return picked;
+  return { ...picked, ...resample(picked, image, { mode: "nearest", outside: 0 }), name: item.id };
 }

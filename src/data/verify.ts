@@ -13,6 +13,7 @@ import type { Grid, Vec3, Volume } from "../volume/types.ts";
 import { counted } from "./counted.ts";
 import type { DataCase, Dataset, LabelClass } from "./dataset.ts";
 import { countLabels } from "./labels.ts";
+import { takenOf } from "./read-case.ts";
 import { scanVoxels } from "./scan.ts";
 
 export type VerifyRule =
@@ -184,8 +185,20 @@ async function verifyCase(
   }
   const label = await load(item.label, "label");
   if (label === undefined) return image?.facts ?? {};
-  if (image) compareGrids(image.grid, label, report);
-  return { ...image?.facts, labelVoxels: verifyLabel(dataset, item, label, seen, report) };
+  const taken = takeLabel(label, item, image?.grid, report);
+  if (taken === undefined) return image?.facts ?? {};
+  if (image) compareGrids(image.grid, taken, report);
+  return { ...image?.facts, labelVoxels: verifyLabel(dataset, item, taken, seen, report) };
+}
+
+/** What the case takes of its label map; a map whose values cannot be picked is reported. */
+function takeLabel(label: Volume, item: DataCase, image: Grid | undefined, report: Report): Volume | undefined {
+  try {
+    return takenOf(label, item, image);
+  } catch (error) {
+    report("error", "fractional-label", (error as Error).message.replace(`${item.id}: `, ""));
+    return undefined;
+  }
 }
 
 /** Checks the image, all its files; returns the grid of the first and what is worth reporting. */
@@ -233,6 +246,11 @@ async function verifyImage(
     max = Math.max(max, scan.max);
   }
   if (first === undefined) return undefined;
+  const beyond = item.channelPick?.find((channel) => channel >= channels);
+  if (beyond !== undefined) {
+    report("error", "channels", `image has ${counted(channels, "channel")}, channel ${beyond} (from 0) is asked for`);
+  }
+  channels = item.channelPick?.length ?? channels;
   seen.channels ??= channels;
   if (channels !== seen.channels) {
     const rule = dataset.modality.length

@@ -1,7 +1,7 @@
 /** A run on disk: `run.json` (what was asked and where it was done) and `plan.json`, read back with clear errors. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Plan } from "../data/index.ts";
+import type { DataCase, Plan } from "../data/index.ts";
 import { ConfigError, DataError } from "../errors.ts";
 import { writeFileAtomic } from "../files/index.ts";
 import { type Machine, machine, type Versions, versions } from "../machine.ts";
@@ -10,11 +10,11 @@ import type { ClassificationPlan } from "./classification-plan.ts";
 import type { SegmentationConfig } from "./segmentation-config.ts";
 
 /** A case of the run's data, by absolute path, so that evaluation finds the very files again. */
-export interface RunCase {
-  readonly id: string;
-  readonly image: string;
-  readonly moreChannels?: readonly string[];
-  readonly label?: string;
+export type RunCase = Omit<DataCase, "split" | "group">;
+
+/** A case as a run remembers it. */
+export function asRunCase({ split: _split, group: _group, ...files }: DataCase): RunCase {
+  return files;
 }
 
 /** A case that has one class or rating; its `label` is the mask of the lesion. */

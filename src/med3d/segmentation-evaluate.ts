@@ -60,7 +60,7 @@ export async function evaluateRun(folder: string, options: EvaluateOptions = {})
   try {
     for (const item of cases) {
       const { volume, image } = await segmenter.segment(item, options);
-      const truth = await readLabel(item);
+      const truth = await readLabel(item, image);
       await writeVolume(predictionPath(predictions, item), volume, { like: image.header, force: true });
       scores.push(
         evaluateSegmentation(truth.data, volume.data, {

@@ -36,7 +36,7 @@ import {
   type StepReport,
   type ValidationResult,
 } from "../train/index.ts";
-import { type DataCredit, type RunCase, type RunRecord, readRun, writeRun } from "./run-folder.ts";
+import { asRunCase, type DataCredit, type RunRecord, readRun, writeRun } from "./run-folder.ts";
 import {
   augmentationOf,
   optimiserOf,
@@ -274,10 +274,6 @@ function splitCases({ name, cases, test: kept }: Dataset, { heldOut, validation,
       ? { train: outer.train, heldOut: watched }
       : holdOut(outer.train, validation, { seed: seed + 1 });
   return { train: inner.train, validation: inner.heldOut, heldOut: outer.heldOut };
-}
-
-function asRunCase({ id, image, moreChannels, label }: DataCase): RunCase {
-  return { id, image, moreChannels, label };
 }
 
 /** The encoder halves sizes three times. */
