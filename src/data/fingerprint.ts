@@ -48,6 +48,8 @@ export interface Fingerprint {
   readonly cases: readonly CaseFingerprint[];
   /** Per channel, over the labelled voxels above 0 of all cases (up to 10,000 of each); empty without labels. */
   readonly foreground: readonly IntensitySummary[];
+  /** Which channels the cases take of their images; absent where they take all. */
+  readonly channelPick?: readonly number[];
 }
 
 export interface FingerprintOptions {
@@ -81,7 +83,9 @@ export async function fingerprintOf(
     }
     onProgress?.(cases.length, chosen.length, item.id);
   }
-  return { orientation, cases, foreground: samples.map((values) => summarize(Float32Array.from(values))) };
+  const channelPick = chosen.find((item) => item.channelPick)?.channelPick;
+  const foreground = samples.map((values) => summarize(Float32Array.from(values)));
+  return { orientation, cases, foreground, ...(channelPick && { channelPick }) };
 }
 
 function fingerprintCase(id: string, image: Volume, label: Volume | undefined, orientation: string): CaseFingerprint {

@@ -72,7 +72,6 @@ export function makePlan(
       ),
     ),
   ) as unknown as Vec3;
-  const channelPick = dataset.cases.find((item) => item.channelPick)?.channelPick;
   const patch = choices.patch ?? patchFor(medianSize, choices.maxPatchVoxels ?? 96 ** 3);
   const voxels = patch[0] * patch[1] * patch[2];
   return {
@@ -84,7 +83,7 @@ export function makePlan(
       spacingMm,
       intensity: choices.intensity ?? intensityFor(dataset.modality, fingerprint),
       channels,
-      ...(channelPick && { channelPick }),
+      ...(fingerprint.channelPick && { channelPick: fingerprint.channelPick }),
       labels: dataset.labels.map((label) => label.index),
     },
     patch,
