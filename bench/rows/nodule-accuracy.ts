@@ -166,18 +166,18 @@ function rowsOf(
   const baseline = delong(volume);
   const name = `${task} (${volume.positives.length} against ${volume.negatives.length})`;
   return [
-    { task: name, input: "mask’s volume alone", auc: baseline.auc, interval: ends(baseline.interval) },
+    { task: name, input: "mask’s volume alone", auc: rounded(baseline.auc), interval: ends(baseline.interval) },
     ...scored.map((entry, i): Row => {
       const both = divided(entry.scores);
       const { auc, interval } = delong(both);
       const { difference, interval: around } = compareAucs(both, volume);
       const { sensitivity, specificity } = operatingPoint(both, 0.5);
       // Which of the three counts was settled beforehand: their mean.
-      const judgement = i === scored.length - 1 ? judged(auc, { atLeast: Number(baseline.auc.toFixed(4)) }) : {};
+      const judgement = i === scored.length - 1 ? judged(rounded(auc), { atLeast: rounded(baseline.auc) }) : {};
       return {
         task: name,
         input: entry.name,
-        auc,
+        auc: rounded(auc),
         interval: ends(interval),
         gain: `${signed(difference)}${around ? ` (${signed(around[0])} to ${signed(around[1])})` : ""}`,
         sensitivity: Number(sensitivity.value!.toFixed(3)),
@@ -190,6 +190,10 @@ function rowsOf(
 
 function ends(interval: readonly [number, number] | null): string | null {
   return interval === null ? null : interval.map((end) => end.toFixed(3)).join("–");
+}
+
+function rounded(value: number): number {
+  return Number(value.toFixed(4));
 }
 
 function signed(value: number): string {
