@@ -216,7 +216,7 @@ describe("starting weights", () => {
   test("a frozen encoder stays as it was, the new layer learns", async () => {
     const out = join(folder, "frozen");
     const from = lastCheckpoint(single);
-    await trainClassification({ ...request, from, freeze: true, epochs: 1, newLayerRate: 10 }, { out });
+    await trainClassification({ ...request, from: single, freeze: true, epochs: 1, newLayerRate: 10 }, { out });
     const [before, after] = [await readWeights(from), await readWeights(lastCheckpoint(out))];
     const same = (name: string): boolean =>
       Buffer.from(before.get(name)!.data.buffer).equals(Buffer.from(after.get(name)!.data.buffer));

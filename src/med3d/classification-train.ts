@@ -271,7 +271,7 @@ async function runOne(
     );
     // A run that was stopped before its first checkpoint begins where it began.
     const goesOn = resume && existsSync(lastCheckpoint(options.out));
-    if (config.from !== null && !goesOn) await startFrom(model, config.from);
+    if (config.from !== null && !goesOn) await startFrom(model, weightsFile(config.from));
     options.onStart?.({ record, plan, threads: engine.threads, ...place });
     const watchedCases = await Promise.all(splits.validation.map((item) => prepareViews(item, plan, config.mask)));
     const trained = model;
@@ -299,6 +299,11 @@ async function runOne(
     await model?.close();
   }
   await exportClassifier(options.out, record, plan);
+}
+
+/** A weights file as it is; of a run, the weights it ended with. */
+function weightsFile(from: string): string {
+  return existsSync(lastCheckpoint(from)) ? lastCheckpoint(from) : from;
 }
 
 /** The loader's batches as the engine takes them, each with what the network should say. */

@@ -104,7 +104,7 @@ export function caseScoresFigure(summary: ClassificationSummary, cases: readonly
   const frame = { left: 48, right: unitWidth - 8, top: 10, bottom: unitHeight - 40 };
   const y = linearScale(0, 1, [frame.bottom, frame.top]);
   const room = frame.right - frame.left;
-  const radius = Math.max(1.4, Math.min(4, (0.42 * room) / order.length));
+  const radius = Math.max(2.2, Math.min(4, (0.42 * room) / order.length));
   const rule = (kind: string, at: number): Markup =>
     markup`<line class="${kind}" x1="${frame.left}" x2="${frame.right}" y1="${px(at)}" y2="${px(at)}"/>`;
   const grid = y.ticks.map((tick) => [
