@@ -5,6 +5,7 @@
 import { WeightsError } from "../errors.ts";
 import { readSafetensors, writeSafetensors } from "../files/index.ts";
 import type { WeightTensor } from "../weights/index.ts";
+import type { Tally } from "./loop.ts";
 import type { StateMap } from "./model.ts";
 
 /** Where a training stands; all that resuming needs besides the arrays. */
@@ -17,6 +18,8 @@ export interface TrainingPosition {
   readonly step: number;
   /** Sum of the losses of the epoch's steps so far. */
   readonly lossSum: number;
+  /** What the epoch's steps have measured so far, by branch. */
+  readonly tallies?: Readonly<Record<string, Tally>>;
   /** Best validation score so far, and its epoch. */
   readonly best?: { readonly score: number; readonly epoch: number };
   /** Validations since then. */

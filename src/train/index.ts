@@ -11,10 +11,21 @@ export {
   logFile,
   runTraining,
   type StepReport,
+  type Tally,
   type TrainingBatch,
   type ValidationResult,
 } from "./loop.ts";
-export { createModel, type Model, type ModelOptions, type StateMap, type StepResult } from "./model.ts";
+export {
+  type Branch,
+  type BranchedModelOptions,
+  type BranchTurn,
+  createBranchedModel,
+  createModel,
+  type Model,
+  type ModelOptions,
+  type StateMap,
+  type StepResult,
+} from "./model.ts";
 export {
   type BuiltGraph,
   buildEvaluation,
@@ -22,6 +33,7 @@ export {
   encodeBuilt,
   type FeedType,
   type Loss,
+  type Monitor,
   type Network,
   type StepDefinition,
 } from "./step.ts";

@@ -12,7 +12,7 @@ import { type ScheduleSpec, scheduleFactor, type Warmup } from "../nn/index.ts";
 import type { Feeds, RunResult } from "../runtime/index.ts";
 import { readCheckpoint, type TrainingPosition, writeCheckpoint } from "./checkpoint.ts";
 import { appendLog, type LogLine, truncateLog } from "./log.ts";
-import type { Model } from "./model.ts";
+import type { BranchTurn, Model } from "./model.ts";
 
 export interface TrainingBatch {
   readonly feeds: Feeds;
@@ -20,6 +20,8 @@ export interface TrainingBatch {
   readonly waitedMs: number;
   /** Case ids, for messages. */
   readonly cases: readonly string[];
+  /** Whose step it is part of, in a model with branches; the same for all batches of an update. */
+  readonly turn?: BranchTurn;
 }
 
 /** Batches that depend on nothing but epoch and step. */
@@ -38,11 +40,21 @@ export interface ValidationResult {
   readonly details?: Readonly<Record<string, number | null>>;
 }
 
+/** What an epoch's steps measured, added up; of one branch, or of the only one. */
+export interface Tally {
+  readonly steps: number;
+  readonly lossSum: number;
+  /** Sums of the monitored values. */
+  readonly monitored: Readonly<Record<string, readonly number[]>>;
+}
+
 export interface EpochReport {
   /** From 1. */
   readonly epoch: number;
   readonly epochs: number;
   readonly trainLoss: number;
+  /** Per branch what {@link LoopOptions.summarise} makes of its tally. */
+  readonly branches?: Readonly<Record<string, object>>;
   readonly validation?: ValidationResult;
   readonly learningRate: number;
   readonly seconds: number;
@@ -57,6 +69,8 @@ export interface StepReport {
   readonly stepsPerEpoch: number;
   readonly step: number;
   readonly loss: number;
+  /** In a model with branches. */
+  readonly branch?: string;
 }
 
 export interface LoopOptions {
@@ -68,6 +82,8 @@ export interface LoopOptions {
   readonly warmup?: Warmup;
   /** Micro-batches per update, as the model was made with. */
   readonly accumulate?: number;
+  /** Turns a branch's tally of an epoch into what log and report say of it; without it, branches are not told apart. */
+  readonly summarise?: (branch: string, tally: Tally) => object;
   readonly validate?: () => Promise<ValidationResult>;
   /** Validate every so many epochs; the last epoch always is. */
   readonly validateEvery?: number;
@@ -108,7 +124,7 @@ export async function runTraining(options: LoopOptions): Promise<LoopResult> {
     accumulate = 1,
     validateEvery = 1,
   } = options;
-  const { folder, checkpointSeconds = 30, patience, signal, onStep, onEpoch, validate } = options;
+  const { folder, checkpointSeconds = 30, patience, signal, onStep, onEpoch, validate, summarise } = options;
   if (data.stepsPerEpoch < accumulate)
     throw new ConfigError(`accumulate ${accumulate}: an epoch has only ${data.stepsPerEpoch} batches`);
   let position: TrainingPosition = { epoch: 0, stepInEpoch: 0, step: 0, lossSum: 0, sinceBest: 0 };
@@ -145,10 +161,12 @@ export async function runTraining(options: LoopOptions): Promise<LoopResult> {
       if (collected.length < accumulate) continue;
       const cases = collected.flatMap((part) => part.cases);
       const step = position.step + 1;
-      const { loss, feeds } = await model.step(
+      const { turn } = batch;
+      const { loss, feeds, monitored } = await model.step(
         collected.map((part) => part.feeds),
         step,
         rateAt(epoch, position.stepInEpoch),
+        turn,
       );
       if (feeds !== undefined) data.recycle?.(feeds);
       if (!Number.isFinite(loss)) {
@@ -158,7 +176,15 @@ export async function runTraining(options: LoopOptions): Promise<LoopResult> {
       }
       collected = [];
       position = { ...position, step, stepInEpoch: position.stepInEpoch + 1, lossSum: position.lossSum + loss };
-      onStep?.({ epoch: epoch + 1, stepInEpoch: position.stepInEpoch, stepsPerEpoch: updates, step, loss });
+      if (summarise !== undefined && turn !== undefined) {
+        const tallies = {
+          ...position.tallies,
+          [turn.branch]: tallied(position.tallies?.[turn.branch], loss, monitored ?? {}),
+        };
+        position = { ...position, tallies };
+      }
+      const branch = turn?.branch;
+      onStep?.({ epoch: epoch + 1, stepInEpoch: position.stepInEpoch, stepsPerEpoch: updates, step, loss, branch });
       if (signal?.aborted) {
         await save();
         throw new MedvoxError("E_INTERRUPTED", `stopped after step ${step}`);
@@ -169,6 +195,11 @@ export async function runTraining(options: LoopOptions): Promise<LoopResult> {
 
     const stepSeconds = (performance.now() - began) / 1000;
     const trainLoss = position.lossSum / updates;
+    const branches =
+      summarise &&
+      Object.fromEntries(
+        Object.entries(position.tallies ?? {}).map(([branch, tally]) => [branch, summarise(branch, tally)]),
+      );
     const isLast = epoch + 1 === epochs;
     const validation =
       validate !== undefined && ((epoch + 1) % validateEvery === 0 || isLast) ? await validate() : undefined;
@@ -184,6 +215,7 @@ export async function runTraining(options: LoopOptions): Promise<LoopResult> {
       epoch: epoch + 1,
       epochs,
       trainLoss,
+      branches,
       validation,
       learningRate: rateAt(epoch, 0),
       seconds: (performance.now() - began) / 1000,
@@ -197,6 +229,18 @@ export async function runTraining(options: LoopOptions): Promise<LoopResult> {
     if (signal?.aborted && !isLast) throw new MedvoxError("E_INTERRUPTED", `stopped after step ${position.step}`);
   }
   return { position, stoppedEarly };
+}
+
+function tallied(before: Tally | undefined, loss: number, monitored: Readonly<Record<string, Float32Array>>): Tally {
+  const sums = Object.entries(monitored).map(([name, values]) => {
+    const so = before?.monitored[name];
+    return [name, Array.from(values, (value, i) => value + (so?.[i] ?? 0))] as const;
+  });
+  return {
+    steps: (before?.steps ?? 0) + 1,
+    lossSum: (before?.lossSum ?? 0) + loss,
+    monitored: Object.fromEntries(sums),
+  };
 }
 
 /** Makes `checkpoints/`, and clears away what a killed process left half written. */

@@ -1,8 +1,11 @@
 /**
  * A network being trained: its parameters live in the engine, its steps and evaluations are programs, one per shape.
+ *
+ * A model may have several branches: networks that share parameters by name, such as one encoder under several decoders
+ * (Med3D §3.2). A step is one branch's: it reads and renews what that branch uses, and leaves everything else alone.
  */
 
-import { WeightsError } from "../errors.ts";
+import { ConfigError, WeightsError } from "../errors.ts";
 import {
   cleanUp,
   type Graph,
@@ -12,12 +15,11 @@ import {
   pieceNames,
   pieceShapes,
   splitWeights,
-  type Tensor,
   type WeightLayout,
 } from "../graph/index.ts";
 import type { Optimiser } from "../nn/index.ts";
 import { random } from "../random.ts";
-import type { ArrayMessage, Bank, Engine, Feeds, Program, RunResult } from "../runtime/index.ts";
+import type { ArrayMessage, Engine, Feeds, Program, RunResult } from "../runtime/index.ts";
 import {
   type BuiltGraph,
   buildEvaluation,
@@ -25,17 +27,38 @@ import {
   encodeBuilt,
   type FeedType,
   type Loss,
+  type Monitor,
+  monitorName,
   type Network,
+  ownScalarName,
   type StepDefinition,
 } from "./step.ts";
 
 /** Named arrays in PyTorch's layout, as checkpoints hold them. */
 export type StateMap = Map<string, { readonly data: Float32Array; readonly shape: readonly number[] }>;
 
-export interface ModelOptions {
-  readonly engine: Engine;
+/** One of several networks that share parameters by name. */
+export interface Branch {
   readonly network: Network;
   readonly loss: Loss;
+  readonly monitor?: Monitor;
+  /** Shapes and types of a batch as its steps will get it. */
+  readonly example: Readonly<Record<string, FeedType>>;
+}
+
+export interface ModelOptions extends CommonOptions {
+  readonly network: Network;
+  readonly loss: Loss;
+  readonly monitor?: Monitor;
+}
+
+export interface BranchedModelOptions extends CommonOptions {
+  /** By name, in the order in which they are built. */
+  readonly branches: Readonly<Record<string, Branch>>;
+}
+
+interface CommonOptions {
+  readonly engine: Engine;
   readonly optimiser: Optimiser;
   /** Decides first values and dropped elements. */
   readonly seed?: number;
@@ -51,17 +74,33 @@ export interface StepResult {
   readonly loss: number;
   /** Before clipping; present with `clipNorm`. */
   readonly gradientNorm?: number;
+  /** What the monitor measured, added up over the micro-batches. */
+  readonly monitored?: Readonly<Record<string, Float32Array>>;
   /** Time in the engine. */
   readonly ms: number;
   /** The batch's buffers, to be filled again. */
   readonly feeds?: RunResult["feeds"];
 }
 
+/** Whose step it is, and how many updates that branch has had with it (from 1). */
+export interface BranchTurn {
+  readonly branch: string;
+  readonly update: number;
+}
+
 export interface Model {
-  /** One update from as many batches as `accumulate` says. @param step from 1 @param lr learning rate of this step */
-  step(batches: readonly Feeds[], step: number, lr: number): Promise<StepResult>;
+  /**
+   * One update from as many batches as `accumulate` says.
+   * @param step from 1
+   * @param lr learning rate of this step
+   * @param turn the branch, in a model that has several
+   */
+  step(batches: readonly Feeds[], step: number, lr: number, turn?: BranchTurn): Promise<StepResult>;
   /** Outputs in evaluation mode; also `loss` if the feeds hold what the loss needs and `withLoss` is set. */
-  evaluate(feeds: Feeds, options?: { withLoss?: boolean; fetch?: readonly string[] }): Promise<RunResult>;
+  evaluate(
+    feeds: Feeds,
+    options?: { withLoss?: boolean; fetch?: readonly string[]; branch?: string },
+  ): Promise<RunResult>;
   /** Parameters and buffers. */
   weights(): Promise<StateMap>;
   /** Parameters, buffers and optimiser state: all that a resumed training needs. */
@@ -81,20 +120,30 @@ interface Loaded {
 /**
  * Builds the network for the shapes of `example` (a batch as `step` will get it) and fills its parameters.
  */
-export async function createModel(options: ModelOptions, example: Readonly<Record<string, FeedType>>): Promise<Model> {
-  const { engine, network, loss, optimiser, seed = 0, clipNorm, accumulate = 1, lowering = true } = options;
-  const definition: StepDefinition = { network, loss, optimiser, clipNorm, accumulate };
+export async function createModel(
+  { network, loss, monitor, ...common }: ModelOptions,
+  example: Readonly<Record<string, FeedType>>,
+): Promise<Model> {
+  return createBranchedModel({ ...common, branches: { [ONLY]: { network, loss, monitor, example } } });
+}
+
+/** The branch of a model that has but one. */
+const ONLY = "";
+
+/**
+ * Builds all branches for the shapes of their examples and fills the parameters. What two branches call alike is one.
+ * @throws ConfigError where they want it in different shapes
+ */
+export async function createBranchedModel(options: BranchedModelOptions): Promise<Model> {
+  const { engine, branches, optimiser, seed = 0, clipNorm, accumulate = 1, lowering = true } = options;
+  const [first] = Object.keys(branches);
+  const ownClock = ownParameters(branches);
+  const definitionOf = ({ network, loss, monitor }: Branch): StepDefinition => {
+    return { network, loss, monitor, ownClock, optimiser, clipNorm, accumulate };
+  };
   const contrib = lowering && engine.device === "cpu";
-
-  // The first step's graph decides how weights are stored; everything else follows.
-  const first = buildStep(definition, example);
+  const entries: Entries = new Map();
   const layouts = new Map<string, WeightLayout>();
-  const firstLowered = lowerBuilt(first, lowering, undefined);
-  for (const [name, layout] of firstLowered?.layouts ?? []) layouts.set(name, layout);
-
-  const bank = engine.bank();
-  const entries = entriesOf(first.graph);
-  await fill(bank, first.graph, layouts, seed);
   const programs = new Map<string, Promise<Loaded>>();
 
   const loadBuilt = async (label: string, built: BuiltGraph, lowered: Lowered | undefined): Promise<Loaded> => {
@@ -102,24 +151,50 @@ export async function createModel(options: ModelOptions, example: Readonly<Recor
     const program = await engine.load(model, { label });
     return { program, renew: expandRenew(built.renew, layouts) };
   };
-  const programFor = (kind: "update" | "collect" | "evaluate" | "evaluateWithLoss", feeds: Feeds): Promise<Loaded> => {
+  const keyOf = (branch: string, kind: string, types: Readonly<Record<string, FeedType>>): string =>
+    `${branch} ${kind} ${JSON.stringify(types)}`;
+  const programFor = (
+    kind: "update" | "collect" | "evaluate" | "evaluateWithLoss",
+    feeds: Feeds,
+    name: string,
+  ): Promise<Loaded> => {
+    const branch = branches[name];
+    if (branch === undefined) throw new ConfigError(`model: no branch ${name}; there are ${known(branches)}`);
     const types = typesOf(feeds);
-    const key = `${kind} ${JSON.stringify(types)}`;
+    const key = keyOf(name, kind, types);
     let loaded = programs.get(key);
     if (loaded === undefined) {
       const built =
         kind === "update" || kind === "collect"
-          ? buildStep(definition, types, kind)
-          : buildEvaluation(network, types, kind === "evaluateWithLoss" ? loss : undefined);
-      loaded = loadBuilt(kind === "update" ? "training step" : kind, built, lowerBuilt(built, lowering, layouts));
+          ? buildStep(definitionOf(branch), types, kind)
+          : buildEvaluation(branch.network, types, kind === "evaluateWithLoss" ? branch.loss : undefined);
+      const label = kind === "update" ? labelOf(name) : kind;
+      loaded = loadBuilt(label, built, lowerBuilt(built, lowering, layouts));
       programs.set(key, loaded);
     }
     return loaded;
   };
-  const firstLoaded = loadBuilt("training step", first, firstLowered);
+
+  // The first step's graph that uses a weight decides how it is stored; everything else follows.
+  const writes: BankWrites = {};
+  let decisive: { built: BuiltGraph; lowered: Lowered | undefined } | undefined;
+  for (const [name, branch] of Object.entries(branches)) {
+    const built = buildStep(definitionOf(branch), branch.example);
+    const lowered = lowerBuilt(built, lowering, undefined);
+    const fresh = newEntries(built.graph, entries, name);
+    for (const [parameter, layout] of lowered?.layouts ?? []) if (fresh.has(parameter)) layouts.set(parameter, layout);
+    for (const [entry, about] of fresh) entries.set(entry, about);
+    fill(writes, built.graph, fresh, layouts, seed);
+    decisive ??= { built, lowered };
+  }
+  if (decisive === undefined) throw new ConfigError("model: it has no branch");
+  const bank = engine.bank();
+  await bank.write(writes);
+  // The other branches' steps are loaded when their turn comes.
+  const firstLoaded = loadBuilt(labelOf(first), decisive.built, decisive.lowered);
   // Whoever takes the first step hears of a failure; until then nobody awaits it, and that must not end the process.
   firstLoaded.catch(() => {});
-  programs.set(`update ${JSON.stringify(example)}`, firstLoaded);
+  programs.set(keyOf(first, "update", branches[first].example), firstLoaded);
 
   const readState = async (keep: (name: string) => boolean): Promise<StateMap> => {
     const stored = await bank.read(
@@ -143,40 +218,52 @@ export async function createModel(options: ModelOptions, example: Readonly<Recor
   };
 
   return {
-    step: async (batches, step, lr) => {
+    step: async (batches, step, lr, turn = { branch: first, update: step }) => {
       const scalars: Record<string, ArrayMessage> = {};
-      for (const [name, value] of Object.entries(optimiser.scalars(step, lr)))
-        scalars[name] = { data: Float32Array.of(value), shape: [] };
+      for (const [name, value] of Object.entries(optimiser.scalars(step, lr))) scalars[name] = scalarMessage(value);
+      const ownScalars: Record<string, ArrayMessage> = {};
+      for (const [name, value] of Object.entries(optimiser.scalars(turn.update, lr)))
+        ownScalars[ownScalarName(name)] = scalarMessage(value);
+      const monitored: Record<string, Float32Array> = {};
       let total = 0;
       let ms = 0;
       let last: RunResult | undefined;
       for (const [i, batch] of batches.entries()) {
         const kind = i === batches.length - 1 ? "update" : "collect";
-        const { program, renew } = await programFor(kind, batch);
+        const { program, renew } = await programFor(kind, batch, turn.branch);
         const feeds: Record<string, ArrayMessage> = { ...batch };
         if (kind === "update") Object.assign(feeds, scalars);
+        if (kind === "update" && program.inputs.some((name) => name in ownScalars)) Object.assign(feeds, ownScalars);
         if (program.inputs.includes("seed")) feeds.seed = { data: Int32Array.of(dropSeed(seed, step, i)), shape: [] };
-        const fetch = program.outputs.filter((name) => name === "loss" || name === "gradientNorm");
+        const fetch = program.outputs.filter(
+          (name) => name === "loss" || name === "gradientNorm" || name.startsWith(monitorName("")),
+        );
         last = await program.run(feeds, { bank, renew, fetch, recycle: true });
         total += Number(last.outputs.loss.data[0]);
         ms += last.ms;
+        for (const name of fetch.filter((output) => output.startsWith(monitorName("")))) {
+          const values = last.outputs[name].data as Float32Array;
+          const sums = (monitored[name.slice(monitorName("").length)] ??= new Float32Array(values.length));
+          for (let j = 0; j < sums.length; j++) sums[j] += values[j];
+        }
       }
       const norm = last?.outputs.gradientNorm?.data[0];
       return {
         loss: total / batches.length,
         gradientNorm: norm === undefined ? undefined : Number(norm),
+        monitored,
         ms,
         feeds: last?.feeds,
       };
     },
-    evaluate: async (feeds, { withLoss = false, fetch } = {}) => {
-      const { program } = await programFor(withLoss ? "evaluateWithLoss" : "evaluate", feeds);
+    evaluate: async (feeds, { withLoss = false, fetch, branch = first } = {}) => {
+      const { program } = await programFor(withLoss ? "evaluateWithLoss" : "evaluate", feeds, branch);
       return program.run(feeds, { bank, fetch });
     },
     weights: () => readState((name) => !name.startsWith("optimizer.")),
     state: () => readState(() => true),
     load: async (values) => {
-      const writes: Record<string, { data: Float32Array; shape: readonly number[] }> = {};
+      const writes: BankWrites = {};
       for (const [name, { data, shape }] of values) {
         const entry = entries.get(name);
         if (entry === undefined) throw new WeightsError(`${name}: the network has no parameter of this name`);
@@ -232,19 +319,54 @@ function expandRenew(
   return expanded;
 }
 
-function entriesOf(g: Graph): Map<string, { shape: readonly number[]; trainable: boolean }> {
-  return new Map(
-    [...g.parameters].map(([name, tensor]: [string, Tensor]) => [
-      name,
-      { shape: tensor.shape, trainable: tensor.source.kind === "parameter" && tensor.source.info.trainable },
-    ]),
-  );
+type BankWrites = Record<string, { data: Float32Array; shape: readonly number[] }>;
+type Entries = Map<string, { readonly shape: readonly number[]; readonly trainable: boolean }>;
+
+/** The entries of a graph that no branch before it has. */
+function newEntries(g: Graph, entries: Entries, branch: string): Entries {
+  const fresh: Entries = new Map();
+  for (const [name, { shape, source }] of g.parameters) {
+    const there = entries.get(name);
+    if (there === undefined) {
+      fresh.set(name, { shape, trainable: source.kind === "parameter" && source.info.trainable });
+    } else if (there.shape.join() !== shape.join()) {
+      throw new ConfigError(
+        `model: branch ${branch} wants ${name} of shape [${shape.join(", ")}], another branch has it as [${there.shape.join(", ")}]`,
+      );
+    }
+  }
+  return fresh;
 }
 
-async function fill(bank: Bank, g: Graph, layouts: ReadonlyMap<string, WeightLayout>, seed: number): Promise<void> {
-  const writes: Record<string, { data: Float32Array; shape: readonly number[] }> = {};
+/**
+ * Whether a parameter belongs to one branch alone. Adam's bias correction counts the updates of a parameter: of such a
+ * one they are its branch's, of a shared one all steps.
+ */
+function ownParameters(branches: Readonly<Record<string, Branch>>): ((parameter: string) => boolean) | undefined {
+  const all = Object.values(branches);
+  if (all.length === 1) return undefined;
+  const users = new Map<string, number>();
+  for (const { network, example } of all) {
+    for (const name of buildEvaluation(network, example).graph.parameters.keys())
+      users.set(name, (users.get(name) ?? 0) + 1);
+  }
+  return (parameter) => users.get(parameter) === 1;
+}
+
+const known = (branches: object): string => Object.keys(branches).join(", ");
+const labelOf = (branch: string): string => (branch === ONLY ? "training step" : `training step of ${branch}`);
+const scalarMessage = (value: number): ArrayMessage => ({ data: Float32Array.of(value), shape: [] });
+
+/** First values of a graph's fresh entries. */
+function fill(
+  writes: BankWrites,
+  g: Graph,
+  fresh: Entries,
+  layouts: ReadonlyMap<string, WeightLayout>,
+  seed: number,
+): void {
   for (const [name, tensor] of g.parameters) {
-    if (tensor.source.kind !== "parameter") continue;
+    if (tensor.source.kind !== "parameter" || !fresh.has(name)) continue;
     store(
       writes,
       name,
@@ -253,11 +375,10 @@ async function fill(bank: Bank, g: Graph, layouts: ReadonlyMap<string, WeightLay
       layouts,
     );
   }
-  await bank.write(writes);
 }
 
 function store(
-  writes: Record<string, { data: Float32Array; shape: readonly number[] }>,
+  writes: BankWrites,
   name: string,
   data: Float32Array,
   shape: readonly number[],

@@ -27,9 +27,18 @@ export type Network = (inputs: Readonly<Record<string, Tensor>>) => Record<strin
 /** The scalar to be made small, from the network's outputs and the inputs. */
 export type Loss = (outputs: Readonly<Record<string, Tensor>>, inputs: Readonly<Record<string, Tensor>>) => Tensor;
 
+/** What is measured beside the loss, from the network's outputs and the inputs: float32 values by name. */
+export type Monitor = (
+  outputs: Readonly<Record<string, Tensor>>,
+  inputs: Readonly<Record<string, Tensor>>,
+) => Record<string, Tensor>;
+
 export interface StepDefinition {
   readonly network: Network;
   readonly loss: Loss;
+  readonly monitor?: Monitor;
+  /** Parameters whose updates the optimiser counts apart: those of one branch, which not every step renews. */
+  readonly ownClock?: (parameter: string) => boolean;
   readonly optimiser: Optimiser;
   readonly clipNorm?: number;
   /** Micro-batches whose gradients are averaged into one update. */
@@ -47,6 +56,10 @@ export interface BuiltGraph {
 export const nextName = (entry: string): string => `next:${entry}`;
 /** The bank entry of an optimiser's state. */
 export const slotName = (slot: string, parameter: string): string => `optimizer.${slot}.${parameter}`;
+/** The output of a monitored value. */
+export const monitorName = (name: string): string => `monitor:${name}`;
+/** The input of an optimiser's scalar for parameters with a clock of their own. */
+export const ownScalarName = (scalar: string): string => `own:${scalar}`;
 /** The bank entry of an accumulated gradient. */
 export const accumulatedName = (parameter: string): string => slotName("gradient", parameter);
 
@@ -72,16 +85,18 @@ const nameOf = (parameter: Tensor): string => (parameter.source.kind === "parame
  * `"update"` also applies their mean and empties the collection.
  */
 export function buildStep(
-  { network, loss, optimiser, clipNorm, accumulate }: StepDefinition,
+  { network, loss, monitor, optimiser, clipNorm, accumulate, ownClock = () => false }: StepDefinition,
   types: Readonly<Record<string, FeedType>>,
   kind: "update" | "collect" = "update",
 ): BuiltGraph {
   const g = graph({ training: true });
   const inputs = inputsOf(g, types);
-  const value = loss(network(inputs), inputs);
+  const made = network(inputs);
+  const value = loss(made, inputs);
   const parameters = trainedParameters(g, optimiser);
   let slopes = gradients(value, parameters);
   const outputs: Record<string, Tensor> = { loss: value };
+  for (const [name, tensor] of Object.entries(monitor?.(made, inputs) ?? {})) outputs[monitorName(name)] = tensor;
   const renew: Record<string, string> = {};
   const renewed = (entry: string, tensor: Tensor): void => {
     renew[entry] = nextName(entry);
@@ -113,9 +128,12 @@ export function buildStep(
       slopes = clipped.gradients;
       outputs.gradientNorm = clipped.norm;
     }
-    const scalars = Object.fromEntries(
-      Object.keys(optimiser.scalars(1, optimiser.lr)).map((name) => [name, g.input(name, [])]),
-    );
+    const scalarInputs = (nameOfScalar: (name: string) => string): Record<string, Tensor> =>
+      Object.fromEntries(
+        Object.keys(optimiser.scalars(1, optimiser.lr)).map((name) => [name, g.input(nameOfScalar(name), [])]),
+      );
+    const common = scalarInputs((name) => name);
+    const own = parameters.some((parameter) => ownClock(nameOf(parameter))) ? scalarInputs(ownScalarName) : common;
     for (const [i, parameter] of parameters.entries()) {
       const name = nameOf(parameter);
       const { lrFactor, weightDecay } = groupOf(optimiser, name);
@@ -130,6 +148,7 @@ export function buildStep(
           ),
         ]),
       );
+      const scalars = ownClock(name) ? own : common;
       const next = optimiser.update({ parameter, gradient: slopes[i], state, scalars, lrFactor, weightDecay });
       renewed(name, next.parameter);
       for (const slot of optimiser.slots) renewed(slotName(slot, name), next.state[slot]);
