@@ -22,6 +22,10 @@ export const segmentationConfigSchema = z.strictObject({
   decoder: z.enum(["skip", "upsampling", "convSeg"]).default("skip"),
   /** Channels of the skip decoder at 1/4, 1/2 and 1. */
   decoderChannels: z.tuple([size, size, size]).default([64, 32, 16]),
+  /** Its 3×3×3 convolutions at 1/4, 1/2 and 1. */
+  decoderConvolutions: z.tuple([size, size, size]).default([1, 1, 1]),
+  /** Channels of its convolution over the input itself; 0 for none. */
+  decoderInputChannels: z.number().int().min(0).default(0),
   loss: z.enum(["diceCrossEntropy", "crossEntropy", "dice", "focal"]).default("diceCrossEntropy"),
   optimizer: z.enum(["adamW", "adam", "sgd"]).default("adamW"),
   learningRate: z.number().positive().default(1e-3),

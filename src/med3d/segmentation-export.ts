@@ -32,8 +32,9 @@ export async function exportModel(folder: string, record: RunRecord, plan: Plan)
   await writeFileAtomic(modelFile(folder), bytes, { force: true });
 }
 
-export function networkOf({ config: { depth, decoder, decoderChannels } }: Pick<RunRecord, "config">): NetworkConfig {
-  return { depth, decoder, decoderChannels };
+export function networkOf({ config }: Pick<RunRecord, "config">): NetworkConfig {
+  const { depth, decoder, decoderChannels, decoderConvolutions, decoderInputChannels } = config;
+  return { depth, decoder, decoderChannels, decoderConvolutions, decoderInputChannels };
 }
 
 /** Portable ONNX with the weights inside. */

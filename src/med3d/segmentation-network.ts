@@ -12,7 +12,8 @@ import {
 } from "../nn/index.ts";
 import type { SegmentationConfig } from "./segmentation-config.ts";
 
-export type NetworkConfig = Pick<SegmentationConfig, "depth" | "decoder" | "decoderChannels">;
+export type NetworkConfig = Pick<SegmentationConfig, "depth" | "decoder" | "decoderChannels"> &
+  Partial<Pick<SegmentationConfig, "decoderConvolutions" | "decoderInputChannels">>;
 
 /** Class scores [N, K, D, H, W] of input [N, C, D, H, W]. */
 export function segmentationScores(input: Tensor, classes: number, config: NetworkConfig): Tensor {
@@ -20,7 +21,11 @@ export function segmentationScores(input: Tensor, classes: number, config: Netwo
   const size = input.shape.slice(2);
   switch (config.decoder) {
     case "skip":
-      return skipDecoder(features, classes, { channels: config.decoderChannels });
+      return skipDecoder(features, classes, {
+        channels: config.decoderChannels,
+        convolutions: config.decoderConvolutions,
+        inputChannels: config.decoderInputChannels,
+      });
     case "upsampling":
       return upsamplingHead(features.out, classes, size);
     case "convSeg":

@@ -33,6 +33,10 @@ export function upsamplingHead(
 export interface SkipDecoderOptions {
   /** Channels at 1/4, 1/2 and 1. */
   channels?: readonly [number, number, number];
+  /** 3×3×3 convolutions after each join, at 1/4, 1/2 and 1. */
+  convolutions?: readonly [number, number, number];
+  /** Channels of a 3×3×3 convolution over the input itself before it is joined at 1; 0 joins the bare input. */
+  inputChannels?: number;
   scope?: Scope;
 }
 
@@ -44,10 +48,17 @@ export interface SkipDecoderOptions {
 export function skipDecoder(
   { taps }: Pick<ResNet3dFeatures, "taps">,
   classes: number,
-  { channels = [64, 32, 16], scope = rootScope("decoder") }: SkipDecoderOptions = {},
+  {
+    channels = [64, 32, 16],
+    convolutions = [1, 1, 1],
+    inputChannels = 0,
+    scope = rootScope("decoder"),
+  }: SkipDecoderOptions = {},
 ): Tensor {
+  const full =
+    inputChannels === 0 ? taps.full : mixed(taps.full, inputChannels, scope.child("input"), scope.child("bn"));
   let y = taps.eighth;
-  for (const [i, tap] of [taps.quarter, taps.half, taps.full].entries()) {
+  for (const [i, tap] of [taps.quarter, taps.half, full].entries()) {
     const level = scope.child(`up${i + 1}`);
     y = relu(
       batchNorm(
@@ -56,13 +67,15 @@ export function skipDecoder(
       ),
     );
     y = concat([resize(y, { size: tap.shape.slice(2) }), tap], 1);
-    y = conv(y, channels[i], level.child("mix"), {
-      kernel: 3,
-      padding: 1,
-      bias: false,
-      initialise: kaimingNormalFanOut,
-    });
-    y = relu(batchNorm(y, level.child("bn2")));
+    for (let j = 0; j < convolutions[i]; j++) {
+      const number = j === 0 ? "" : j + 1;
+      y = mixed(y, channels[i], level.child(`mix${number}`), level.child(`bn${j + 2}`));
+    }
   }
   return conv(y, classes, scope.child("classify"));
+}
+
+function mixed(x: Tensor, channels: number, weights: Scope, norm: Scope): Tensor {
+  const y = conv(x, channels, weights, { kernel: 3, padding: 1, bias: false, initialise: kaimingNormalFanOut });
+  return relu(batchNorm(y, norm));
 }
