@@ -46,10 +46,17 @@ export const segmentationConfigSchema = z.strictObject({
   heldOut: z.number().min(0).default(0.2),
   /** Cases of the training part watched during training, likewise. */
   validation: z.number().min(0).default(0.05),
+  /** Of what is left to train on, only so many cases: a number, or a share below 1; null: all. Smaller parts lie in larger ones. */
+  trainCases: z.number().positive().nullable().default(null),
+  /** Decides who is held out and watched; null: `seed` does. */
+  splitSeed: z.number().int().min(0).nullable().default(null),
+  /** Batches that make an epoch, however many cases there are; null: as many as show every case once. */
+  stepsPerEpoch: size.nullable().default(null),
   validateEvery: size.default(1),
   patience: size.nullable().default(null),
   /** Which weights are scored and exported. */
   use: z.enum(["last", "best"]).default("last"),
+  /** Of first weights, order, augmentation and the choice of `trainCases`. */
   seed: z.number().int().min(0).default(0),
   device: z.enum(["cpu", "webgpu", "cuda"]).default("cpu"),
   /** null: all cores. */

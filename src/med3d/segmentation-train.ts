@@ -18,11 +18,13 @@ import {
   type Plan,
   type PreparedCase,
   prepareCase,
+  sortById,
 } from "../data/index.ts";
 import { ConfigError, WeightsError } from "../errors.ts";
 import { writeError } from "../files/index.ts";
 import { softmax } from "../graph/index.ts";
 import { countOverlap, dice, type LabelNames, meanOf } from "../metrics/index.ts";
+import { random } from "../random.ts";
 import { createEngine, type Engine, type Feeds } from "../runtime/index.ts";
 import {
   type BatchSource,
@@ -146,6 +148,7 @@ async function runSegmentation(
     batch,
     seed: config.seed,
     workers: config.workers,
+    stepsPerEpoch: config.stepsPerEpoch ?? undefined,
   });
   let model: Model | undefined;
   try {
@@ -253,27 +256,39 @@ async function validate(
   return { loss: meanOf(losses) ?? Number.NaN, score: meanOf(Object.values(details)) ?? 0, details };
 }
 
-interface Splits {
+export interface Splits {
   readonly train: readonly DataCase[];
   readonly validation: readonly DataCase[];
   readonly heldOut: readonly DataCase[];
 }
 
 /** The list's own split where it has one; else by seed. */
-function splitCases({ name, cases, test: kept }: Dataset, { heldOut, validation, seed }: SegmentationConfig): Splits {
+export function splitCases({ name, cases, test: kept }: Dataset, config: SegmentationConfig): Splits {
+  const { heldOut, validation, trainCases, seed } = config;
+  const splitSeed = config.splitSeed ?? seed;
   const isLabelled = (item: DataCase): boolean => item.label !== undefined;
   const labelled = cases.filter(isLabelled);
   if (labelled.length === 0) throw new ConfigError(`data: ${name} has no labelled case; a training needs labels`);
   // Decathlon's test images have no labels; a list's may have.
   const test = kept.filter(isLabelled);
   const rest = labelled.filter((item) => item.split !== "validation");
-  const outer = test.length > 0 || heldOut === 0 ? { train: rest, heldOut: test } : holdOut(rest, heldOut, { seed });
+  const outer =
+    test.length > 0 || heldOut === 0 ? { train: rest, heldOut: test } : holdOut(rest, heldOut, { seed: splitSeed });
   const watched = labelled.filter((item) => item.split === "validation");
   const inner =
     watched.length > 0 || validation === 0
       ? { train: outer.train, heldOut: watched }
-      : holdOut(outer.train, validation, { seed: seed + 1 });
-  return { train: inner.train, validation: inner.heldOut, heldOut: outer.heldOut };
+      : holdOut(outer.train, validation, { seed: splitSeed + 1 });
+  return { train: partOf(inner.train, trainCases, seed), validation: inner.heldOut, heldOut: outer.heldOut };
+}
+
+/** The first of the cases in an order drawn by the seed. */
+function partOf(cases: readonly DataCase[], amount: number | null, seed: number): readonly DataCase[] {
+  if (amount === null) return cases;
+  const wanted = amount < 1 ? Math.max(1, Math.round(amount * cases.length)) : amount;
+  if (!Number.isInteger(wanted) || wanted > cases.length)
+    throw new ConfigError(`trainCases: ${amount}; there are ${cases.length} cases to train on`);
+  return sortById(random(seed, "split/train-cases").shuffle([...sortById(cases)]).slice(0, wanted));
 }
 
 /** The encoder halves sizes three times. */

@@ -17,6 +17,14 @@ export { classificationCsv, classificationJson } from "./classification-table.ts
 export { distancesAt, distanceTransform } from "./distance.ts";
 export { normalQuantile, type Proportion, proportion } from "./proportion.ts";
 export {
+  type RepeatedScore,
+  type Repeats,
+  type RepeatsOptions,
+  repeatedDifference,
+  repeatedScore,
+  type Score,
+} from "./repeats.ts";
+export {
   type AreaUnderCurve,
   averagePrecision,
   compareAucs,

@@ -20,6 +20,10 @@ export interface Series {
   readonly dashed?: boolean;
   /** One of many, drawn so that their mean stands out. */
   readonly faint?: boolean;
+  /** A dot at every point. */
+  readonly dots?: boolean;
+  /** An interval about each point, drawn as a band. */
+  readonly band?: readonly (readonly [x: number, low: number, high: number])[];
   readonly points: readonly (readonly [x: number, y: number])[];
 }
 
@@ -40,15 +44,20 @@ export interface LineChart {
 /** The inside of a line chart, without the `<svg>` around it; `chartWidth × chartHeight`. */
 export function lineChart({ series, log, include = [], ceiling, mark, xName }: LineChart): Markup {
   const xs = series.flatMap((s) => s.points.map(([x]) => x));
-  const ys = [...series.flatMap((s) => s.points.map(([, y]) => y)), ...include];
+  const ys = [
+    ...series.flatMap((s) => s.points.map(([, y]) => y)),
+    ...series.flatMap((s) => (s.band ?? []).flatMap(([, low, high]) => [low, high])),
+    ...include,
+  ];
   if (xs.length === 0) return label(chartWidth / 2, chartHeight / 2, "middle", "not recorded");
   const x = wholeScale(extreme(xs, Math.min), extreme(xs, Math.max), [frame.left + 6, frame.right - 4]);
   const [low, high] = [extreme(ys, Math.min), extreme(ys, Math.max)];
   const vertical = [frame.bottom, frame.top] as const;
   const y = log ? logScale(low, high, vertical) : linearScale(low, ceiling ?? high, vertical);
+  const bands = series.map((s) => drawBand(s, x, y));
   const drawn = series.map((s) => drawSeries(s, x, y));
   const marked = mark === undefined ? null : verticalMark(x.at(mark));
-  return join([axes(x, y, xName), marked, drawn]);
+  return join([axes(x, y, xName), bands, marked, drawn]);
 }
 
 export interface DotChart {
@@ -136,7 +145,14 @@ function verticalMark(at: number): Markup {
   return markup`<line class="mark" x1="${px(at)}" x2="${px(at)}" y1="${frame.top}" y2="${frame.bottom}"/>`;
 }
 
-function drawSeries({ points, color, dashed, faint, name }: Series, x: Scale, y: Scale): Markup {
+function drawBand({ band = [], color }: Series, x: Scale, y: Scale): Markup | null {
+  if (band.length < 2) return null;
+  const above = band.map(([at, , high]) => `${px(x.at(at))} ${px(y.at(high))}`);
+  const below = band.map(([at, low]) => `${px(x.at(at))} ${px(y.at(low))}`).reverse();
+  return markup`<path d="M${[...above, ...below].join("L")}Z" style="${fill(color)};fill-opacity:.16"/>`;
+}
+
+function drawSeries({ points, color, dashed, faint, dots, name }: Series, x: Scale, y: Scale): Markup {
   if (points.length === 0) return markup``;
   const last = points[points.length - 1];
   const title = markup`<title>${name}: ${fixed(last[1], 3)} at the end</title>`;
@@ -146,7 +162,12 @@ function drawSeries({ points, color, dashed, faint, name }: Series, x: Scale, y:
   }
   const path = points.map(([a, b]) => `${px(x.at(a))} ${px(y.at(b))}`).join("L");
   const look = [stroke(color), faint && trusted(";stroke-width:1;stroke-opacity:.5")];
-  return markup`<path class="${lineClass(dashed)}" d="M${path}" style="${look}">${title}</path>`;
+  const marks = points.map(
+    ([a, b]) =>
+      dots &&
+      markup`<circle cx="${px(x.at(a))}" cy="${px(y.at(b))}" r="3" style="${fill(color)};stroke:var(--paper);stroke-width:.75"><title>${name}: ${fixed(b, 3)} at ${short(a)}</title></circle>`,
+  );
+  return markup`<path class="${lineClass(dashed)}" d="M${path}" style="${look}">${title}</path>${marks}`;
 }
 
 /** Two decimals are a hundredth of a pixel, more than any screen shows. */

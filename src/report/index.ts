@@ -9,6 +9,15 @@ export {
 } from "./classification-page.ts";
 export { type CurveOptions, curvesSvg } from "./curves.ts";
 export { type ReportFrame, reportDocument } from "./document.ts";
+export {
+  type ExperimentChart,
+  type ExperimentReportInput,
+  type ExperimentTable,
+  experimentSvg,
+  renderExperimentReport,
+  writeExperimentReport,
+} from "./experiment-page.ts";
+export type { ForestGroup, ForestRow } from "./forest.ts";
 export type {
   CaseLoader,
   CaseVolumes,

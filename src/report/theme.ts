@@ -84,6 +84,7 @@ section{margin-top:56px;padding-top:20px;border-top:1px solid var(--line)}
 .numbers strong small{font-size:15px;font-weight:500;letter-spacing:0}
 .numbers span{color:var(--soft);font-size:13px;font-variant-numeric:tabular-nums}
 .charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(290px,100%),1fr));gap:32px 36px;margin-top:24px}
+.charts.wide{grid-template-columns:repeat(auto-fill,minmax(min(440px,100%),1fr))}
 .charts svg{display:block;width:100%;height:auto;margin-top:6px}
 .key{display:flex;flex-wrap:wrap;gap:2px 16px;margin-top:2px;color:var(--soft);font-size:13px;list-style:none}
 .key li{display:flex;align-items:center;gap:6px}

@@ -1,0 +1,91 @@
+/** `report.html` of an experiment: its question, its answer as charts and as a table, what was asked, which machine did it. */
+import { writeFileAtomic } from "../files/index.ts";
+import { chartHeight, chartWidth, lineChart, type Series } from "./chart.ts";
+import { type ReportFrame, reportDocument, section } from "./document.ts";
+import { type ForestGroup, forestChart, forestHeight, forestWidth } from "./forest.ts";
+import { type Markup, markup } from "./markup.ts";
+import { fixed } from "./numbers.ts";
+import { type Panel, panelFigure, panelsSvg } from "./panels.ts";
+
+/** Scores over something that was varied, or over the course of a training. */
+export interface ExperimentCurve {
+  readonly kind: "curve";
+  readonly title: string;
+  readonly xName: string;
+  readonly series: readonly Series[];
+}
+
+export interface ExperimentForest {
+  readonly kind: "forest";
+  readonly title: string;
+  readonly xName: string;
+  readonly groups: readonly ForestGroup[];
+}
+
+export type ExperimentChart = ExperimentCurve | ExperimentForest;
+
+export interface ExperimentTable {
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+export interface ExperimentReportInput extends ReportFrame {
+  readonly charts: readonly ExperimentChart[];
+  readonly table: ExperimentTable;
+  /** How it was measured, in sentences. */
+  readonly notes: readonly string[];
+}
+
+export function renderExperimentReport(input: ExperimentReportInput): string {
+  const { charts, table, notes } = input;
+  const [head, ...rest] = table.columns;
+  const body = table.rows.map(
+    ([name, ...cells]) => markup`<tr><th scope="row">${name}</th>${cells.map((cell) => markup`<td>${cell}</td>`)}</tr>`,
+  );
+  const grid = markup`<div class="scroll" tabindex="0"><table><thead><tr><th scope="col">${head}</th>${rest.map(
+    (column) => markup`<th scope="col">${column}</th>`,
+  )}</tr></thead><tbody>${body}</tbody></table></div>`;
+  const figures = markup`<div class="charts wide">${charts.map((chart) => panelFigure(panelOf(chart)))}</div>`;
+  return reportDocument(input, markup``, [
+    section("Results", null, [figures, grid]),
+    section(
+      "How it was measured",
+      null,
+      notes.map((note) => markup`<p class="note">${note}</p>`),
+    ),
+  ]);
+}
+
+/** Writes `report.html`. @throws ConfigError where the file exists and `force` is not set */
+export async function writeExperimentReport(
+  path: string,
+  input: ExperimentReportInput,
+  options: { readonly force?: boolean } = {},
+): Promise<void> {
+  await writeFileAtomic(path, renderExperimentReport(input), options);
+}
+
+/** The charts as one picture that stands alone. */
+export function experimentSvg(charts: readonly ExperimentChart[], label: string): string {
+  return panelsSvg(charts.map(panelOf), label);
+}
+
+function panelOf(chart: ExperimentChart): Panel {
+  const { title, xName } = chart;
+  if (chart.kind === "forest") {
+    const said = chart.groups.flatMap(({ name, rows }) =>
+      rows.map((row) => `${name}, ${row.name}: ${fixed(row.mean, 3)}.`),
+    );
+    return {
+      title,
+      said: `${title}. ${said.join(" ")}`,
+      key: [],
+      chart: forestChart(chart.groups, xName),
+      width: forestWidth,
+      height: forestHeight(chart.groups),
+    };
+  }
+  const ends = chart.series.map(({ name, points }) => `${name}: ${fixed(points.at(-1)?.[1], 3)} at the end.`);
+  const inside: Markup = lineChart({ label: title, series: chart.series, xName });
+  return { title, said: `${title}. ${ends.join(" ")}`, key: chart.series, chart: inside, width: chartWidth, height: chartHeight };
+}
