@@ -6,7 +6,7 @@ export default defineConfig({
     // Two cores: the engine uses both, so test files run at most two at a time, in child processes.
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 300_000,
-    hookTimeout: 300_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });
