@@ -108,7 +108,7 @@ export async function stepRunner(engine: Engine, job: StepJob): Promise<StepRunn
       const began = performance.now();
       const result = await model.step([feeds], ++done, LEARNING_RATE);
       const ms = performance.now() - began;
-      data = result.feeds as unknown as typeof data;
+      data = result.feeds[0] as unknown as typeof data;
       return { ms, loss: result.loss };
     },
     tensors: async () => {

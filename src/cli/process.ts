@@ -16,8 +16,11 @@ export async function runProcess(commands: readonly CommandEntry[]): Promise<nev
   const stop = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) {
     process.on(name, () => {
-      // 128 + the signal's number, as shells count.
-      if (stop.signal.aborted) process.exit(name === "SIGINT" ? 130 : 143);
+      if (stop.signal.aborted) {
+        // An orderly exit would wait for, or crash in, the engine's native thread: the system ends it, and shells see 128 + the signal.
+        process.removeAllListeners(name);
+        process.kill(process.pid, name);
+      }
       stop.abort();
       stderr.write("\nstopping after this step; once more to stop at once\n");
     });

@@ -68,6 +68,7 @@ describe("holdOut", () => {
       expect(() => holdOut(named(10), amount, { seed: 1 })).toThrow(ConfigError);
     }
     expect(() => holdOut(named(10), 10, { seed: 1 })).toThrow("cannot hold out 10 of 10 cases; expected 1 to 9");
+    expect(() => holdOut(named(1), 0.2, { seed: 1 })).toThrow("cannot hold out 0.2 of 1 case; at least 2 are needed");
     const one = named(10, () => ({ group: "same" }));
     expect(() => holdOut(one, 2, { seed: 1 })).toThrow("groups are too large");
   });

@@ -33,8 +33,12 @@ export interface Fold {
 export function holdOut(cases: readonly DataCase[], amount: number, options: SplitOptions): HoldOut {
   const wanted = amount < 1 ? Math.max(1, Math.round(amount * cases.length)) : amount;
   if (!(amount > 0) || !Number.isInteger(wanted) || wanted >= cases.length) {
+    const rule =
+      cases.length < 2
+        ? "at least 2 are needed, one for each side"
+        : `expected 1 to ${cases.length - 1}, or a fraction below 1`;
     throw new ConfigError(
-      `split: cannot hold out ${amount} of ${cases.length} cases; expected 1 to ${cases.length - 1}, or a fraction below 1`,
+      `split: cannot hold out ${amount} of ${cases.length} case${cases.length === 1 ? "" : "s"}; ${rule}`,
     );
   }
   const strata = unitsByStratum(cases, options, random(options.seed, "split/hold-out"));

@@ -22,7 +22,7 @@ import { type DType, type Graph, type Shape, sizeOf, type Tensor, type TensorDat
 import { reachable } from "./gradients.ts";
 import { ONNX_DTYPE } from "./operators/elementwise.ts";
 import type { EmitContext, Emitter, OnnxAttribute, Operator } from "./operators/types.ts";
-import { contentKey } from "./rewrite.ts";
+import { contentKeys } from "./rewrite.ts";
 
 export const OPSET = 18;
 const IR_VERSION = 9n;
@@ -110,6 +110,7 @@ class Writer implements Emitter {
   readonly #nodes: NodeProto[] = [];
   readonly #initialisers: { name: string; shape: Shape; dtype: DType; data: TensorData }[] = [];
   readonly #constants = new Map<string, string>();
+  readonly #keyOf = contentKeys();
   readonly #taken = new Set<string>();
   #usesContrib = false;
 
@@ -141,7 +142,7 @@ class Writer implements Emitter {
   }
 
   constant(data: TensorData, shape: Shape, dtype: DType = "float32"): string {
-    const key = `${dtype}[${shape.join()}]${contentKey(data)}`;
+    const key = `${dtype}[${shape.join()}]${this.#keyOf(data)}`;
     const there = this.#constants.get(key);
     if (there !== undefined) return there;
     const name = this.#unique(`constant_${this.#constants.size}`);

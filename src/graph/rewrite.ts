@@ -71,6 +71,7 @@ function copyLeaf(target: Graph, { source, shape, dtype }: Tensor): Tensor {
 class SharingGraph extends GraphClass {
   readonly #nodes = new Map<string, readonly Tensor[]>();
   readonly #constants = new Map<string, Tensor>();
+  readonly #keyOf = contentKeys();
 
   constructor(like: Graph) {
     super(like.operators, { training: like.training });
@@ -88,7 +89,7 @@ class SharingGraph extends GraphClass {
   override constant(...parameters: Parameters<Graph["constant"]>): Tensor {
     const made = super.constant(...parameters);
     if (made.source.kind !== "constant") return made;
-    const key = `${made.dtype}[${made.shape.join()}]${contentKey(made.source.data)}`;
+    const key = `${made.dtype}[${made.shape.join()}]${this.#keyOf(made.source.data)}`;
     const there = this.#constants.get(key);
     if (there !== undefined) return there;
     this.#constants.set(key, made);
@@ -102,17 +103,23 @@ function exactNumber(_key: string, value: unknown): unknown {
   return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
 }
 
-/** A key that equal contents share and different contents do not: all bytes for short arrays, two hashes for long ones. */
-export function contentKey(data: TensorData): string {
-  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  if (bytes.length <= 64) return Array.from(bytes).join();
-  let a = 0x811c9dc5;
-  let b = 0x9747b28c;
-  for (const byte of bytes) {
-    a = Math.imul(a ^ byte, 0x01000193);
-    b = Math.imul(b + byte, 0x85ebca6b) ^ (b >>> 13);
-  }
-  return `${bytes.length}#${a >>> 0}#${b >>> 0}`;
+/**
+ * Keys that equal contents share and different contents do not: all bytes for short arrays; for long ones a hash, and among
+ * arrays of one hash a number, given after comparing all bytes.
+ */
+export function contentKeys(): (data: TensorData) => string {
+  const seen = new Map<string, Uint8Array[]>();
+  return (data) => {
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    if (bytes.length <= 64) return bytes.join();
+    let hash = 0x811c9dc5;
+    for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+    const key = `${bytes.length}#${hash >>> 0}`;
+    const alike = seen.get(key) ?? [];
+    seen.set(key, alike);
+    const found = alike.findIndex((other) => other.every((byte, i) => byte === bytes[i]));
+    return `${key}#${found < 0 ? alike.push(bytes) - 1 : found}`;
+  };
 }
 
 /** The value of a tensor that is one repeated number, else undefined. */

@@ -14,13 +14,13 @@ import {
   classificationJson,
   evaluateClassification,
 } from "../metrics/index.ts";
-import { type EpochRecord, type Json, writeClassificationReport } from "../report/index.ts";
-import { type EpochReport, logFile, readLog } from "../train/index.ts";
+import { type Json, writeClassificationReport } from "../report/index.ts";
 import { isTrained, membersOf } from "./classification-members.ts";
 import { classShares } from "./classification-network.ts";
 import type { ClassificationPlan } from "./classification-plan.ts";
 import { type ClassifierOptions, openClassifier } from "./classification-predict.ts";
 import { type RunRecord, readRun } from "./run-folder.ts";
+import { epochRecordsOf } from "./run-log.ts";
 
 export interface EvaluateClassificationOptions extends ClassifierOptions, Partial<RatingRule> {
   /** Which cases; the held-out ones by default. */
@@ -198,9 +198,7 @@ async function writeRunReport(
   const histories = await Promise.all(
     members.map(async (member) => ({
       name: member.name === "" ? "training" : member.name,
-      epochs: (await readLog(logFile(member.folder)))
-        .filter(({ event }) => event === "epoch")
-        .map((line) => epochRecord(line as unknown as EpochReport)),
+      epochs: await epochRecordsOf(member.folder),
     })),
   );
   const trained = histories.flatMap(({ epochs }) => epochs).reduce((sum, { seconds }) => sum + (seconds ?? 0), 0);
@@ -276,8 +274,4 @@ function leadOf(
 /** `malignant: rating 4, 5 · benign: rating 1, 2`. */
 export function ruleText({ positive, negative }: RatingRule, classes: readonly string[]): string {
   return `${classes[1]}: rating ${positive.join(", ")} · ${classes[0]}: rating ${negative.join(", ")}`;
-}
-
-function epochRecord({ epoch, trainLoss, validation, learningRate, seconds }: EpochReport): EpochRecord {
-  return { epoch, trainLoss, validationLoss: validation?.loss, dice: validation?.details, learningRate, seconds };
 }

@@ -15,9 +15,9 @@ import {
   summaryCsv,
 } from "../metrics/index.ts";
 import { type EpochRecord, type Json, writeReport } from "../report/index.ts";
-import { type EpochReport, logFile, readLog } from "../train/index.ts";
 import { spacingOf } from "../volume/index.ts";
 import { type RunRecord, readRun } from "./run-folder.ts";
+import { epochRecordsOf } from "./run-log.ts";
 import { openSegmenter, type PredictOptions, type SegmenterOptions } from "./segmentation-predict.ts";
 
 export interface EvaluateOptions extends SegmenterOptions, Pick<PredictOptions, "overlap" | "mirror" | "signal"> {
@@ -106,9 +106,7 @@ async function writeRunReport(
   },
 ): Promise<void> {
   const { config, splits, credit } = record;
-  const history = (await readLog(logFile(folder)))
-    .filter(({ event }) => event === "epoch")
-    .map((line) => epochRecord(line as unknown as EpochReport));
+  const history = await epochRecordsOf(folder);
   const trainedSeconds = history.reduce((sum, { seconds }) => sum + (seconds ?? 0), 0);
   const byId = new Map(made.cases.map((item) => [item.id, item]));
   await writeReport(
@@ -155,10 +153,6 @@ async function writeRunReport(
   );
 }
 
-function epochRecord({ epoch, trainLoss, validation, learningRate, seconds }: EpochReport): EpochRecord {
-  return { epoch, trainLoss, validationLoss: validation?.loss, dice: validation?.details, learningRate, seconds };
-}
-
 function decoderText(decoder: RunRecord["config"]["decoder"]): string {
   return { skip: "a skip decoder", upsampling: "the paper's up-sampling head", convSeg: "MedicalNet's conv_seg head" }[
     decoder
@@ -166,8 +160,8 @@ function decoderText(decoder: RunRecord["config"]["decoder"]): string {
 }
 
 function bestEpochOf(history: readonly EpochRecord[]): number | undefined {
-  const score = ({ dice }: EpochRecord): number => {
-    const values = Object.values(dice ?? {}).filter((value) => value !== null);
+  const score = ({ scores }: EpochRecord): number => {
+    const values = Object.values(scores ?? {}).filter((value) => value !== null);
     return values.length === 0 ? Number.NEGATIVE_INFINITY : values.reduce((a, b) => a + b, 0) / values.length;
   };
   return history.length === 0

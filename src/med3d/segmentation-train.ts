@@ -288,7 +288,11 @@ function partOf(cases: readonly DataCase[], amount: number | null, seed: number)
   const wanted = amount < 1 ? Math.max(1, Math.round(amount * cases.length)) : amount;
   if (!Number.isInteger(wanted) || wanted > cases.length)
     throw new ConfigError(`trainCases: ${amount}; there are ${cases.length} cases to train on`);
-  return sortById(random(seed, "split/train-cases").shuffle([...sortById(cases)]).slice(0, wanted));
+  return sortById(
+    random(seed, "split/train-cases")
+      .shuffle([...sortById(cases)])
+      .slice(0, wanted),
+  );
 }
 
 /** The encoder halves sizes three times. */

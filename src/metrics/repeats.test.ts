@@ -5,7 +5,17 @@ const mean = (values: readonly number[]) => meanOf(values);
 
 test("the mean is that of the seeds' scores; the interval holds what seeds and cases move", () => {
   // Seeds differ by 0.1, cases by 0.2: four resampled means are possible of each, nine of both.
-  const { mean: value, perSeed, interval } = repeatedScore([[0.4, 0.6], [0.5, 0.7]], mean);
+  const {
+    mean: value,
+    perSeed,
+    interval,
+  } = repeatedScore(
+    [
+      [0.4, 0.6],
+      [0.5, 0.7],
+    ],
+    mean,
+  );
   expect(value).toBeCloseTo(0.55, 12);
   expect(perSeed.map((score) => score?.toFixed(2))).toEqual(["0.50", "0.60"]);
   // Each extreme (first seed twice, first case twice) has a share of 1/16, more than the 2.5 % outside.

@@ -39,7 +39,7 @@ const history: EpochRecord[] = Array.from({ length: 12 }, (_, e) => ({
   epoch: e + 1,
   trainLoss: 1 / (e + 1),
   validationLoss: e % 3 === 2 ? 1.2 / (e + 1) : null,
-  dice: e % 3 === 2 ? { Anterior: 0.5 + e / 40, Posterior: null } : undefined,
+  scores: e % 3 === 2 ? { Anterior: 0.5 + e / 40, Posterior: null } : undefined,
   learningRate: 1e-3 * 0.3 ** e,
 }));
 
@@ -88,7 +88,7 @@ describe("curveFigures", () => {
   });
 
   it("gives classes the colours of their order, not of the log's", () => {
-    const swapped = [{ epoch: 1, dice: { b: 0.5, a: 0.6 } }];
+    const swapped = [{ epoch: 1, scores: { b: 0.5, a: 0.6 } }];
     const [figure] = curveFigures(swapped, { classes: ["a", "b"] }).map((f) => f.text);
     expect(figure).toMatch(/--class0[^>]*><title>a:/);
     expect(figure).toMatch(/--class1[^>]*><title>b:/);

@@ -22,7 +22,7 @@ export interface ClassificationReportInput extends ReportFrame {
   readonly cases: readonly CaseProbabilities[];
   /** How ratings became classes, in words. */
   readonly rule?: string;
-  /** Epochs of every network that was trained. `dice` holds the scores of watched cases by name. */
+  /** Epochs of every network that was trained. */
   readonly histories?: readonly { readonly name: string; readonly epochs: readonly EpochRecord[] }[];
   readonly convention?: Convention;
 }

@@ -50,13 +50,13 @@ function curvePanels(
     return [{ title, said, key: shown, chart }];
   };
 
-  const names = [...new Set([...classes, ...history.flatMap((record) => Object.keys(record.dice ?? {}))])];
-  const perClass = names.map((name, i) => ({ name, color: i, points: take((r) => r.dice?.[name]) }));
+  const names = [...new Set([...classes, ...history.flatMap((record) => Object.keys(record.scores ?? {}))])];
+  const perClass = names.map((name, i) => ({ name, color: i, points: take((r) => r.scores?.[name]) }));
   const mean: Series = {
     name: "mean",
     color: "ink",
     points: take((r) => {
-      const defined = Object.values(r.dice ?? {}).filter((value) => value !== null);
+      const defined = Object.values(r.scores ?? {}).filter((value) => value !== null);
       return defined.length === 0 ? null : defined.reduce((sum, value) => sum + value, 0) / defined.length;
     }),
   };

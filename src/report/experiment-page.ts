@@ -87,5 +87,12 @@ function panelOf(chart: ExperimentChart): Panel {
   }
   const ends = chart.series.map(({ name, points }) => `${name}: ${fixed(points.at(-1)?.[1], 3)} at the end.`);
   const inside: Markup = lineChart({ label: title, series: chart.series, xName });
-  return { title, said: `${title}. ${ends.join(" ")}`, key: chart.series, chart: inside, width: chartWidth, height: chartHeight };
+  return {
+    title,
+    said: `${title}. ${ends.join(" ")}`,
+    key: chart.series,
+    chart: inside,
+    width: chartWidth,
+    height: chartHeight,
+  };
 }

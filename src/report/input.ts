@@ -8,8 +8,8 @@ export interface EpochRecord {
   readonly epoch: number;
   readonly trainLoss?: number | null;
   readonly validationLoss?: number | null;
-  /** Dice by class name, on the validation cases. */
-  readonly dice?: Readonly<Record<string, number | null>>;
+  /** Of the validation cases: Dice by class name, or what the task is scored by. */
+  readonly scores?: Readonly<Record<string, number | null>>;
   readonly learningRate?: number | null;
   readonly seconds?: number | null;
 }

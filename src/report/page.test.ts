@@ -62,7 +62,7 @@ function example(
     history: [1, 2, 3].map((epoch) => ({
       epoch,
       trainLoss: 1 / epoch,
-      dice: { [name("first class")]: 0.3 * epoch, [name("second class")]: 0.2 * epoch },
+      scores: { [name("first class")]: 0.3 * epoch, [name("second class")]: 0.2 * epoch },
       learningRate: 1e-3,
       seconds: 2,
     })),

@@ -10,6 +10,7 @@ import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { DataError, WeightsError } from "../errors.ts";
 import { writeSafetensors } from "../files/index.ts";
 import {
+  type BatchSource,
   bestCheckpoint,
   type EpochReport,
   type LoopOptions,
@@ -53,7 +54,7 @@ function countingModel(
       w = w.slice();
       w[0] += 1;
       for (const value of seen) w[1] = Math.fround(w[1] * 0.75 + value * lr);
-      return { loss: lossOf(step), ms: 0 };
+      return { loss: lossOf(step), ms: 0, feeds: batches.map(({ input }) => ({ input: input.data })) };
     },
     evaluate: () => Promise.reject(new Error("not evaluated here")),
     weights: async () => state(),
@@ -79,6 +80,17 @@ function numbered(stepsPerEpoch: number): LoopOptions["data"] {
     },
   };
 }
+
+test("the buffers of all batches of a step come back", async () => {
+  const { model } = countingModel();
+  const back: number[] = [];
+  const data: BatchSource = {
+    ...numbered(4),
+    recycle: ({ input }) => void back.push(Number(Number(input[0]).toFixed(1))),
+  };
+  await runTraining({ model, data, epochs: 1, learningRate: 1, accumulate: 2 });
+  expect(back).toEqual([0, 0.1, 0.2, 0.3]);
+});
 
 describe("order and rates", () => {
   test("every batch of every epoch once, in order", async () => {

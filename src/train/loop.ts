@@ -168,7 +168,7 @@ export async function runTraining(options: LoopOptions): Promise<LoopResult> {
         rateAt(epoch, position.stepInEpoch),
         turn,
       );
-      if (feeds !== undefined) data.recycle?.(feeds);
+      for (const used of feeds) data.recycle?.(used);
       if (!Number.isFinite(loss)) {
         throw new DataError(
           `step ${step}: the loss is ${loss} (cases ${cases.join(", ")}); lower the learning rate, or look at these cases with medvox verify`,

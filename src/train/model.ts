@@ -78,8 +78,8 @@ export interface StepResult {
   readonly monitored?: Readonly<Record<string, Float32Array>>;
   /** Time in the engine. */
   readonly ms: number;
-  /** The batch's buffers, to be filled again. */
-  readonly feeds?: RunResult["feeds"];
+  /** The batches' buffers, to be filled again. */
+  readonly feeds: readonly NonNullable<RunResult["feeds"]>[];
 }
 
 /** Whose step it is, and how many updates that branch has had with it (from 1). */
@@ -228,6 +228,7 @@ export async function createBranchedModel(options: BranchedModelOptions): Promis
       let total = 0;
       let ms = 0;
       let last: RunResult | undefined;
+      const recycled: NonNullable<RunResult["feeds"]>[] = [];
       for (const [i, batch] of batches.entries()) {
         const kind = i === batches.length - 1 ? "update" : "collect";
         const { program, renew } = await programFor(kind, batch, turn.branch);
@@ -241,6 +242,7 @@ export async function createBranchedModel(options: BranchedModelOptions): Promis
         last = await program.run(feeds, { bank, renew, fetch, recycle: true });
         total += Number(last.outputs.loss.data[0]);
         ms += last.ms;
+        if (last.feeds !== undefined) recycled.push(last.feeds);
         for (const name of fetch.filter((output) => output.startsWith(monitorName("")))) {
           const values = last.outputs[name].data as Float32Array;
           const sums = (monitored[name.slice(monitorName("").length)] ??= new Float32Array(values.length));
@@ -253,7 +255,7 @@ export async function createBranchedModel(options: BranchedModelOptions): Promis
         gradientNorm: norm === undefined ? undefined : Number(norm),
         monitored,
         ms,
-        feeds: last?.feeds,
+        feeds: recycled,
       };
     },
     evaluate: async (feeds, { withLoss = false, fetch, branch = first } = {}) => {

@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { ConfigError } from "../../errors.ts";
-import { writeFileAtomic, writeVolume } from "../../files/index.ts";
+import { writeError, writeFileAtomic, writeVolume } from "../../files/index.ts";
 import { modelTask, openSegmenter, predictionPath } from "../../med3d/index.ts";
 import { defineCommand } from "../command.ts";
 import { predictClasses } from "../predict-classes.ts";
@@ -62,11 +62,13 @@ export const command = defineCommand<Options, [string]>({
     const there = outputs.filter((path) => existsSync(path));
     if (there.length > 0 && !force)
       throw new ConfigError(`${there[0]}: exists already (${there.length} of ${outputs.length}); --force replaces it`);
-    await mkdir(options.out, { recursive: true });
     const segmenter = await openSegmenter(run, options);
     const done: { case: string; image: string; prediction: string; voxels: Record<string, number>; seconds: number }[] =
       [];
     try {
+      await mkdir(options.out, { recursive: true }).catch((error: unknown) => {
+        throw writeError(options.out, error);
+      });
       for (const [i, item] of cases.entries()) {
         const began = performance.now();
         const { volume, image } = await segmenter.segment(item, {

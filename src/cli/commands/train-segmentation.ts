@@ -1,6 +1,8 @@
 /** `medvox train segmentation`: from a data set to a run. */
 import { readFile } from "node:fs/promises";
+import { openDataset } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
+import { readVolumeHeader } from "../../files/index.ts";
 import { type SegmentationRequest, trainSegmentation } from "../../med3d/index.ts";
 import { defineCommand } from "../command.ts";
 import { refuseToOverwrite } from "../outputs.ts";
@@ -104,7 +106,7 @@ async function requestOf(options: Options): Promise<SegmentationRequest> {
     optimizer: options.optimizer,
     epochs: options.epochs,
     batch: options.batch,
-    patch: options.patch === undefined ? undefined : patchOf(options.patch, data),
+    patch: options.patch === undefined ? undefined : await patchOf(options.patch, data),
     learningRate: options.lr,
     augmentation: options.augmentation,
     heldOut: options.heldOut,
@@ -144,12 +146,21 @@ export function depthOf(arch: string): 10 | 18 | 34 | 50 {
   return depth;
 }
 
-function patchOf(text: string, data: string): [number, number, number] {
+async function patchOf(text: string, data: string): Promise<[number, number, number]> {
   try {
     return sizes(3)(text) as [number, number, number];
   } catch {
-    throw new ConfigError(`--patch ${text}: a 3D set needs three sizes, e.g. 48,64,48 (${nameOf(data)})`);
+    const shape = await medianShape(data).catch(() => undefined);
+    const about = shape === undefined ? nameOf(data) : `${nameOf(data)}, median shape ${shape.join("×")}`;
+    throw new ConfigError(`--patch ${text}: a 3D set needs three sizes, e.g. 48,64,48 (${about})`);
   }
+}
+
+/** Along x, y, z, from the headers alone. */
+async function medianShape(data: string): Promise<number[]> {
+  const { cases } = await openDataset(data);
+  const sizes = await Promise.all(cases.map(async ({ image }) => (await readVolumeHeader(image)).size));
+  return [0, 1, 2].map((axis) => sizes.map((size) => size[axis]).sort((a, b) => a - b)[sizes.length >> 1]);
 }
 
 export function nameOf(path: string): string {

@@ -1,0 +1,20 @@
+/** The epochs of a run, from its log. */
+import type { EpochRecord } from "../report/index.ts";
+import { type EpochReport, logFile, readLog } from "../train/index.ts";
+
+export async function epochsOf(folder: string): Promise<EpochReport[]> {
+  const lines = await readLog(logFile(folder));
+  return lines.filter(({ event }) => event === "epoch").map((line) => line as unknown as EpochReport);
+}
+
+/** As a report draws them. */
+export async function epochRecordsOf(folder: string): Promise<EpochRecord[]> {
+  return (await epochsOf(folder)).map(({ epoch, trainLoss, validation, learningRate, seconds }) => ({
+    epoch,
+    trainLoss,
+    validationLoss: validation?.loss,
+    scores: validation?.details,
+    learningRate,
+    seconds,
+  }));
+}
