@@ -1,5 +1,5 @@
 /**
- * MedicalNet's networks against what the original code computes: activations of depths 10, 18, 34 and 50 in evaluation
+ * MedicalNet's networks against what the original code computes: activations of all seven depths in evaluation
  * mode, and three training steps of 10, 18 and 50. Reads `../shared/golden`, whose README says how weights and inputs follow
  * from a formula.
  *
@@ -104,7 +104,7 @@ beforeAll(async () => {
 });
 afterAll(() => engine.close());
 
-describe.skipIf(!present).each([10, 18, 34, 50] as const)("ResNet-%i", (depth) => {
+describe.skipIf(!present).each([10, 18, 34, 50, 101, 152, 200] as const)("ResNet-%i", (depth) => {
   const reference = nets[`resnet${depth}`];
 
   test("has the original's parameters", () => {

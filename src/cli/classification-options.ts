@@ -2,7 +2,8 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { ConfigError } from "../errors.ts";
 import type { ClassificationRequest } from "../med3d/index.ts";
-import { depthOf, nameOf, readConfig } from "./commands/train-segmentation.ts";
+import { encoderNames } from "../nn/index.ts";
+import { archOf, nameOf, readConfig } from "./commands/train-segmentation.ts";
 import { decimal, decimals, sizes, wholeNumber } from "./values.ts";
 
 export interface ClassificationOptions {
@@ -52,7 +53,7 @@ export function addClassificationOptions(command: Command): Command {
     .option("--positive <ratings>", "ratings that are positive, e.g. 4,5 (default 4,5)", ratings)
     .option("--negative <ratings>", "ratings that are negative, e.g. 1,2 (default: the rest)", ratings)
     .option("--target <what>", "class, or rating: learn the rating itself, and let any rule make classes of it")
-    .option("--arch <name>", "resnet10, resnet18, resnet34 or resnet50 (default resnet10)")
+    .option("--arch <name>", `${encoderNames.join(", ")} (default resnet10)`)
     .option("--stages <n>", "stages of the encoder that are used, 1 to 4 (default 4)", wholeNumber({ min: 1, max: 4 }))
     .option("--mask", "give the network the mask of the lesion as a further channel")
     .option("--loss <name>", "crossEntropy, binaryCrossEntropy or focal")
@@ -100,7 +101,7 @@ export async function classificationRequest(
     positive: options.positive,
     negative: options.negative,
     target: options.target,
-    depth: options.arch === undefined ? undefined : depthOf(options.arch),
+    ...(options.arch === undefined ? {} : archOf(options.arch)),
     stages: options.stages,
     mask: options.mask,
     loss: options.loss,

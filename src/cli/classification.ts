@@ -32,6 +32,7 @@ export function classificationEvents(progress: Progress): { events: Classificati
   let loss = Number.NaN;
   return {
     events: {
+      onWeights: (report) => progress.note(report),
       onFingerprint: (done, of) => progress.update({ label: `planning  ${done}/${of} cases`, fraction: done / of }),
       onStart: ({ record: { config, splits }, plan, threads, member, at, of }) => {
         place = { at, of, name: member.name, epochs: config.epochs };

@@ -48,6 +48,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/train-classification.ts"),
   },
   {
+    name: "pretrain",
+    summary: "train one encoder on many data sets at once",
+    load: () => import("./commands/pretrain.ts"),
+  },
+  {
     name: "transfer classification",
     summary: "train a classifier from an encoder's weights",
     load: () => import("./commands/transfer-classification.ts"),
@@ -66,5 +71,15 @@ export const commands: readonly CommandEntry[] = [
     name: "predict",
     summary: "write label maps for images",
     load: () => import("./commands/predict.ts"),
+  },
+  {
+    name: "import",
+    summary: "read an encoder's weights from a PyTorch file",
+    load: () => import("./commands/import.ts"),
+  },
+  {
+    name: "export",
+    summary: "write a run's network for other programs",
+    load: () => import("./commands/export.ts"),
   },
 ];

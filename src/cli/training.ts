@@ -15,6 +15,7 @@ export function trainingEvents(progress: Progress): { events: SegmentationEvents
   let steps = 0;
   return {
     events: {
+      onWeights: (report) => progress.note(report),
       onFingerprint: (done, of) => progress.update({ label: `planning  ${done}/${of} cases`, fraction: done / of }),
       onStart: ({ record: { config, splits }, plan, threads }) => {
         epochs = config.epochs;

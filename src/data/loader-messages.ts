@@ -7,6 +7,8 @@ import type { Preprocessing } from "./preprocess.ts";
 export interface WorkerSetup {
   readonly prepare: Preprocessing;
   readonly augmentation: Augmentation;
+  /** Of items beyond the epoch's first pass through the cases. */
+  readonly repeatAugmentation: Augmentation;
   readonly patch: readonly number[];
   readonly batch: number;
   readonly seed: number;
@@ -33,6 +35,8 @@ export interface BatchItem {
   readonly case: DataCase;
   /** Position in the epoch: names the random stream. */
   readonly position: number;
+  /** Beyond the epoch's first pass through the cases. */
+  readonly repeat: boolean;
   /** The case in shared memory, once some worker has prepared it. */
   readonly cached?: PreparedCase;
 }

@@ -42,7 +42,8 @@ async function fillBatch(task: BatchTask): Promise<WorkerAnswer> {
       prepared.set(item.index, sample);
     }
     const stream = random(setup.seed, `augment/${task.epoch}/${item.position}`);
-    augmentInto(sample, setup, stream, { input, target }, slot);
+    const augmentation = item.repeat ? setup.repeatAugmentation : setup.augmentation;
+    augmentInto(sample, { ...setup, augmentation }, stream, { input, target }, slot);
   }
   Atomics.store(setup.working, 0, -1);
   return { task: task.task, input, target, prepared: [...prepared].map(([index, sample]) => ({ index, sample })) };

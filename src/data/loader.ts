@@ -26,6 +26,8 @@ export interface LoaderOptions {
   readonly prepare: Preprocessing;
   /** Default `"none"`. */
   readonly augmentation?: AugmentationPreset | Augmentation;
+  /** Of patches beyond an epoch's first pass through the cases, where `stepsPerEpoch` goes beyond it; default the same. */
+  readonly repeatAugmentation?: AugmentationPreset | Augmentation;
   /** `[D, H, W]`. */
   readonly patch: readonly [number, number, number];
   readonly batch: number;
@@ -108,6 +110,7 @@ export function createLoader(options: LoaderOptions): Loader {
   checkOptions(options, workers, prefetch, targetType);
   signal?.throwIfAborted();
   const augmentation = resolveAugmentation(options.augmentation ?? "none");
+  const repeatAugmentation = resolveAugmentation(options.repeatAugmentation ?? augmentation);
   const cases = sortById(options.cases);
   const stepsPerEpoch = options.stepsPerEpoch ?? Math.ceil(cases.length / batch);
   const order = caseOrder(cases.length, seed, shuffle);
@@ -128,7 +131,17 @@ export function createLoader(options: LoaderOptions): Loader {
 
   const threads = Array.from({ length: workers }, (): Thread => {
     const working = new Int32Array(new SharedArrayBuffer(4)).fill(-1);
-    const common = { prepare, augmentation, patch, batch, seed, crop, foregroundProbability, targetType };
+    const common = {
+      prepare,
+      augmentation,
+      repeatAugmentation,
+      patch,
+      batch,
+      seed,
+      crop,
+      foregroundProbability,
+      targetType,
+    };
     const worker = spawnWorker(import.meta.url, "./loader-worker", { ...common, working } satisfies WorkerSetup);
     // Only a consumer that waits keeps the process alive.
     worker.unref();
@@ -204,7 +217,7 @@ export function createLoader(options: LoaderOptions): Loader {
       const items = Array.from({ length: batch }, (_, i) => {
         const position = step * batch + i;
         const index = order(epoch, position);
-        return { index, case: cases[index], position, cached: cache.get(index) };
+        return { index, case: cases[index], position, repeat: position >= cases.length, cached: cache.get(index) };
       });
       const input = spareOf(spareInputs, inputBytes);
       const target = spareOf(spareTargets, targetBytes);

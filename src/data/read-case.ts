@@ -8,6 +8,7 @@ import type { Grid, Volume } from "../volume/types.ts";
 import { asFloat32 } from "../volume/voxels.ts";
 import type { DataCase } from "./dataset.ts";
 import { pickChannels, pickLabels } from "./pick.ts";
+import { scanVoxels } from "./scan.ts";
 
 /**
  * The image of a case. Channels from several files are stacked as 32-bit floats; a single file keeps its element type.
@@ -35,6 +36,11 @@ async function readChannels(item: DataCase): Promise<LoadedVolume> {
     at += part.data.length;
   }
   return { ...first, data, channels: parts.reduce((sum, part) => sum + part.channels, 0) };
+}
+
+/** Fingerprint of the voxels of a case's image: equal for equal images, whatever files they lie in. */
+export async function imageHash(item: DataCase): Promise<string> {
+  return scanVoxels(await readImage(item)).hash;
 }
 
 /**

@@ -5,7 +5,7 @@
  */
 import type { FileHandle } from "node:fs/promises";
 import { link, lstat, open, readdir, realpath, rename, unlink } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { threadId } from "node:worker_threads";
 import { ConfigError, DataError } from "../errors.ts";
 
@@ -140,5 +140,5 @@ function isAlive(pid: number): boolean {
 }
 
 function alreadyThere(path: string): ConfigError {
-  return new ConfigError(`${path}: ${basename(path)} exists and is not replaced unless forced`);
+  return new ConfigError(`${path}: exists already and is not replaced unless forced`);
 }

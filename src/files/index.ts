@@ -3,3 +3,4 @@ export { removeStaleTemporaries, writeError, writeFileAtomic } from "./atomic.ts
 export { readSafetensors, readSafetensorsHeader, writeSafetensors } from "./safetensors.ts";
 export type { ReadOptions, WriteVolumeOptions } from "./volumes.ts";
 export { caseName, readVolume, readVolumeHeader, volumeExtension, volumeExtensions, writeVolume } from "./volumes.ts";
+export { readWeightsFile } from "./weights.ts";

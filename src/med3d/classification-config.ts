@@ -1,8 +1,8 @@
 /** What a classification training is told, checked key by key, with the defaults written out. Stored in `run.json`. */
 import { z } from "zod";
 import { ConfigError } from "../errors.ts";
-import type { Optimiser } from "../nn/index.ts";
-import { augmentationOf, optimiserOf, scheduleSchema } from "./segmentation-config.ts";
+import { encoderKeys, refuseFrozenNothing } from "./encoder-config.ts";
+import { augmentationOf, scheduleSchema } from "./segmentation-config.ts";
 
 const size = z.number().int().positive();
 const ratings = z.array(z.number().int()).min(1);
@@ -21,8 +21,7 @@ export const classificationConfigSchema = z.strictObject({
    * 2, …?), so that cases of ratings which the rule leaves out teach as well, and one training serves every rule.
    */
   target: z.enum(["class", "rating"]).default("class"),
-  /** MedicalNet ResNet depth. */
-  depth: z.union([z.literal(10), z.literal(18), z.literal(34), z.literal(50)]).default(10),
+  ...encoderKeys,
   /** Stages of the encoder that are used. All four have 14 to 46 million weights, the first two under a million. */
   stages: z.union([z.literal(1), z.literal(2), z.literal(3), z.literal(4)]).default(4),
   /** Whether the mask of the lesion is a further input channel. */
@@ -71,10 +70,6 @@ export const classificationConfigSchema = z.strictObject({
   checkpointSeconds: z.number().min(0).default(30),
   /** Weights to start from; null for none. */
   from: z.string().nullable().default(null),
-  /** Leave the encoder's weights as they are; its norms go on with the batch's statistics. */
-  freeze: z.boolean().default(false),
-  /** Factor on the learning rate of what no encoder has: the last convolution. */
-  newLayerRate: z.number().positive().default(1),
 });
 
 type Parsed = z.infer<typeof classificationConfigSchema>;
@@ -99,21 +94,10 @@ export function resolveClassificationConfig(request: ClassificationRequest): Cla
     throw new ConfigError("loss: crossEntropy; ratings are learnt with binaryCrossEntropy or focal");
   if (isRating && config.classWeights === "balanced")
     throw new ConfigError("classWeights: balanced; the steps of a rating are not classes, so it must be none");
-  if (config.freeze && config.from === null)
-    throw new ConfigError("freeze: needs weights to start from; an encoder of random weights learns nothing");
+  refuseFrozenNothing(config);
   if (config.window !== null && config.window[0] >= config.window[1])
     throw new ConfigError(`window: ${config.window.join(", ")}; the first value must be the lower one`);
   if (config.use === "best" && config.validation === 0)
     throw new ConfigError("use: best needs cases to be watched by; set validation, too");
   return config;
-}
-
-/** The optimiser a configuration asks for: the last convolution at its own rate, the encoder frozen if wanted. */
-export function classifierOptimiser(config: ClassificationConfig): Optimiser {
-  const { newLayerRate: lrFactor, freeze } = config;
-  return optimiserOf(config, [
-    { match: /^classify\.bias$/, lrFactor, weightDecay: 0 },
-    { match: /^classify\./, lrFactor },
-    ...(freeze ? [{ match: /./, frozen: true }] : []),
-  ]);
 }

@@ -17,8 +17,8 @@ import { modelFile, runWeights } from "./segmentation-export.ts";
 export type ClassifierConfig = ClassifierNetwork & { readonly mask: boolean };
 
 export function classifierOf({ config }: Pick<RunRecord<"classification">, "config">): ClassifierConfig {
-  const { depth, stages, dropout, loss, target, mask } = config;
-  return { depth, stages, dropout, loss, target, mask };
+  const { depth, preActivation, shortcut, outputStride, stages, dropout, loss, target, mask } = config;
+  return { depth, preActivation, shortcut, outputStride, stages, dropout, loss, target, mask };
 }
 
 /** The weights that a run is scored with. */

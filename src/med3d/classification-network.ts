@@ -26,14 +26,14 @@ import {
   binaryFocal,
   conv,
   dropout as dropoutLayer,
-  resnet3d,
   softCrossEntropy,
   softFocal,
 } from "../nn/index.ts";
 import type { ClassificationConfig } from "./classification-config.ts";
 import type { ClassificationPlan } from "./classification-plan.ts";
+import { type EncoderConfig, encoderFeatures } from "./encoder-config.ts";
 
-export type ClassifierNetwork = Pick<ClassificationConfig, "depth" | "stages" | "dropout" | "loss" | "target">;
+export type ClassifierNetwork = EncoderConfig & Pick<ClassificationConfig, "stages" | "dropout" | "loss" | "target">;
 
 /** How many numbers the network gives for a case. */
 export function outputCount({ classes, ratings }: ClassificationPlan, { target }: Pick<ClassifierNetwork, "target">) {
@@ -48,11 +48,11 @@ export function classificationScores(
   input: Tensor,
   mask: Tensor | undefined,
   outputs: number,
-  { depth, stages, dropout }: ClassifierNetwork,
+  { stages, dropout, ...config }: ClassifierNetwork,
 ): Tensor {
   const [batch, , ...spatial] = input.shape;
   const image = mask === undefined ? input : concat([input, reshape(minimum(mask, 1), [batch, 1, ...spatial])], 1);
-  const pooled = globalAveragePool(resnet3d(image, { depth, stages }).out);
+  const pooled = globalAveragePool(encoderFeatures(image, config, stages).out);
   const kept = dropout > 0 ? dropoutLayer(pooled, dropout) : pooled;
   return reshape(conv(kept, outputs, scope("classify")), [batch, outputs]);
 }

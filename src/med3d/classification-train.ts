@@ -34,7 +34,6 @@ import { type PreparedViews, prepareViews, viewFeeds } from "./classification-ca
 import {
   type ClassificationConfig,
   type ClassificationRequest,
-  classifierOptimiser,
   resolveClassificationConfig,
 } from "./classification-config.ts";
 import { exportClassifier } from "./classification-export.ts";
@@ -49,8 +48,9 @@ import {
 } from "./classification-network.ts";
 import { type AboutData, type ClassificationPlan, checkMasks, planClassification } from "./classification-plan.ts";
 import { type ClassificationCase, type DataCredit, type Run, type RunRecord, readRun, writeRun } from "./run-folder.ts";
-import { augmentationOf } from "./segmentation-config.ts";
-import { creditOf, startFrom } from "./segmentation-train.ts";
+import { augmentationOf, optimiserOf } from "./segmentation-config.ts";
+import { creditOf } from "./segmentation-train.ts";
+import { readStart, startFrom, startText } from "./start-from.ts";
 
 export type ClassificationRecord = RunRecord<"classification">;
 
@@ -66,6 +66,8 @@ export interface ClassificationEvents {
     readonly of: number;
   }) => void;
   readonly onFingerprint?: (done: number, of: number) => void;
+  /** What of the weights to start from found its place. */
+  readonly onWeights?: (report: string) => void;
   readonly onStep?: (report: StepReport) => void;
   readonly onEpoch?: (report: EpochReport) => void;
 }
@@ -94,6 +96,8 @@ export async function trainClassification(
   options: TrainClassificationOptions,
 ): Promise<ClassificationRun> {
   const config = resolveClassificationConfig(request);
+  // What cannot be started from is told before any data are read.
+  await readStart(config.from);
   const dataset = await openFor(config);
   const cases = usableCases(dataset, config);
   const { out, force = false } = options;
@@ -258,7 +262,7 @@ async function runOne(
           return { scores, probability: classificationProbabilities(scores, config) };
         },
         loss: ({ scores }, { target }) => classificationLoss(scores, target, config, weights),
-        optimiser: classifierOptimiser(config),
+        optimiser: optimiserOf(config),
         seed: config.seed,
         clipNorm: config.clipNorm ?? undefined,
         accumulate: config.accumulate,
@@ -269,10 +273,14 @@ async function runOne(
         target: { shape: [batch, outputs], dtype: "float32" },
       },
     );
+    options.onStart?.({ record, plan, threads: engine.threads, ...place });
     // A run that was stopped before its first checkpoint begins where it began.
     const goesOn = resume && existsSync(lastCheckpoint(options.out));
-    if (config.from !== null && !goesOn) await startFrom(model, weightsFile(config.from));
-    options.onStart?.({ record, plan, threads: engine.threads, ...place });
+    const start = goesOn ? undefined : await readStart(config.from);
+    if (start !== undefined) {
+      const match = await startFrom(model, start);
+      if (place.at === 1) options.onWeights?.(startText(start, match));
+    }
     const watchedCases = await Promise.all(splits.validation.map((item) => prepareViews(item, plan, config.mask)));
     const trained = model;
     await runTraining({
@@ -299,11 +307,6 @@ async function runOne(
     await model?.close();
   }
   await exportClassifier(options.out, record, plan);
-}
-
-/** A weights file as it is; of a run, the weights it ended with. */
-function weightsFile(from: string): string {
-  return existsSync(lastCheckpoint(from)) ? lastCheckpoint(from) : from;
 }
 
 /** The loader's batches as the engine takes them, each with what the network should say. */

@@ -1,4 +1,4 @@
-/** @module medvox/med3d: segmentation and classification with MedicalNet's encoder: train, evaluate, predict. */
+/** @module medvox/med3d: MedicalNet's encoder: pre-training on many sets, segmentation and classification; train, evaluate, predict. */
 export {
   type ClassificationConfig,
   type ClassificationRequest,
@@ -21,7 +21,25 @@ export {
   type TrainClassificationOptions,
   trainClassification,
 } from "./classification-train.ts";
+export { type EncoderConfig, encoderFeatures, encoderName } from "./encoder-config.ts";
 export { modelTask } from "./model-task.ts";
+export { branchRun } from "./pretraining-branch.ts";
+export {
+  type PretrainingConfig,
+  type PretrainingRequest,
+  pretrainingConfigSchema,
+  resolvePretrainingConfig,
+} from "./pretraining-config.ts";
+export { setOf } from "./pretraining-report.ts";
+export type { SetEpoch } from "./pretraining-scores.ts";
+export type { PretrainingCase, PretrainingPlan } from "./pretraining-sets.ts";
+export {
+  type PretrainingEvents,
+  type PretrainingRun,
+  type PretrainOptions,
+  pretrain,
+  resumePretraining,
+} from "./pretraining-train.ts";
 export {
   type AnyRun,
   type ClassificationCase,
@@ -51,3 +69,14 @@ export {
   trainSegmentation,
 } from "./segmentation-train.ts";
 export { gaussianWindow, predictByWindows, type Windows, windowStarts } from "./sliding-window.ts";
+export { readStart, type Start, startFrom, startText } from "./start-from.ts";
+export { findOverlap, type Overlap, type UsedCase, usedCases } from "./used-cases.ts";
+export {
+  type ExportedWeights,
+  type ExportFormat,
+  type ExportOptions,
+  exportRun,
+  type ImportedWeights,
+  type ImportOptions,
+  importWeights,
+} from "./weights-exchange.ts";

@@ -7,6 +7,8 @@ import { writeFileAtomic } from "../files/index.ts";
 import { type Machine, machine, type Versions, versions } from "../machine.ts";
 import type { ClassificationConfig } from "./classification-config.ts";
 import type { ClassificationPlan } from "./classification-plan.ts";
+import type { PretrainingConfig } from "./pretraining-config.ts";
+import type { PretrainingCase, PretrainingPlan } from "./pretraining-sets.ts";
 import type { SegmentationConfig } from "./segmentation-config.ts";
 
 /** A case of the run's data, by absolute path, so that evaluation finds the very files again. */
@@ -37,6 +39,11 @@ export interface RunTasks {
     readonly config: ClassificationConfig;
     readonly plan: ClassificationPlan;
     readonly case: ClassificationCase;
+  };
+  readonly pretraining: {
+    readonly config: PretrainingConfig;
+    readonly plan: PretrainingPlan;
+    readonly case: PretrainingCase;
   };
 }
 
@@ -90,7 +97,7 @@ export async function writeRun<T extends Task>(
   return full;
 }
 
-const tasks: Readonly<Record<Task, true>> = { segmentation: true, classification: true };
+const tasks: Readonly<Record<Task, true>> = { segmentation: true, classification: true, pretraining: true };
 
 /** Reads a run of whatever task. @throws ConfigError if the folder is none, DataError for a task or format unknown here */
 export async function readAnyRun(folder: string): Promise<AnyRun> {

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { type Augmentation, type augmentationPresets, resolveAugmentation } from "../augment/index.ts";
 import { ConfigError } from "../errors.ts";
 import { adam, adamW, type Optimiser, type ParameterGroup, sgd } from "../nn/index.ts";
+import { encoderKeys, encoderPattern, refuseFrozenNothing } from "./encoder-config.ts";
 
 export const scheduleSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("constant") }),
@@ -17,8 +18,7 @@ const size = z.number().int().positive();
 export const segmentationConfigSchema = z.strictObject({
   /** Folder or list of the data set. */
   data: z.string(),
-  /** MedicalNet ResNet depth. */
-  depth: z.union([z.literal(10), z.literal(18), z.literal(34), z.literal(50)]).default(10),
+  ...encoderKeys,
   decoder: z.enum(["skip", "upsampling", "convSeg"]).default("skip"),
   /** Channels of the skip decoder at 1/4, 1/2 and 1. */
   decoderChannels: z.tuple([size, size, size]).default([64, 32, 16]),
@@ -78,6 +78,7 @@ export function resolveSegmentationConfig(request: SegmentationRequest): Segment
     throw new ConfigError(`${issue.path.join(".") || "configuration"}: ${issue.message}`);
   }
   augmentationOf(parsed.data);
+  refuseFrozenNothing(parsed.data);
   return parsed.data;
 }
 
@@ -86,13 +87,30 @@ export function augmentationOf({ augmentation }: Pick<SegmentationConfig, "augme
   return resolveAugmentation(augmentation as keyof typeof augmentationPresets | Augmentation);
 }
 
-/** The optimiser a configuration asks for; norms and biases are not decayed. @param first groups that go before */
+/**
+ * The optimiser a configuration asks for: norms and biases are not decayed, the encoder is frozen if wanted, and what stands on it
+ * may have a rate of its own.
+ */
 export function optimiserOf(
-  config: Pick<SegmentationConfig, "optimizer" | "learningRate" | "weightDecay" | "momentum">,
-  first: readonly ParameterGroup[] = [],
+  config: Pick<
+    SegmentationConfig,
+    "optimizer" | "learningRate" | "weightDecay" | "momentum" | "freeze" | "newLayerRate"
+  >,
 ): Optimiser {
-  const { learningRate: lr, weightDecay, momentum } = config;
-  const groups = [...first, { match: /(^|\.)bn\d*\.|\.downsample\.1\.|\.bias$/, weightDecay: 0 }];
+  const { learningRate: lr, weightDecay, momentum, freeze, newLayerRate: lrFactor } = config;
+  const undecayed = /(^|\.)bn\d*\.|\.downsample\.1\.|\.bias$/;
+  const isNew = new RegExp(`^(?!${encoderPattern.source.slice(1)})`);
+  const both = new RegExp(`${isNew.source}.*(${undecayed.source})`);
+  const groups: ParameterGroup[] = [
+    ...(freeze ? [{ match: encoderPattern, frozen: true }] : []),
+    ...(lrFactor === 1
+      ? []
+      : [
+          { match: both, lrFactor, weightDecay: 0 },
+          { match: isNew, lrFactor },
+        ]),
+    { match: undecayed, weightDecay: 0 },
+  ];
   switch (config.optimizer) {
     case "adamW":
       return adamW({ lr, weightDecay, groups });

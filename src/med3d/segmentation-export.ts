@@ -32,9 +32,14 @@ export async function exportModel(folder: string, record: RunRecord, plan: Plan)
   await writeFileAtomic(modelFile(folder), bytes, { force: true });
 }
 
+/** Those keys of a configuration that decide the network. */
 export function networkOf({ config }: Pick<RunRecord, "config">): NetworkConfig {
-  const { depth, decoder, decoderChannels, decoderConvolutions, decoderInputChannels } = config;
-  return { depth, decoder, decoderChannels, decoderConvolutions, decoderInputChannels };
+  const { depth, preActivation, shortcut, outputStride } = config;
+  const { decoder, decoderChannels, decoderConvolutions, decoderInputChannels } = config;
+  return {
+    ...{ depth, preActivation, shortcut, outputStride },
+    ...{ decoder, decoderChannels, decoderConvolutions, decoderInputChannels },
+  };
 }
 
 /** Portable ONNX with the weights inside. */

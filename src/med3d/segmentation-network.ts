@@ -1,23 +1,16 @@
 /** The network of a segmentation: MedicalNet's encoder and a decoder, and the loss on its scores. */
-import { resize, softmax, type Tensor } from "../graph/index.ts";
-import {
-  convSeg,
-  crossEntropy,
-  dice,
-  diceCrossEntropy,
-  focal,
-  resnet3d,
-  skipDecoder,
-  upsamplingHead,
-} from "../nn/index.ts";
+import { resize, type Scope, scope, softmax, type Tensor } from "../graph/index.ts";
+import { convSeg, crossEntropy, dice, diceCrossEntropy, focal, skipDecoder, upsamplingHead } from "../nn/index.ts";
+import { type EncoderConfig, encoderFeatures } from "./encoder-config.ts";
 import type { SegmentationConfig } from "./segmentation-config.ts";
 
-export type NetworkConfig = Pick<SegmentationConfig, "depth" | "decoder" | "decoderChannels"> &
+export type NetworkConfig = EncoderConfig &
+  Pick<SegmentationConfig, "decoder" | "decoderChannels"> &
   Partial<Pick<SegmentationConfig, "decoderConvolutions" | "decoderInputChannels">>;
 
-/** Class scores [N, K, D, H, W] of input [N, C, D, H, W]. */
-export function segmentationScores(input: Tensor, classes: number, config: NetworkConfig): Tensor {
-  const features = resnet3d(input, { depth: config.depth });
+/** Class scores [N, K, D, H, W] of input [N, C, D, H, W]. @param at where the decoder's parameters stand; the encoder's stand at the root */
+export function segmentationScores(input: Tensor, classes: number, config: NetworkConfig, at: Scope = scope()): Tensor {
+  const features = encoderFeatures(input, config);
   const size = input.shape.slice(2);
   switch (config.decoder) {
     case "skip":
@@ -25,11 +18,12 @@ export function segmentationScores(input: Tensor, classes: number, config: Netwo
         channels: config.decoderChannels,
         convolutions: config.decoderConvolutions,
         inputChannels: config.decoderInputChannels,
+        scope: at.child("decoder"),
       });
     case "upsampling":
-      return upsamplingHead(features.out, classes, size);
+      return upsamplingHead(features.out, classes, size, at.child("head"));
     case "convSeg":
-      return resize(convSeg(features.out, classes), { size });
+      return resize(convSeg(features.out, classes, at.child("conv_seg")), { size });
   }
 }
 

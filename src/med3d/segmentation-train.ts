@@ -20,7 +20,7 @@ import {
   prepareCase,
   sortById,
 } from "../data/index.ts";
-import { ConfigError, WeightsError } from "../errors.ts";
+import { ConfigError } from "../errors.ts";
 import { writeError } from "../files/index.ts";
 import { softmax } from "../graph/index.ts";
 import { countOverlap, dice, type LabelNames, meanOf } from "../metrics/index.ts";
@@ -33,7 +33,6 @@ import {
   lastCheckpoint,
   logFile,
   type Model,
-  readWeights,
   runTraining,
   type StepReport,
   type ValidationResult,
@@ -49,10 +48,13 @@ import {
 import { exportModel } from "./segmentation-export.ts";
 import { segmentationLoss, segmentationScores } from "./segmentation-network.ts";
 import { cutWindow, predictByWindows } from "./sliding-window.ts";
+import { readStart, type Start, startFrom, startText } from "./start-from.ts";
 
 export interface SegmentationEvents {
   readonly onStart?: (run: { record: RunRecord; plan: Plan; threads: number; resumedAt?: number }) => void;
   readonly onFingerprint?: (done: number, of: number) => void;
+  /** What of the weights to start from found its place. */
+  readonly onWeights?: (report: string) => void;
   readonly onStep?: (report: StepReport) => void;
   readonly onEpoch?: (report: EpochReport) => void;
 }
@@ -73,6 +75,7 @@ export async function trainSegmentation(
   options: TrainSegmentationOptions,
 ): Promise<{ record: RunRecord; plan: Plan }> {
   const config = resolveSegmentationConfig(request);
+  const start = await readStart(config.from);
   const dataset = await openDataset(config.data);
   const splits = splitCases(dataset, config);
   const fingerprint = await fingerprintOf(
@@ -80,7 +83,7 @@ export async function trainSegmentation(
     { onProgress: options.onFingerprint, signal: options.signal },
   );
   const plan = makePlan(dataset, fingerprint, { patch: config.patch ?? undefined, batch: config.batch ?? undefined });
-  checkPatch(plan);
+  checkPatch(plan, config.outputStride);
   await mkdir(options.out, { recursive: true }).catch((error: unknown) => {
     throw writeError(options.out, error);
   });
@@ -107,7 +110,7 @@ export async function trainSegmentation(
       plan,
       options.force ?? false,
     );
-    await runSegmentation(engine, record, plan, options, false);
+    await runSegmentation(engine, record, plan, options, { start });
     return { record, plan };
   } finally {
     await engine.close();
@@ -120,10 +123,12 @@ export async function resumeSegmentation(
   options: Omit<TrainSegmentationOptions, "out" | "force">,
 ): Promise<{ record: RunRecord; plan: Plan }> {
   const { record, plan } = await readRun(folder);
+  // Stopped before its first checkpoint, it begins where it began.
+  const start = existsSync(lastCheckpoint(folder)) ? undefined : await readStart(record.config.from);
   // Another number of threads would give other last bits.
   const engine = await createEngine({ device: record.config.device, threads: record.threads });
   try {
-    await runSegmentation(engine, record, plan, { ...options, out: folder }, true);
+    await runSegmentation(engine, record, plan, { ...options, out: folder }, { resume: true, start });
     return { record, plan };
   } finally {
     await engine.close();
@@ -135,7 +140,7 @@ async function runSegmentation(
   record: RunRecord,
   plan: Plan,
   options: TrainSegmentationOptions,
-  resume: boolean,
+  { resume = false, start }: { readonly resume?: boolean; readonly start?: Start },
 ): Promise<void> {
   const { config, splits } = record;
   const { patch, batch, preprocessing } = plan;
@@ -170,10 +175,8 @@ async function runSegmentation(
         target: { shape: [batch, ...patch], dtype: "int32" },
       },
     );
-    // A run that was stopped before its first checkpoint begins where it began.
-    const goesOn = resume && existsSync(lastCheckpoint(options.out));
-    if (config.from !== null && !goesOn) await startFrom(model, config.from);
     options.onStart?.({ record, plan, threads: engine.threads });
+    if (start !== undefined) options.onWeights?.(startText(start, await startFrom(model, start)));
     const validation = await Promise.all(splits.validation.map((item) => prepareCase(item, preprocessing, true)));
     const trained = model;
     await runTraining({
@@ -295,25 +298,14 @@ function partOf(cases: readonly DataCase[], amount: number | null, seed: number)
   );
 }
 
-/** The encoder halves sizes three times. */
-function checkPatch({ patch, medianSize }: Plan): void {
-  const bad = patch.find((n) => n % 8 !== 0);
+/** The encoder halves sizes three times, or five. */
+export function checkPatch({ patch, medianSize }: Plan, stride = 8): void {
+  const bad = patch.find((n) => n % stride !== 0);
   if (bad !== undefined) {
     throw new ConfigError(
-      `patch ${patch.join(",")}: ${bad} is not a multiple of 8, and the encoder divides sizes by 8 (median size ${medianSize.join("×")})`,
+      `patch ${patch.join(",")}: ${bad} is not a multiple of ${stride}, and the encoder divides sizes by ${stride} (median size ${medianSize.join("×")})`,
     );
   }
-}
-
-/** Loads what fits by name, and refuses a file of which nothing fits. */
-export async function startFrom(model: Model, path: string): Promise<void> {
-  const given = await readWeights(path);
-  const fitting = new Map(
-    [...given].filter(([name, { shape }]) => model.parameters.get(name)?.shape.join() === shape.join()),
-  );
-  if (fitting.size === 0)
-    throw new WeightsError(`${path}: none of its ${given.size} tensors fits the network by name and shape`);
-  await model.load(fitting);
 }
 
 /** Who made the data, where its description says so. */

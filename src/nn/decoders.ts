@@ -31,7 +31,7 @@ export function upsamplingHead(
 }
 
 export interface SkipDecoderOptions {
-  /** Channels at 1/4, 1/2 and 1. */
+  /** Channels at 1/4, 1/2 and 1; of an encoder of output stride 32, 256 and 128 go before. */
   channels?: readonly [number, number, number];
   /** 3×3×3 convolutions after each join, at 1/4, 1/2 and 1. */
   convolutions?: readonly [number, number, number];
@@ -57,19 +57,24 @@ export function skipDecoder(
 ): Tensor {
   const full =
     inputChannels === 0 ? taps.full : mixed(taps.full, inputChannels, scope.child("input"), scope.child("bn"));
-  let y = taps.eighth;
-  for (const [i, tap] of [taps.quarter, taps.half, full].entries()) {
+  // At output stride 32 two more levels come first.
+  const deeper = [taps.sixteenth, taps.eighth].filter((tap) => tap !== undefined && taps.thirtySecond !== undefined);
+  const levels = [...(deeper as Tensor[]), taps.quarter, taps.half, full];
+  const widths = [...[256, 128].slice(0, deeper.length), ...channels];
+  const counts = [...[1, 1].slice(0, deeper.length), ...convolutions];
+  let y = taps.thirtySecond ?? taps.eighth;
+  for (const [i, tap] of levels.entries()) {
     const level = scope.child(`up${i + 1}`);
     y = relu(
       batchNorm(
-        conv(y, channels[i], level.child("reduce"), { bias: false, initialise: kaimingNormalFanOut }),
+        conv(y, widths[i], level.child("reduce"), { bias: false, initialise: kaimingNormalFanOut }),
         level.child("bn1"),
       ),
     );
     y = concat([resize(y, { size: tap.shape.slice(2) }), tap], 1);
-    for (let j = 0; j < convolutions[i]; j++) {
+    for (let j = 0; j < counts[i]; j++) {
       const number = j === 0 ? "" : j + 1;
-      y = mixed(y, channels[i], level.child(`mix${number}`), level.child(`bn${j + 2}`));
+      y = mixed(y, widths[i], level.child(`mix${number}`), level.child(`bn${j + 2}`));
     }
   }
   return conv(y, classes, scope.child("classify"));

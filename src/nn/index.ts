@@ -1,4 +1,13 @@
 /** @module medvox/nn: layers, networks, losses, optimisers. */
+export {
+  architectureName,
+  type EncoderArchitecture,
+  type EncoderOptions,
+  encoder,
+  encoderNames,
+  encoderShapes,
+  parseArchitecture,
+} from "./architectures.ts";
 export { convSeg, type SkipDecoderOptions, skipDecoder, upsamplingHead } from "./decoders.ts";
 export * from "./initialisers.ts";
 export {
@@ -26,5 +35,6 @@ export {
   type SgdOptions,
   sgd,
 } from "./optimisers.ts";
+export { preResnet3d } from "./preresnet3d.ts";
 export { type ResNet3dFeatures, type ResNet3dOptions, type ResNetDepth, resnet3d, type Shortcut } from "./resnet3d.ts";
 export { type ScheduleSpec, scheduleFactor, type Warmup } from "./schedules.ts";

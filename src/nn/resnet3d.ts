@@ -20,99 +20,169 @@ import {
 import { kaimingNormalFanOut } from "./initialisers.ts";
 import { batchNorm, type ConvLayerOptions, conv } from "./layers.ts";
 
-export type ResNetDepth = 10 | 18 | 34 | 50;
+export type ResNetDepth = 10 | 18 | 34 | 50 | 101 | 152 | 200;
 export type Shortcut = "A" | "B";
 
-interface Architecture {
+interface Blocks {
   readonly block: "basic" | "bottleneck";
   readonly blocks: readonly [number, number, number, number];
   /** As released. */
   readonly shortcut: Shortcut;
 }
 
-const ARCHITECTURES: Readonly<Record<ResNetDepth, Architecture>> = {
+const ARCHITECTURES: Readonly<Record<ResNetDepth, Blocks>> = {
   10: { block: "basic", blocks: [1, 1, 1, 1], shortcut: "B" },
   18: { block: "basic", blocks: [2, 2, 2, 2], shortcut: "A" },
   34: { block: "basic", blocks: [3, 4, 6, 3], shortcut: "A" },
   50: { block: "bottleneck", blocks: [3, 4, 6, 3], shortcut: "B" },
+  101: { block: "bottleneck", blocks: [3, 4, 23, 3], shortcut: "B" },
+  152: { block: "bottleneck", blocks: [3, 8, 36, 3], shortcut: "B" },
+  200: { block: "bottleneck", blocks: [3, 24, 36, 3], shortcut: "B" },
 };
 
-/** The four stages: channels, stride of the first block, dilation of all. */
-const STAGES = [
-  { planes: 64, stride: 1, dilation: 1 },
-  { planes: 128, stride: 2, dilation: 1 },
-  { planes: 256, stride: 1, dilation: 2 },
-  { planes: 512, stride: 1, dilation: 4 },
-] as const;
+interface Stage {
+  readonly planes: number;
+  /** Of the first block. */
+  readonly stride: number;
+  /** Of all blocks. */
+  readonly dilation: number;
+}
+
+/** The four stages, by the stride of what comes out: as released, or the usual ResNet's. */
+export const STAGES: Readonly<Record<8 | 32, readonly Stage[]>> = {
+  8: [
+    { planes: 64, stride: 1, dilation: 1 },
+    { planes: 128, stride: 2, dilation: 1 },
+    { planes: 256, stride: 1, dilation: 2 },
+    { planes: 512, stride: 1, dilation: 4 },
+  ],
+  32: [
+    { planes: 64, stride: 1, dilation: 1 },
+    { planes: 128, stride: 2, dilation: 1 },
+    { planes: 256, stride: 2, dilation: 1 },
+    { planes: 512, stride: 2, dilation: 1 },
+  ],
+};
 
 export interface ResNet3dOptions {
   depth: ResNetDepth;
-  /** As released by default: A for 18 and 34, B for 10 and 50. */
+  /** As released by default: A for 18 and 34, B for the others. */
   shortcut?: Shortcut;
+  /**
+   * 8 as released, with stages 3 and 4 dilated; 32 halves sizes in each stage instead and does not dilate. The parameters are the
+   * same, so weights for the one load into the other.
+   */
+  outputStride?: 8 | 32;
   /** Build only so many of the four stages, for small patches or few cases; what would follow is then the last that is there. */
   stages?: 1 | 2 | 3 | 4;
+  /** Batch norms use their running statistics in training, too, and change neither them nor scale and shift. */
+  frozenNorms?: boolean;
   scope?: Scope;
 }
 
 export interface ResNet3dFeatures {
-  /** After layer4 (the last stage built): [N, 512 or 2048, D/8, H/8, W/8]. */
+  /** After layer4 (the last stage built): [N, 512 or 2048, D/8, H/8, W/8], at output stride 32 D/32, H/32, W/32. */
   readonly out: Tensor;
-  /** What decoders and detectors tap: the input at 1, the stem at 1/2, layer1 at 1/4, layer4 at 1/8. */
-  readonly taps: { readonly full: Tensor; readonly half: Tensor; readonly quarter: Tensor; readonly eighth: Tensor };
+  /**
+   * What decoders and detectors tap: the input at 1, the stem at 1/2, layer1 at 1/4, layer4 at 1/8. At output stride 32 layer2 is
+   * the one at 1/8, and layer3 and layer4, as far as they are built, follow at 1/16 and 1/32.
+   */
+  readonly taps: {
+    readonly full: Tensor;
+    readonly half: Tensor;
+    readonly quarter: Tensor;
+    readonly eighth: Tensor;
+    readonly sixteenth?: Tensor;
+    readonly thirtySecond?: Tensor;
+  };
   /** By the original's module names: maxpool, layer1, … layer4. */
   readonly stages: Readonly<Record<"maxpool" | "layer1" | "layer2" | "layer3" | "layer4", Tensor>>;
 }
 
 /**
- * The encoder: x [N, C, D, H, W] → features at 1/8.
+ * The encoder: x [N, C, D, H, W] → features at 1/8, or at 1/32.
  * @throws ConfigError for a depth MedicalNet does not have
  */
 export function resnet3d(
   x: Tensor,
-  { depth, shortcut, stages = 4, scope = rootScope() }: ResNet3dOptions,
+  { depth, shortcut, outputStride = 8, stages = 4, frozenNorms: frozen = false, scope = rootScope() }: ResNet3dOptions,
 ): ResNet3dFeatures {
   const architecture = ARCHITECTURES[depth];
   if (architecture === undefined) {
     throw new ConfigError(`resnet3d: depth ${depth}; it must be one of ${Object.keys(ARCHITECTURES).join(", ")}`);
   }
   const kind = shortcut ?? architecture.shortcut;
+  const { block, blocks } = architecture;
+  return stagesOver(x, { blocks, outputStride, stages, frozen, scope }, (y, { planes, dilation }, stride, at) =>
+    residual(y, { block, planes, stride, dilation, kind, frozen }, at),
+  );
+}
+
+/** The stem and up to four stages of blocks. @param block one residual block: input, stage, its stride, its scope */
+export function stagesOver(
+  x: Tensor,
+  options: {
+    readonly blocks: readonly number[];
+    readonly outputStride: 8 | 32;
+    readonly stages: number;
+    readonly frozen: boolean;
+    readonly scope: Scope;
+  },
+  block: (y: Tensor, stage: Stage, stride: number, scope: Scope) => Tensor,
+): ResNet3dFeatures {
+  const { blocks, outputStride, stages, frozen, scope } = options;
   const stem = relu(
-    batchNorm(plainConv(x, 64, scope.child("conv1"), { kernel: 7, stride: 2, padding: 3 }), scope.child("bn1")),
+    batchNorm(plainConv(x, 64, scope.child("conv1"), { kernel: 7, stride: 2, padding: 3 }), scope.child("bn1"), {
+      frozen,
+    }),
   );
   const pooled = maxPool(stem, { kernel: 3, stride: 2, padding: 1 });
   const layers: Tensor[] = [];
   let y = pooled;
-  for (const [i, stage] of STAGES.slice(0, stages).entries()) {
-    for (let block = 0; block < architecture.blocks[i]; block++) {
-      const at = scope.child(`layer${i + 1}`).child(block);
-      const stride = block === 0 ? stage.stride : 1;
-      y = residual(y, architecture.block, stage.planes, stride, stage.dilation, kind, at);
+  for (const [i, stage] of STAGES[outputStride].slice(0, stages).entries()) {
+    for (let k = 0; k < blocks[i]; k++) {
+      y = block(y, stage, k === 0 ? stage.stride : 1, scope.child(`layer${i + 1}`).child(k));
     }
     layers.push(y);
   }
-  const [layer1, layer2, layer3, layer4] = STAGES.map((_, i) => layers[Math.min(i, stages - 1)]);
+  const [layer1, layer2, layer3, layer4] = blocks.map((_, i) => layers[Math.min(i, stages - 1)]);
+  const deeper = {
+    ...(stages > 2 && { sixteenth: layer3 }),
+    ...(stages > 3 && { thirtySecond: layer4 }),
+  };
   return {
     out: layer4,
-    taps: { full: x, half: stem, quarter: layer1, eighth: layer4 },
+    taps: {
+      full: x,
+      half: stem,
+      quarter: layer1,
+      ...(outputStride === 8 ? { eighth: layer4 } : { eighth: layer2, ...deeper }),
+    },
     stages: { maxpool: pooled, layer1, layer2, layer3, layer4 },
   };
 }
 
-function plainConv(x: Tensor, channels: number, scope: Scope, options: ConvLayerOptions): Tensor {
+/** As MedicalNet has them all: without bias, weights by fan-out. */
+export function plainConv(x: Tensor, channels: number, scope: Scope, options: ConvLayerOptions): Tensor {
   return conv(x, channels, scope, { bias: false, initialise: kaimingNormalFanOut, ...options });
+}
+
+/** What a block is built by. */
+export interface BlockOptions {
+  readonly planes: number;
+  readonly stride: number;
+  readonly dilation: number;
+  readonly kind: Shortcut;
+  readonly frozen: boolean;
 }
 
 function residual(
   x: Tensor,
-  block: Architecture["block"],
-  planes: number,
-  stride: number,
-  dilation: number,
-  kind: Shortcut,
+  { block, planes, stride, dilation, kind, frozen }: BlockOptions & Pick<Blocks, "block">,
   scope: Scope,
 ): Tensor {
   const normed = (input: Tensor, channels: number, i: number, options: ConvLayerOptions): Tensor =>
-    batchNorm(plainConv(input, channels, scope.child(`conv${i}`), options), scope.child(`bn${i}`));
+    batchNorm(plainConv(input, channels, scope.child(`conv${i}`), options), scope.child(`bn${i}`), { frozen });
   const wide: ConvLayerOptions = { kernel: 3, padding: dilation, dilation };
   let y: Tensor;
   let channels = planes;
@@ -126,12 +196,20 @@ function residual(
     y = normed(y, channels, 3, {});
   }
   const direct =
-    stride === 1 && x.shape[1] === channels ? x : shortcutOf(x, channels, stride, kind, scope.child("downsample"));
+    stride === 1 && x.shape[1] === channels
+      ? x
+      : shortcutOf(x, channels, { stride, kind, frozen }, scope.child("downsample"));
   return relu(add(y, direct));
 }
 
-function shortcutOf(x: Tensor, channels: number, stride: number, kind: Shortcut, scope: Scope): Tensor {
-  if (kind === "B") return batchNorm(plainConv(x, channels, scope.child(0), { stride }), scope.child(1));
+/** What is added where the block changes size or channels. */
+export function shortcutOf(
+  x: Tensor,
+  channels: number,
+  { stride, kind, frozen }: Pick<BlockOptions, "stride" | "kind" | "frozen">,
+  scope: Scope,
+): Tensor {
+  if (kind === "B") return batchNorm(plainConv(x, channels, scope.child(0), { stride }), scope.child(1), { frozen });
   const spatial = x.shape.map((_, axis) => axis).slice(2);
   const thinned = slice(x, { axes: spatial, step: spatial.map(() => stride), start: spatial.map(() => 0) });
   const missing = channels - x.shape[1];

@@ -1,4 +1,13 @@
 /** Reports: one self-contained HTML file for a run, and its parts as pictures. */
+
+export {
+  type ChartsReportInput,
+  chartsSvg,
+  type ReportChart,
+  type ReportTable,
+  renderChartsReport,
+  writeChartsReport,
+} from "./charts-page.ts";
 export type { ClassifiedVolumes } from "./classification-figure.ts";
 export {
   type ClassificationReportInput,
@@ -9,14 +18,6 @@ export {
 } from "./classification-page.ts";
 export { type CurveOptions, curvesSvg } from "./curves.ts";
 export { type ReportFrame, reportDocument } from "./document.ts";
-export {
-  type ExperimentChart,
-  type ExperimentReportInput,
-  type ExperimentTable,
-  experimentSvg,
-  renderExperimentReport,
-  writeExperimentReport,
-} from "./experiment-page.ts";
 export type { ForestGroup, ForestRow } from "./forest.ts";
 export type {
   CaseLoader,

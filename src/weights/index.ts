@@ -1,4 +1,14 @@
-/** Weights of networks as files: safetensors. Free of Node APIs; `medvox/files` reads and writes them on disk. */
+/** Weights of networks as files: safetensors, PyTorch checkpoints; and which of them fit a network. Free of Node APIs; `medvox/files` reads and writes them on disk. */
+
+export {
+  type ArchitectureHint,
+  describeMatch,
+  hintOf,
+  hintText,
+  type MatchedWeights,
+  type MatchOptions,
+  matchWeights,
+} from "./match.ts";
 export type {
   Safetensors,
   SafetensorsHeader,
@@ -16,3 +26,4 @@ export {
   headerLength,
   MAX_HEADER_BYTES,
 } from "./safetensors.ts";
+export { decodeTorch, looksLikeTorch } from "./torch.ts";

@@ -1,7 +1,7 @@
 /** `medvox evaluate RUN`: predicts the held-out cases, scores them, writes the report. */
 import { openClassification, openDataset } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
-import { evaluateClassificationRun, evaluateRun, type Run, readAnyRun } from "../../med3d/index.ts";
+import { branchRun, evaluateClassificationRun, evaluateRun, type Run, readAnyRun } from "../../med3d/index.ts";
 import { classificationText } from "../classification.ts";
 import { ratings } from "../classification-options.ts";
 import { type CommandContext, defineCommand, type Outcome } from "../command.ts";
@@ -10,6 +10,7 @@ import { decimal, wholeNumber } from "../values.ts";
 
 interface Options {
   data?: string;
+  set?: string;
   split?: "heldOut" | "validation" | "train";
   use?: "last" | "best";
   mirror?: boolean;
@@ -25,6 +26,7 @@ export const command = defineCommand<Options, [string]>({
       .argument("<run>", "the run's folder")
       .option("--data <path>", "score on all labelled cases of this data set instead of the run's own held-out ones")
       .option("--split <which>", "heldOut, validation or train (default heldOut)")
+      .option("--set <name>", "of a pre-training: whose branch")
       .option("--use <which>", "weights: last or best (default: as the run says)")
       .option("--mirror", "average with the prediction of the mirrored image (of a classifier: of all eight)")
       .option(
@@ -46,12 +48,14 @@ export const command = defineCommand<Options, [string]>({
     const opened = await readAnyRun(run);
     if (opened.task === "classification") return evaluateClassifier(context, asked, run, opened);
     const { signal, progress, style } = context;
-    const { data, positive, negative, ...options } = asked;
+    const { data, positive, negative, set, ...options } = asked;
+    if (set !== undefined && opened.task !== "pretraining")
+      throw new ConfigError(`--set ${set}: ${run} is a ${opened.task} run; only a pre-training has sets`);
     if (positive !== undefined || negative !== undefined)
       throw new ConfigError(`--positive and --negative: ${run} is a ${opened.task} run; they are for classifiers`);
     const dataset = data === undefined ? undefined : await openDataset(data);
     const cases = dataset && [...dataset.cases, ...dataset.test].filter(({ label }) => label !== undefined);
-    const evaluation = await evaluateRun(run, {
+    const evaluation = await evaluateRun(opened.task === "pretraining" ? await branchRun(run, set) : run, {
       ...options,
       cases,
       signal,

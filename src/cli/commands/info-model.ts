@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { ConfigError } from "../../errors.ts";
 import { readOnnx } from "../../graph/index.ts";
-import { isTrained, membersOf, type Run, readAnyRun, readRun } from "../../med3d/index.ts";
+import { encoderName, isTrained, membersOf, type Run, readAnyRun, readRun, type SetEpoch } from "../../med3d/index.ts";
 import { logFile, readLog } from "../../train/index.ts";
 import type { Outcome } from "../command.ts";
 
@@ -35,18 +35,41 @@ export async function describeModel(path: string): Promise<Outcome> {
 export async function describeRun(path: string): Promise<Outcome> {
   const run = await readAnyRun(path);
   if (run.task === "classification") return describeClassification(path, run);
+  if (run.task === "pretraining") return describePretraining(path, run);
   const { record, plan } = await readRun(path);
   const log = (await readLog(logFile(path))).filter(({ event }) => event === "epoch");
   const last = log.at(-1) as { epoch: number; trainLoss: number; validation?: { score: number } } | undefined;
   const { config, splits } = record;
   const lines = [
     `run       ${record.task} of ${plan.dataset}, begun ${record.begun.slice(0, 16).replace("T", " ")} with medvox ${record.versions.medvox}`,
-    `network   resnet${config.depth}, ${config.decoder} decoder, classes ${plan.labels.map(({ name }) => name).join(", ")}`,
+    `network   ${encoderName(config)}, ${config.decoder} decoder, classes ${plan.labels.map(({ name }) => name).join(", ")}`,
     `plan      spacing ${plan.preprocessing.spacingMm?.join("×") ?? "as scanned"} mm, patch ${plan.patch.join("×")}, batch ${plan.batch}, intensities ${plan.preprocessing.intensity.kind}`,
     `cases     ${splits.train.length} train, ${splits.validation.length} validation, ${splits.heldOut.length} held out`,
     last === undefined
       ? "progress  no epoch finished"
       : `progress  epoch ${last.epoch}/${config.epochs}, loss ${last.trainLoss.toFixed(3)}${last.validation ? `, dice ${last.validation.score.toFixed(3)}` : ""}`,
+  ];
+  return { document: { kind: "run", path, record, plan, epochs: log.length }, text: lines.join("\n") };
+}
+
+async function describePretraining(path: string, { record, plan }: Run<"pretraining">): Promise<Outcome> {
+  const { config, splits } = record;
+  const log = (await readLog(logFile(path))).filter(({ event }) => event === "epoch");
+  const last = log.at(-1) as { epoch: number; trainLoss: number; branches?: Record<string, SetEpoch> } | undefined;
+  const width = Math.max(...config.sets.map(({ name }) => name.length));
+  const lines = [
+    `run       pretraining on ${config.sets.length} sets, begun ${record.begun.slice(0, 16).replace("T", " ")} with medvox ${record.versions.medvox}`,
+    `network   ${encoderName(config)}, ${config.decoder} decoders`,
+    `cases     ${splits.train.length} train, ${splits.heldOut.length} held out`,
+    last === undefined
+      ? "progress  no epoch finished"
+      : `progress  epoch ${last.epoch}/${config.epochs}, loss ${last.trainLoss.toFixed(3)}`,
+    ...config.sets.map(({ name }) => {
+      const { labels, patch, batch, preprocessing } = plan.sets[name];
+      const classes = labels.filter(({ index }) => index !== 0).map((label) => label.name);
+      const dice = last?.branches?.[name]?.meanDice;
+      return `  ${name.padEnd(width)}  ${classes.join(", ")}; spacing ${preprocessing.spacingMm?.join("×") ?? "as scanned"} mm, patch ${patch.join("×")}, batch ${batch}${dice == null ? "" : `, dice ${dice.toFixed(3)}`}`;
+    }),
   ];
   return { document: { kind: "run", path, record, plan, epochs: log.length }, text: lines.join("\n") };
 }
@@ -61,7 +84,7 @@ async function describeClassification(path: string, { record, plan }: Run<"class
   const rule = plan.ratings && `, ratings ${plan.ratings.scale.join(", ")}`;
   const lines = [
     `run       classification of ${plan.dataset}, begun ${record.begun.slice(0, 16).replace("T", " ")} with medvox ${record.versions.medvox}`,
-    `network   resnet${config.depth} on ${config.mask ? "image and mask" : "image"}, classes ${plan.classes.join(", ")}${rule ?? ""}`,
+    `network   ${encoderName(config)} on ${config.mask ? "image and mask" : "image"}, classes ${plan.classes.join(", ")}${rule ?? ""}`,
     `plan      spacing ${plan.preprocessing.spacingMm?.join("×") ?? "as scanned"} mm, patch ${plan.patch.join("×")}, batch ${plan.batch}, intensities ${plan.preprocessing.intensity.kind}`,
     config.folds === null
       ? `cases     ${splits.train.length} train, ${splits.validation.length} validation, ${splits.heldOut.length} held out`

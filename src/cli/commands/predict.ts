@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { ConfigError } from "../../errors.ts";
 import { writeError, writeFileAtomic, writeVolume } from "../../files/index.ts";
-import { modelTask, openSegmenter, predictionPath } from "../../med3d/index.ts";
+import { branchRun, modelTask, openSegmenter, predictionPath } from "../../med3d/index.ts";
 import { defineCommand } from "../command.ts";
 import { predictClasses } from "../predict-classes.ts";
 import { casesOf } from "../predicted-cases.ts";
@@ -13,6 +13,7 @@ import { decimal, wholeNumber } from "../values.ts";
 interface Options {
   in: string;
   out: string;
+  set?: string;
   use?: "last" | "best";
   mirror?: boolean;
   overlap?: number;
@@ -27,6 +28,7 @@ export const command = defineCommand<Options, [string]>({
       .argument("<run>", "a run's folder, or a model.onnx that medvox wrote")
       .requiredOption("--in <path>", "an image, a folder of images, or a data set")
       .requiredOption("--out <folder>", "where CASE.nii.gz are written; of a classifier, predictions.csv")
+      .option("--set <name>", "of a pre-training: whose branch")
       .option("--use <which>", "weights: last or best (default: as the run says)")
       .option(
         "--mirror",
@@ -47,8 +49,10 @@ export const command = defineCommand<Options, [string]>({
   details:
     "Memory is bounded by the slab that overlapping windows share, not by the volume: classes × patch depth × height × width × 4 bytes.",
   writes: true,
-  async run(context, options, run) {
-    if ((await modelTask(run)) === "classification") return predictClasses(context, options, run);
+  async run(context, options, asked) {
+    const task = await modelTask(asked);
+    if (task === "classification") return predictClasses(context, options, asked);
+    const run = task === "pretraining" ? await branchRun(asked, options.set) : asked;
     const { signal, progress, force } = context;
     const cases = await casesOf(options.in);
     const outputs = cases.map((item) => predictionPath(options.out, item));

@@ -4,6 +4,7 @@ import { openDataset } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
 import { readVolumeHeader } from "../../files/index.ts";
 import { type SegmentationRequest, trainSegmentation } from "../../med3d/index.ts";
+import { type EncoderArchitecture, encoderNames, parseArchitecture } from "../../nn/index.ts";
 import { defineCommand } from "../command.ts";
 import { refuseToOverwrite } from "../outputs.ts";
 import { trainingEvents, trainingOutcome } from "../training.ts";
@@ -39,7 +40,7 @@ export const command = defineCommand<Options>({
       .option("--data <path>", "data set: a folder with dataset.json, imagesTr/labelsTr, or a CSV/JSON list")
       .option("--out <folder>", "the run's folder (default runs/NAME_OF_THE_DATA)")
       .option("--config <file>", "JSON file with any of the keys that run.json shows under config; options go over it")
-      .option("--arch <name>", "resnet10, resnet18, resnet34 or resnet50 (default resnet10)")
+      .option("--arch <name>", `${encoderNames.join(", ")} (default resnet10)`)
       .option("--decoder <kind>", "skip, upsampling or convSeg (default skip)")
       .option("--loss <name>", "diceCrossEntropy, crossEntropy, dice or focal (default diceCrossEntropy)")
       .option("--optimizer <name>", "adamW, adam or sgd (default adamW)")
@@ -100,7 +101,7 @@ async function requestOf(options: Options): Promise<SegmentationRequest> {
   if (data === undefined) throw new ConfigError("--data: is missing; name a data set, e.g. --data Task04_Hippocampus");
   const given = {
     data,
-    depth: options.arch === undefined ? undefined : depthOf(options.arch),
+    ...(options.arch === undefined ? {} : archOf(options.arch)),
     decoder: options.decoder,
     loss: options.loss,
     optimizer: options.optimizer,
@@ -138,12 +139,13 @@ export async function readConfig(path: string): Promise<Record<string, unknown>>
   return config as Record<string, unknown>;
 }
 
-export function depthOf(arch: string): 10 | 18 | 34 | 50 {
-  const depth = Number(/^resnet(\d+)$/i.exec(arch)?.[1]);
-  if (depth !== 10 && depth !== 18 && depth !== 34 && depth !== 50) {
-    throw new ConfigError(`--arch ${arch}: must be resnet10, resnet18, resnet34 or resnet50`);
+/** The keys that an architecture's name stands for. */
+export function archOf(arch: string): EncoderArchitecture {
+  try {
+    return parseArchitecture(arch);
+  } catch (error) {
+    throw new ConfigError(`--arch ${(error as Error).message}`);
   }
-  return depth;
 }
 
 async function patchOf(text: string, data: string): Promise<[number, number, number]> {

@@ -1,8 +1,9 @@
 /** `medvox train --resume RUN`: goes on with a training that was stopped. */
 import { ConfigError } from "../../errors.ts";
-import { readAnyRun, resumeClassification, resumeSegmentation } from "../../med3d/index.ts";
+import { readAnyRun, resumeClassification, resumePretraining, resumeSegmentation } from "../../med3d/index.ts";
 import { classificationEvents, classificationOutcome } from "../classification.ts";
 import { defineCommand } from "../command.ts";
+import { pretrainingEvents, pretrainingOutcome } from "../pretraining.ts";
 import { trainingEvents, trainingOutcome } from "../training.ts";
 import { stoppedAt } from "./train-segmentation.ts";
 
@@ -20,6 +21,12 @@ export const command = defineCommand<{ resume?: string }>({
       const run = await resumeClassification(resume, { signal, ...events }).catch(stoppedAt(resume));
       close();
       return classificationOutcome(resume, run, style);
+    }
+    if (task === "pretraining") {
+      const { events, close } = pretrainingEvents(progress);
+      const run = await resumePretraining(resume, { signal, ...events }).catch(stoppedAt(resume));
+      close();
+      return pretrainingOutcome(resume, run, style);
     }
     const { events, close } = trainingEvents(progress);
     const { record } = await resumeSegmentation(resume, { signal, ...events }).catch(stoppedAt(resume));

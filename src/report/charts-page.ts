@@ -1,4 +1,4 @@
-/** `report.html` of an experiment: its question, its answer as charts and as a table, what was asked, which machine did it. */
+/** `report.html` of what is told by charts and one table: an experiment, a pre-training. */
 import { writeFileAtomic } from "../files/index.ts";
 import { chartHeight, chartWidth, lineChart, type Series } from "./chart.ts";
 import { type ReportFrame, reportDocument, section } from "./document.ts";
@@ -8,35 +8,35 @@ import { fixed } from "./numbers.ts";
 import { type Panel, panelFigure, panelsSvg } from "./panels.ts";
 
 /** Scores over something that was varied, or over the course of a training. */
-export interface ExperimentCurve {
+export interface CurveChart {
   readonly kind: "curve";
   readonly title: string;
   readonly xName: string;
   readonly series: readonly Series[];
 }
 
-export interface ExperimentForest {
+export interface ForestPlot {
   readonly kind: "forest";
   readonly title: string;
   readonly xName: string;
   readonly groups: readonly ForestGroup[];
 }
 
-export type ExperimentChart = ExperimentCurve | ExperimentForest;
+export type ReportChart = CurveChart | ForestPlot;
 
-export interface ExperimentTable {
+export interface ReportTable {
   readonly columns: readonly string[];
   readonly rows: readonly (readonly string[])[];
 }
 
-export interface ExperimentReportInput extends ReportFrame {
-  readonly charts: readonly ExperimentChart[];
-  readonly table: ExperimentTable;
+export interface ChartsReportInput extends ReportFrame {
+  readonly charts: readonly ReportChart[];
+  readonly table: ReportTable;
   /** How it was measured, in sentences. */
   readonly notes: readonly string[];
 }
 
-export function renderExperimentReport(input: ExperimentReportInput): string {
+export function renderChartsReport(input: ChartsReportInput): string {
   const { charts, table, notes } = input;
   const [head, ...rest] = table.columns;
   const body = table.rows.map(
@@ -57,20 +57,20 @@ export function renderExperimentReport(input: ExperimentReportInput): string {
 }
 
 /** Writes `report.html`. @throws ConfigError where the file exists and `force` is not set */
-export async function writeExperimentReport(
+export async function writeChartsReport(
   path: string,
-  input: ExperimentReportInput,
+  input: ChartsReportInput,
   options: { readonly force?: boolean } = {},
 ): Promise<void> {
-  await writeFileAtomic(path, renderExperimentReport(input), options);
+  await writeFileAtomic(path, renderChartsReport(input), options);
 }
 
 /** The charts as one picture that stands alone. */
-export function experimentSvg(charts: readonly ExperimentChart[], label: string): string {
+export function chartsSvg(charts: readonly ReportChart[], label: string): string {
   return panelsSvg(charts.map(panelOf), label);
 }
 
-function panelOf(chart: ExperimentChart): Panel {
+function panelOf(chart: ReportChart): Panel {
   const { title, xName } = chart;
   if (chart.kind === "forest") {
     const said = chart.groups.flatMap(({ name, rows }) =>

@@ -1,0 +1,64 @@
+/** `medvox import FILE`: an encoder's weights from PyTorch's files. */
+import { InvalidArgumentError } from "commander";
+import { importWeights } from "../../med3d/index.ts";
+import { architectureName, encoderNames } from "../../nn/index.ts";
+import { describeMatch } from "../../weights/index.ts";
+import { defineCommand } from "../command.ts";
+import { refuseToOverwrite } from "../outputs.ts";
+import { archOf } from "./train-segmentation.ts";
+
+interface Options {
+  arch: string;
+  shortcut?: "A" | "B";
+  out?: string;
+}
+
+export const command = defineCommand<Options, [string]>({
+  configure: (command) =>
+    command
+      .argument(
+        "<file>",
+        "a PyTorch checkpoint (.pth, .pt, .tar; zip or legacy format, gzipped or not) or .safetensors",
+      )
+      .requiredOption("--arch <name>", encoderNames.join(", "))
+      .option("--shortcut <type>", "A or B: refuse the other (default: whichever the file has)", shortcutOf)
+      .option("--out <file>", "the .safetensors file to write; without it the weights are only checked"),
+  examples: [
+    "medvox import resnet_18.pth --arch resnet18 --out resnet18.safetensors",
+    "medvox import resnet_50_23dataset.pth --arch resnet50",
+    "medvox transfer segmentation --data Task09_Spleen --from resnet18.safetensors",
+  ],
+  details:
+    "Nothing in a checkpoint is run: what is no tensor, number, text, list or dictionary is refused by name. MedicalNet's released\nweights have shortcut A for depths 18 and 34, B for the others.",
+  writes: true,
+  async run({ force }, { arch, shortcut, out }, file) {
+    const { depth, preActivation } = archOf(arch);
+    if (out !== undefined) refuseToOverwrite(out, force);
+    const found = await importWeights(file, { depth, preActivation, shortcut, out, force });
+    const { match, channels } = found;
+    const released = found.shortcut === (depth === 18 || depth === 34 ? "A" : "B");
+    const { matched, reshaped, missing, unexpected } = match;
+    const lines = [`${describeMatch(match)}   (shortcut ${found.shortcut}${released ? ", as released" : ""})`];
+    if (out !== undefined) lines.push(`weights  ${out}`);
+    return {
+      document: {
+        file,
+        arch: architectureName({ depth, preActivation }),
+        shortcut: found.shortcut,
+        inputChannels: channels,
+        matched: matched.length,
+        reshaped,
+        missing,
+        unexpected,
+        ...(out !== undefined && { out }),
+      },
+      text: lines.join("\n"),
+    };
+  },
+});
+
+function shortcutOf(text: string): "A" | "B" {
+  const upper = text.toUpperCase();
+  if (upper !== "A" && upper !== "B") throw new InvalidArgumentError("must be A or B");
+  return upper;
+}

@@ -1,0 +1,107 @@
+/** `medvox pretrain`: one encoder under many sets' decoders (Med3D). */
+import { ConfigError } from "../../errors.ts";
+import { type PretrainingRequest, pretrain } from "../../med3d/index.ts";
+import { encoderNames } from "../../nn/index.ts";
+import { defineCommand } from "../command.ts";
+import { refuseToOverwrite } from "../outputs.ts";
+import { pretrainingEvents, pretrainingOutcome } from "../pretraining.ts";
+import { decimal, sizes, wholeNumber } from "../values.ts";
+import { archOf, nameOf, readConfig, stoppedAt } from "./train-segmentation.ts";
+
+interface Options {
+  data?: string[];
+  out?: string;
+  config?: string;
+  arch?: string;
+  decoder?: PretrainingRequest["decoder"];
+  loss?: PretrainingRequest["loss"];
+  optimizer?: PretrainingRequest["optimizer"];
+  epochs?: number;
+  updatesPerSet?: number;
+  batch?: number;
+  patch?: number[];
+  lr?: number;
+  balance?: string;
+  heldOut?: number;
+  seed?: number;
+  device?: PretrainingRequest["device"];
+  threads?: number;
+  workers?: number;
+  from?: string;
+}
+
+export const command = defineCommand<Options>({
+  configure: (command) =>
+    command
+      .option("--data <sets...>", "data sets: folders, lists, or JSON files that pick a part of one")
+      .option("--out <folder>", "the run's folder (default runs/pretrain)")
+      .option("--config <file>", "JSON file with any of the keys that run.json shows under config; options go over it")
+      .option("--arch <name>", `${encoderNames.join(", ")} (default resnet10)`)
+      .option("--decoder <kind>", "of every branch: upsampling (the paper's), convSeg or skip (default upsampling)")
+      .option("--loss <name>", "diceCrossEntropy, crossEntropy, dice or focal (default diceCrossEntropy)")
+      .option("--optimizer <name>", "adamW, adam or sgd (default adamW)")
+      .option("--epochs <n>", "passes over the largest set (default 30)", wholeNumber({ min: 1 }))
+      .option("--updates-per-set <n>", "steps of each set an epoch (default: a pass)", wholeNumber({ min: 1 }))
+      .option("--batch <n>", "patches a step (default: from each set's plan)", wholeNumber({ min: 1 }))
+      .option("--patch <d,h,w>", "patch size (default: the median of what the sets would choose)", sizes(3))
+      .option("--lr <rate>", "learning rate (default 1e-3)", decimal({ min: 0 }))
+      .option("--balance <preset>", "augmentation that fills small sets up to the largest; none leaves them small")
+      .option("--held-out <n>", "cases of each set kept, a number or a share (default 0.1)", decimal({ min: 0 }))
+      .option(
+        "--seed <n>",
+        "decides splits, first weights, turns and augmentation (default 0)",
+        wholeNumber({ min: 0 }),
+      )
+      .option("--device <name>", "cpu, webgpu or cuda (default cpu)")
+      .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
+      .option("--workers <n>", "threads that prepare data, for each set (default 1)", wholeNumber({ min: 1 }))
+      .option("--from <weights>", "weights or a run to start from"),
+  details:
+    "Every set has a decoder of its own; a step is one set's, and changes the encoder and that decoder. Stopped, it goes on with\nmedvox train --resume RUN. The run serves as --from of medvox transfer; a branch is scored with medvox evaluate RUN --set NAME.",
+  examples: [
+    "medvox pretrain --data Task03_Liver Task04_Hippocampus Task09_Spleen --arch resnet18 --out runs/pretrain",
+    "medvox pretrain --config 3dseg-8.json --out runs/3dseg-8",
+    "medvox train --resume runs/pretrain",
+  ],
+  writes: true,
+  async run({ signal, progress, style, force }, options) {
+    const request = await requestOf(options);
+    const out = options.out ?? "runs/pretrain";
+    refuseToOverwrite(out, force);
+    const { events, close } = pretrainingEvents(progress);
+    const command = `medvox pretrain ${process.argv.slice(3).join(" ")}`;
+    const run = await pretrain(request, { out, force, signal, command, ...events }).catch(stoppedAt(out));
+    close();
+    return pretrainingOutcome(out, run, style);
+  },
+});
+
+async function requestOf(options: Options): Promise<PretrainingRequest> {
+  const file = options.config === undefined ? {} : await readConfig(options.config);
+  const sets = options.data?.map((data) => ({ name: nameOf(data).replace(/[^\w-]+/g, "-"), data })) ?? file.sets;
+  if (sets === undefined)
+    throw new ConfigError(
+      "--data: is missing; name data sets, e.g. --data Task03_Liver Task09_Spleen, or sets in --config",
+    );
+  const given = {
+    sets,
+    ...(options.arch === undefined ? {} : archOf(options.arch)),
+    decoder: options.decoder,
+    loss: options.loss,
+    optimizer: options.optimizer,
+    epochs: options.epochs,
+    updatesPerSet: options.updatesPerSet,
+    batch: options.batch,
+    patch: options.patch,
+    learningRate: options.lr,
+    balance: options.balance,
+    heldOut: options.heldOut,
+    seed: options.seed,
+    device: options.device,
+    threads: options.threads,
+    workers: options.workers,
+    from: options.from,
+  };
+  const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  return { ...file, ...set } as PretrainingRequest;
+}

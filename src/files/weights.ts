@@ -1,0 +1,52 @@
+/** Weights files of every kind that is known, told apart by what is in them, not by their names. */
+import { open, readFile } from "node:fs/promises";
+import { gunzipSync } from "node:zlib";
+import { WeightsError } from "../errors.ts";
+import { decodeSafetensors, decodeTorch, looksLikeTorch, type WeightTensor } from "../weights/index.ts";
+import { readSafetensors } from "./safetensors.ts";
+
+/** What a gzipped checkpoint may unpack to; a ResNet-200 with its optimiser has 1.5 GB. */
+const MOST_BYTES = 2 ** 31 - 1;
+
+/**
+ * Tensors by name, of a `.safetensors` file or a PyTorch checkpoint (zip or legacy format, gzipped or not).
+ * @throws WeightsError naming the file and what is wrong with it
+ */
+export async function readWeightsFile(path: string): Promise<ReadonlyMap<string, WeightTensor>> {
+  const head = await readHead(path);
+  const isGzip = head[0] === 0x1f && head[1] === 0x8b;
+  if (!isGzip && !looksLikeTorch(head)) return (await readSafetensors(path)).tensors;
+  const stored = await readFile(path).catch((error: Error) => {
+    throw new WeightsError(`${path}: ${error.message}`, { cause: error });
+  });
+  const raw = isGzip ? gunzipped(stored, path) : stored;
+  // Not a Buffer, whose slices share its memory.
+  const bytes = new Uint8Array(raw.buffer, raw.byteOffset, raw.byteLength);
+  return looksLikeTorch(bytes) ? decodeTorch(bytes, path) : decodeSafetensors(bytes, path).tensors;
+}
+
+async function readHead(path: string): Promise<Uint8Array> {
+  try {
+    const file = await open(path);
+    try {
+      if ((await file.stat()).isDirectory()) throw new WeightsError(`${path}: is a folder, not a weights file`);
+      const { buffer, bytesRead } = await file.read(new Uint8Array(4), 0, 4, 0);
+      return buffer.subarray(0, bytesRead);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (error instanceof WeightsError) throw error;
+    const { code, message } = error as NodeJS.ErrnoException;
+    const facts: Record<string, string> = { ENOENT: "no such file", EACCES: "no permission to read it" };
+    throw new WeightsError(`${path}: ${facts[code ?? ""] ?? message}`, { cause: error });
+  }
+}
+
+function gunzipped(bytes: Uint8Array, path: string): Uint8Array {
+  try {
+    return gunzipSync(bytes, { maxOutputLength: Math.min(MOST_BYTES, 1100 * bytes.length + 1024) });
+  } catch (error) {
+    throw new WeightsError(`${path}: its gzip stream is damaged (${(error as Error).message})`, { cause: error });
+  }
+}

@@ -1,0 +1,117 @@
+/** `medvox import` and `export`, typed as a user types them. */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { buildIfStale } from "../../scripts/build.ts";
+import { readSafetensors, readWeightsFile } from "../../src/files/index.ts";
+import { graph } from "../../src/graph/index.ts";
+import { encodePortable } from "../../src/med3d/inference-model.ts";
+import { resnet3d } from "../../src/nn/index.ts";
+import { createEngine } from "../../src/runtime/index.ts";
+import { formula } from "../golden-values.ts";
+
+const cli = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const golden = fileURLToPath(new URL("../../../shared/golden/", import.meta.url));
+const released = `${golden}resnet_10_legacy.pth.gz`;
+const cifar = fileURLToPath(new URL("../../../shared/data/weights-legacy-torch/resnet20-12fca82f.th", import.meta.url));
+const fixtures = fileURLToPath(new URL("../fixtures/weights/", import.meta.url));
+const present = existsSync(released);
+if (!present) console.warn("skipped: ../shared/golden is not here, so no released checkpoint is imported");
+const work = mkdtempSync(join(tmpdir(), "medvox-weights-"));
+
+function medvox(...args: string[]) {
+  return spawnSync(process.execPath, [cli, ...args], { cwd: work, encoding: "utf8" });
+}
+
+beforeAll(() => buildIfStale());
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+
+describe.skipIf(!present)("a checkpoint as MedicalNet released them", () => {
+  test("import: what found its place, and a file that medvox reads", async () => {
+    const { status, stdout, stderr } = medvox(
+      "import",
+      released,
+      "--arch",
+      "resnet10",
+      "--out",
+      "resnet10.safetensors",
+    );
+    expect([status, stderr]).toEqual([0, ""]);
+    expect(stdout).toBe(
+      "72 matched · 0 missing · 0 unexpected   (shortcut B, as released)\nweights  resnet10.safetensors\n",
+    );
+    const { tensors, metadata } = await readSafetensors(join(work, "resnet10.safetensors"));
+    expect(metadata).toMatchObject({ arch: "resnet10", shortcut: "B" });
+    const info = medvox("info", "resnet10.safetensors", "--json");
+    expect(JSON.parse(info.stdout)).toMatchObject({ tensors: expect.anything() });
+    const again = medvox("import", released, "--arch", "resnet10", "--out", "resnet10.safetensors");
+    expect([again.status, again.stderr]).toEqual([2, expect.stringContaining("--force replaces it")]);
+    // What layer4 gives with them is what the original gives.
+    const reference = JSON.parse(readFileSync(`${golden}resnet_10_legacy.json`, "utf8"));
+    const shape = [1, 1, 16, 24, 32];
+    const g = graph();
+    const { out } = resnet3d(g.input("input", shape), { depth: 10 });
+    const weights = new Map(
+      [...tensors].map(([name, { data, shape: size }]) => [name, { data: data as Float32Array, shape: [...size] }]),
+    );
+    const engine = await createEngine({ threads: 2 });
+    try {
+      const model = await engine.load(encodePortable(g, out, weights, { name: "layer4", metadata: {} }));
+      const { outputs } = await model.run({ input: { data: formula(7 + 3, 16 * 24 * 32), shape } });
+      const found = Object.values(outputs)[0].data as Float32Array;
+      const { first16, last16, std } = reference.layer4 as { first16: number[]; last16: number[]; std: number };
+      const ends = [...found.subarray(0, 16), ...found.subarray(-16)];
+      const apart = [...first16, ...last16].map((value, i) => Math.abs(ends[i] - value) / std);
+      expect(Math.max(...apart)).toBeLessThanOrEqual(1e-4);
+    } finally {
+      await engine.close();
+    }
+  });
+
+  test("another depth is refused as what it is", () => {
+    const { status, stderr } = medvox("import", released, "--arch", "resnet18");
+    expect([status, stderr]).toEqual([
+      1,
+      `WeightsError: ${released}: holds resnet10 with shortcut B; the network is resnet18 with shortcut B\n`,
+    ]);
+    const a = medvox("import", released, "--arch", "resnet10", "--shortcut", "A");
+    expect(a.stderr).toContain("holds resnet10 with shortcut B; the network is resnet10 with shortcut A");
+  });
+
+  test("a legacy checkpoint of another network: read whole, and refused by name", async () => {
+    const tensors = await readWeightsFile(cifar);
+    expect(tensors.get("module.conv1.weight")?.shape).toEqual([16, 3, 3, 3]);
+    const { status, stderr } = medvox("import", cifar, "--arch", "resnet18", "--json");
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^WeightsError: .*resnet20-12fca82f\.th: /);
+  });
+});
+
+describe("what is no checkpoint", () => {
+  test.each([
+    [
+      "module-legacy.pth",
+      1,
+      /refused to build 'torch\.nn\.modules\.linear\.Linear' while unpickling; save its state_dict/,
+    ],
+    ["no-tensors.pth", 1, /holds no tensors by name/],
+    ["missing.pth", 1, /missing\.pth: no such file/],
+    ["expected.json", 1, /^WeightsError: .*expected\.json: /],
+  ])("%s", (name, wanted, message) => {
+    const { status, stdout, stderr } = medvox("import", join(fixtures, name), "--arch", "resnet10");
+    expect([status, stdout]).toEqual([wanted, ""]);
+    expect(stderr).toMatch(message);
+    expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+  });
+
+  test("an architecture that nobody knows", () => {
+    const { status, stderr } = medvox("import", join(fixtures, "bare-zip.pth"), "--arch", "resnet20");
+    expect([status, stderr]).toEqual([
+      2,
+      expect.stringMatching(/^ConfigError: --arch resnet20: is no encoder; there are/),
+    ]);
+  });
+});
