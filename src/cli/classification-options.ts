@@ -3,7 +3,9 @@ import { type Command, InvalidArgumentError } from "commander";
 import { ConfigError } from "../errors.ts";
 import type { ClassificationRequest } from "../med3d/index.ts";
 import { encoderNames } from "../nn/index.ts";
-import { archOf, nameOf, readConfig } from "./commands/train-segmentation.ts";
+import { readConfig } from "./config-file.ts";
+import { nameOf } from "./names.ts";
+import { archOf } from "./segmentation-options.ts";
 import { decimal, decimals, sizes, wholeNumber } from "./values.ts";
 
 export interface ClassificationOptions {

@@ -8,8 +8,8 @@ import {
 } from "../med3d/index.ts";
 import type { Progress } from "../progress.ts";
 import type { CommandContext, Outcome } from "./command.ts";
-import { stoppedAt } from "./commands/train-segmentation.ts";
 import { refuseToOverwrite } from "./outputs.ts";
+import { stoppedAt } from "./segmentation-options.ts";
 import type { Style } from "./style.ts";
 
 /** Trains as asked and says where the run is. */

@@ -53,6 +53,21 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/pretrain.ts"),
   },
   {
+    name: "transfer segmentation",
+    summary: "train a segmentation from an encoder's weights",
+    load: () => import("./commands/transfer-segmentation.ts"),
+  },
+  {
+    name: "transfer lung",
+    summary: "train a segmentation of the lungs, as in the paper",
+    load: () => import("./commands/transfer-lung.ts"),
+  },
+  {
+    name: "transfer liver",
+    summary: "train a coarse-to-fine segmentation of the liver, as in the paper",
+    load: () => import("./commands/transfer-liver.ts"),
+  },
+  {
     name: "transfer classification",
     summary: "train a classifier from an encoder's weights",
     load: () => import("./commands/transfer-classification.ts"),

@@ -1,8 +1,33 @@
 /** What the commands that train show while they work and say when they are done. */
-import type { RunRecord, SegmentationEvents } from "../med3d/index.ts";
+import {
+  encoderName,
+  type RunRecord,
+  type SegmentationEvents,
+  type SegmentationRequest,
+  trainSegmentation,
+} from "../med3d/index.ts";
 import type { Progress } from "../progress.ts";
-import type { Outcome } from "./command.ts";
+import type { CommandContext, Outcome } from "./command.ts";
+import { nameOf } from "./names.ts";
+import { refuseToOverwrite } from "./outputs.ts";
+import { stoppedAt } from "./segmentation-options.ts";
 import type { Style } from "./style.ts";
+
+/** Trains as asked and says where the run is. @param verb what was typed behind `medvox` */
+export async function runSegmentationTraining(
+  { signal, progress, style, force }: CommandContext,
+  request: SegmentationRequest,
+  folder: string | undefined,
+  verb: string,
+): Promise<Outcome> {
+  const out = folder ?? `runs/${nameOf(request.data)}`;
+  refuseToOverwrite(out, force);
+  const { events, close } = trainingEvents(progress);
+  const command = `medvox ${verb} ${process.argv.slice(4).join(" ")}`;
+  const done = await trainSegmentation(request, { out, force, signal, command, ...events }).catch(stoppedAt(out));
+  close();
+  return trainingOutcome(out, done.record, style);
+}
 
 /** Progress from a training's events: one live line a training, one line that stays an epoch. */
 export function trainingEvents(progress: Progress): { events: SegmentationEvents; close: () => void } {
@@ -25,7 +50,7 @@ export function trainingEvents(progress: Progress): { events: SegmentationEvents
         const watched = validation.length > 0 ? ` · ${validation.length} watched` : "";
         progress.note(`${plan.dataset}  ${train.length} train${watched} · ${heldOut.length} held out`);
         progress.note(
-          `resnet${config.depth}, ${config.decoder} decoder · patch ${plan.patch.join("×")} · batch ${plan.batch} · ${config.optimizer} ${config.learningRate} · ${threads} threads`,
+          `${encoderName(config)}, ${config.decoder} decoder · patch ${plan.patch.join("×")} · batch ${plan.batch} · ${config.optimizer} ${config.learningRate} · ${threads} threads`,
         );
         began = performance.now();
       },

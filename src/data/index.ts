@@ -15,7 +15,7 @@ export {
 export { type Batch, createLoader, type Loader, type LoaderOptions } from "./loader.ts";
 export type { LabelPick } from "./pick.ts";
 export { makePlan, type Plan, type PlanChoices, patchFor } from "./plan.ts";
-export { type PreparedCase, prepareCase } from "./prepare.ts";
+export { type PreparedCase, prepareCase, regionOf } from "./prepare.ts";
 export {
   type IntensityScheme,
   normalizeIntensity,

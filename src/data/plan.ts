@@ -34,6 +34,8 @@ export interface PlanChoices {
   readonly orientation?: string;
   /** `null` keeps every image at its own spacing. */
   readonly spacingMm?: Vec3 | null;
+  /** Of the training cases, per axis; the median by default. Med3D takes the mean for the liver, where some cases are far off. */
+  readonly spacingRule?: "median" | "mean";
   readonly intensity?: IntensityScheme;
   readonly patch?: readonly [number, number, number];
   readonly batch?: number;
@@ -63,8 +65,9 @@ export function makePlan(
     );
   }
   const axes = [0, 1, 2] as const;
-  const medianSpacing = axes.map((axis) => round(median(cases.map((c) => c.spacingMm[axis])))) as unknown as Vec3;
-  const spacingMm = choices.spacingMm === undefined ? medianSpacing : choices.spacingMm;
+  const middle = choices.spacingRule === "mean" ? mean : median;
+  const usualSpacing = axes.map((axis) => round(middle(cases.map((c) => c.spacingMm[axis])))) as unknown as Vec3;
+  const spacingMm = choices.spacingMm === undefined ? usualSpacing : choices.spacingMm;
   const medianSize = axes.map((axis) =>
     median(
       cases.map((c) =>
@@ -90,6 +93,10 @@ export function makePlan(
     batch: choices.batch ?? Math.min(8, Math.max(2, Math.floor(voxelsPerBatch / voxels))),
     medianSize,
   };
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 /** `[D, H, W]` from a median size along x, y, z. Axes of one voxel (2D) stay as they are. */

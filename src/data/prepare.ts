@@ -1,6 +1,8 @@
 /** A case from its files into memory, ready to cut patches from or to predict on. */
 import { type ForegroundVoxels, foregroundVoxels, type Sample } from "../augment/index.ts";
 import { spacingOf } from "../volume/affine.ts";
+import { cropOrPad, foregroundBox, growBox, type VoxelBox } from "../volume/crop.ts";
+import type { Vec3, Volume } from "../volume/types.ts";
 import type { DataCase } from "./dataset.ts";
 import { type PreprocessedImage, type Preprocessing, preprocess, preprocessLabel } from "./preprocess.ts";
 import { readImage, readLabel } from "./read-case.ts";
@@ -23,9 +25,13 @@ export async function prepareCase(
   spec: Preprocessing,
   withLabel: boolean,
 ): Promise<PreparedCase & Pick<PreprocessedImage, "original">> {
-  const image = await readImage(item);
+  const whole = await readImage(item);
+  const wholeLabel = withLabel ? await readLabel(item, whole) : undefined;
+  const box = spec.regionMarginMm === undefined ? undefined : wholeLabel && regionOf(wholeLabel, spec.regionMarginMm);
+  const image = box === undefined ? whole : { ...cropOrPad(whole, box), name: item.id };
   const { volume, original } = preprocess(image, spec);
-  const label = withLabel ? preprocessLabel(await readLabel(item, image), image, spec).volume.data : null;
+  const own = box === undefined ? wholeLabel : wholeLabel && { ...cropOrPad(wholeLabel, box), name: item.id };
+  const label = own === undefined ? null : preprocessLabel(own, image, spec).volume.data;
   return {
     id: item.id,
     image: volume.data,
@@ -36,4 +42,11 @@ export async function prepareCase(
     foreground: label ? foregroundVoxels(label) : { classes: [], voxels: [] },
     original,
   };
+}
+
+/** The box around what a mask marks and a margin, cut to the mask's grid; undefined where it marks nothing. */
+export function regionOf(mask: Volume, marginMm: number): VoxelBox | undefined {
+  const box = foregroundBox(mask);
+  const spacing = spacingOf(mask.affine);
+  return box && growBox(box, spacing.map((mm) => Math.ceil(marginMm / mm)) as unknown as Vec3, mask.size);
 }

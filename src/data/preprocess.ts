@@ -59,6 +59,8 @@ export interface Preprocessing {
   readonly channelPick?: readonly number[];
   /** The file's label value of each class, class 0 (background) first: `[0, 1, 2]`. */
   readonly labels: readonly number[];
+  /** Of a labelled case only the box around its labels and so many millimetres more are prepared (the fine stage of a cascade). */
+  readonly regionMarginMm?: number;
 }
 
 /** An image as the network sees it, and the grid it came from. */

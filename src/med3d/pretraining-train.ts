@@ -119,7 +119,10 @@ async function runPretraining(
       accumulate: config.accumulate,
     });
     options.onStart?.({ record, plan, threads: engine.threads });
-    if (start !== undefined) options.onWeights?.(startText(start, await startFrom(model, start)));
+    if (start !== undefined) {
+      const match = await startFrom(model, start);
+      options.onWeights?.(startText(start, match));
+    }
     await runTraining({
       model,
       data: turnSource(streams, config.accumulate, config.seed),

@@ -1,6 +1,7 @@
 /** What a segmentation training is told, checked key by key, with the defaults written out. Stored in `run.json`. */
 import { z } from "zod";
 import { type Augmentation, type augmentationPresets, resolveAugmentation } from "../augment/index.ts";
+import type { PlanChoices } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { adam, adamW, type Optimiser, type ParameterGroup, sgd } from "../nn/index.ts";
 import { encoderKeys, encoderPattern, refuseFrozenNothing } from "./encoder-config.ts";
@@ -14,18 +15,21 @@ export const scheduleSchema = z.discriminatedUnion("kind", [
 ]);
 
 const size = z.number().int().positive();
+const millimetres = z.number().positive();
 
 export const segmentationConfigSchema = z.strictObject({
   /** Folder or list of the data set. */
   data: z.string(),
   ...encoderKeys,
-  decoder: z.enum(["skip", "upsampling", "convSeg"]).default("skip"),
+  decoder: z.enum(["skip", "upsampling", "convSeg", "transposed", "denseAspp"]).default("skip"),
   /** Channels of the skip decoder at 1/4, 1/2 and 1. */
   decoderChannels: z.tuple([size, size, size]).default([64, 32, 16]),
   /** Its 3×3×3 convolutions at 1/4, 1/2 and 1. */
   decoderConvolutions: z.tuple([size, size, size]).default([1, 1, 1]),
   /** Channels of its convolution over the input itself; 0 for none. */
   decoderInputChannels: z.number().int().min(0).default(0),
+  /** Dilation of the branches of `denseAspp`. */
+  asppRates: z.array(size).min(1).default([3, 6, 12, 18, 24]),
   loss: z.enum(["diceCrossEntropy", "crossEntropy", "dice", "focal"]).default("diceCrossEntropy"),
   optimizer: z.enum(["adamW", "adam", "sgd"]).default("adamW"),
   learningRate: z.number().positive().default(1e-3),
@@ -41,6 +45,26 @@ export const segmentationConfigSchema = z.strictObject({
   accumulate: size.default(1),
   /** [D, H, W]; null: from the plan. */
   patch: z.tuple([size, size, size]).nullable().default(null),
+  /** Along x, y, z; null: what `spacing` says of the training cases. */
+  spacingMm: z.tuple([millimetres, millimetres, millimetres]).nullable().default(null),
+  spacing: z.enum(["median", "mean"]).default("median"),
+  /** Lowest and highest intensity (HU) of a CT window scaled to [0, 1]; null: what `intensity` says. */
+  window: z.tuple([z.number(), z.number()]).nullable().default(null),
+  /** `percentile`: the paper's, 0.5–99.5 percentile and z-score, image by image; `medicalnet`: the released code's; `plan`: by modality. */
+  intensity: z.enum(["plan", "percentile", "medicalnet", "none"]).default("plan"),
+  /** All labels as one. */
+  mergeLabels: z.boolean().default(false),
+  /** So many connected components of each class are kept in a prediction, the largest ones; null: all. */
+  keepLargest: size.nullable().default(null),
+  /**
+   * Coarse to fine: settings of a first network that sees the whole image (by default a coarse one, all labels as one); this one is
+   * trained on and predicts the region around what the first finds. null: one network, no region.
+   */
+  coarse: z.looseObject({}).nullable().default(null),
+  /** Kept around the region on every side. */
+  marginMm: z.number().min(0).default(20),
+  /** In training, windows are drawn from the region and up to so much more around it. */
+  jitterMm: z.number().min(0).default(15),
   augmentation: z.union([z.string(), z.looseObject({})]).default("default"),
   /** Cases kept for the final score: a number, or a share below 1; 0 for none. */
   heldOut: z.number().min(0).default(0.2),
@@ -79,7 +103,52 @@ export function resolveSegmentationConfig(request: SegmentationRequest): Segment
   }
   augmentationOf(parsed.data);
   refuseFrozenNothing(parsed.data);
+  const { window, coarse } = parsed.data;
+  if (window !== null && window[0] >= window[1])
+    throw new ConfigError(`window: ${window.join(", ")}; the first value must be the lower one`);
+  if (coarse !== null) coarseConfig(parsed.data);
   return parsed.data;
+}
+
+/** What the first network of a cascade is told: what the second is, but for what `coarse` says, and the whole image at once. */
+export function coarseConfig({ coarse, ...config }: SegmentationConfig): SegmentationConfig {
+  const own = segmentationConfigSchema.safeParse({
+    ...config,
+    decoder: "upsampling",
+    mergeLabels: true,
+    keepLargest: 1,
+    patch: null,
+    batch: null,
+    from: config.from,
+    ...coarse,
+    coarse: null,
+  });
+  if (own.success) return own.data;
+  const [issue] = own.error.issues;
+  throw new ConfigError(`coarse.${issue.path.join(".")}: ${issue.message}`);
+}
+
+/** What a configuration decides of the plan. */
+export function planChoicesOf(config: SegmentationConfig): PlanChoices {
+  const { patch, batch, spacingMm, spacing, window, intensity } = config;
+  return {
+    patch: patch ?? undefined,
+    batch: batch ?? undefined,
+    spacingMm: spacingMm ?? undefined,
+    spacingRule: spacing,
+    intensity: window === null ? intensityOf(intensity) : { kind: "ctWindow", low: window[0], high: window[1] },
+  };
+}
+
+function intensityOf(intensity: SegmentationConfig["intensity"]): PlanChoices["intensity"] {
+  switch (intensity) {
+    case "plan":
+      return undefined;
+    case "percentile":
+      return { kind: "zscore", clipPercentile: [0.5, 99.5] };
+    default:
+      return { kind: intensity };
+  }
 }
 
 /** The augmentation a configuration asks for. */

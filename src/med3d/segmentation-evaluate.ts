@@ -154,9 +154,13 @@ async function writeRunReport(
 }
 
 function decoderText(decoder: RunRecord["config"]["decoder"]): string {
-  return { skip: "a skip decoder", upsampling: "the paper's up-sampling head", convSeg: "MedicalNet's conv_seg head" }[
-    decoder
-  ];
+  return {
+    skip: "a skip decoder",
+    upsampling: "the paper's up-sampling head",
+    convSeg: "MedicalNet's conv_seg head",
+    transposed: "the paper's transposed convolutions",
+    denseAspp: "DenseASPP",
+  }[decoder];
 }
 
 function bestEpochOf(history: readonly EpochRecord[]): number | undefined {

@@ -28,6 +28,7 @@ export async function exportModel(folder: string, record: RunRecord, plan: Plan)
     task: "segmentation",
     plan: JSON.stringify(plan),
     network: JSON.stringify(networkOf(record)),
+    ...(record.config.keepLargest !== null && { keepLargest: String(record.config.keepLargest) }),
   });
   await writeFileAtomic(modelFile(folder), bytes, { force: true });
 }
@@ -35,10 +36,10 @@ export async function exportModel(folder: string, record: RunRecord, plan: Plan)
 /** Those keys of a configuration that decide the network. */
 export function networkOf({ config }: Pick<RunRecord, "config">): NetworkConfig {
   const { depth, preActivation, shortcut, outputStride } = config;
-  const { decoder, decoderChannels, decoderConvolutions, decoderInputChannels } = config;
+  const { decoder, decoderChannels, decoderConvolutions, decoderInputChannels, asppRates } = config;
   return {
     ...{ depth, preActivation, shortcut, outputStride },
-    ...{ decoder, decoderChannels, decoderConvolutions, decoderInputChannels },
+    ...{ decoder, decoderChannels, decoderConvolutions, decoderInputChannels, asppRates },
   };
 }
 

@@ -1,12 +1,22 @@
 /** The network of a segmentation: MedicalNet's encoder and a decoder, and the loss on its scores. */
 import { resize, type Scope, scope, softmax, type Tensor } from "../graph/index.ts";
-import { convSeg, crossEntropy, dice, diceCrossEntropy, focal, skipDecoder, upsamplingHead } from "../nn/index.ts";
+import {
+  convSeg,
+  crossEntropy,
+  denseAspp,
+  dice,
+  diceCrossEntropy,
+  focal,
+  skipDecoder,
+  transposedDecoder,
+  upsamplingHead,
+} from "../nn/index.ts";
 import { type EncoderConfig, encoderFeatures } from "./encoder-config.ts";
 import type { SegmentationConfig } from "./segmentation-config.ts";
 
 export type NetworkConfig = EncoderConfig &
   Pick<SegmentationConfig, "decoder" | "decoderChannels"> &
-  Partial<Pick<SegmentationConfig, "decoderConvolutions" | "decoderInputChannels">>;
+  Partial<Pick<SegmentationConfig, "decoderConvolutions" | "decoderInputChannels" | "asppRates">>;
 
 /** Class scores [N, K, D, H, W] of input [N, C, D, H, W]. @param at where the decoder's parameters stand; the encoder's stand at the root */
 export function segmentationScores(input: Tensor, classes: number, config: NetworkConfig, at: Scope = scope()): Tensor {
@@ -20,6 +30,12 @@ export function segmentationScores(input: Tensor, classes: number, config: Netwo
         inputChannels: config.decoderInputChannels,
         scope: at.child("decoder"),
       });
+    case "transposed":
+      return transposedDecoder(features.out, classes, size, at.child("decoder"));
+    case "denseAspp": {
+      const context = denseAspp(features.out, { rates: config.asppRates, scope: at.child("aspp") });
+      return upsamplingHead(context, classes, size, at.child("head"));
+    }
     case "upsampling":
       return upsamplingHead(features.out, classes, size, at.child("head"));
     case "convSeg":

@@ -18,6 +18,7 @@ import {
   type Plan,
   type PreparedCase,
   prepareCase,
+  select,
   sortById,
 } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
@@ -37,15 +38,17 @@ import {
   type StepReport,
   type ValidationResult,
 } from "../train/index.ts";
-import { asRunCase, type DataCredit, type RunRecord, readRun, writeRun } from "./run-folder.ts";
+import { asRunCase, type DataCredit, type RunRecord, readRun, runFile, writeRun } from "./run-folder.ts";
 import {
   augmentationOf,
+  coarseConfig,
   optimiserOf,
+  planChoicesOf,
   resolveSegmentationConfig,
   type SegmentationConfig,
   type SegmentationRequest,
 } from "./segmentation-config.ts";
-import { exportModel } from "./segmentation-export.ts";
+import { exportModel, modelFile } from "./segmentation-export.ts";
 import { segmentationLoss, segmentationScores } from "./segmentation-network.ts";
 import { cutWindow, predictByWindows } from "./sliding-window.ts";
 import { readStart, type Start, startFrom, startText } from "./start-from.ts";
@@ -76,19 +79,19 @@ export async function trainSegmentation(
 ): Promise<{ record: RunRecord; plan: Plan }> {
   const config = resolveSegmentationConfig(request);
   const start = await readStart(config.from);
-  const dataset = await openDataset(config.data);
+  const dataset = await openFor(config);
   const splits = splitCases(dataset, config);
   const fingerprint = await fingerprintOf(
     { ...dataset, cases: splits.train },
     { onProgress: options.onFingerprint, signal: options.signal },
   );
-  const plan = makePlan(dataset, fingerprint, { patch: config.patch ?? undefined, batch: config.batch ?? undefined });
+  const plan = makePlan(dataset, fingerprint, planChoicesOf(config));
   checkPatch(plan, config.outputStride);
   await mkdir(options.out, { recursive: true }).catch((error: unknown) => {
     throw writeError(options.out, error);
   });
   if (options.force) {
-    await rm(join(options.out, "checkpoints"), { recursive: true, force: true });
+    for (const name of ["checkpoints", "coarse"]) await rm(join(options.out, name), { recursive: true, force: true });
     await rm(logFile(options.out), { force: true });
   }
   const engine = await createEngine({ device: config.device, threads: config.threads ?? undefined });
@@ -135,6 +138,27 @@ export async function resumeSegmentation(
   }
 }
 
+/** The data set as a configuration sees it. */
+export async function openFor({ data, mergeLabels }: SegmentationConfig): Promise<Dataset> {
+  const dataset = await openDataset(data);
+  const organs = dataset.labels.filter(({ index }) => index !== 0);
+  if (!mergeLabels || organs.length < 2) return dataset;
+  return select(dataset, { labels: { region: organs.map(({ index }) => index) } }, data);
+}
+
+/** Of a cascade, the first network: a run of its own in `coarse/`, on the same split. */
+export const coarseFolder = (folder: string): string => join(folder, "coarse");
+
+async function trainCoarse({ config }: RunRecord, options: TrainSegmentationOptions): Promise<void> {
+  if (config.coarse === null) return;
+  const out = coarseFolder(options.out);
+  if (existsSync(modelFile(out))) return;
+  const { onFingerprint, onStart, onWeights, onStep, onEpoch, signal } = options;
+  const own = { onFingerprint, onStart, onWeights, onStep, onEpoch, signal };
+  if (existsSync(runFile(out))) await resumeSegmentation(out, own);
+  else await trainSegmentation(coarseConfig(config), { ...own, out, force: true });
+}
+
 async function runSegmentation(
   engine: Engine,
   record: RunRecord,
@@ -142,8 +166,12 @@ async function runSegmentation(
   options: TrainSegmentationOptions,
   { resume = false, start }: { readonly resume?: boolean; readonly start?: Start },
 ): Promise<void> {
+  await trainCoarse(record, options);
   const { config, splits } = record;
-  const { patch, batch, preprocessing } = plan;
+  const { patch, batch } = plan;
+  // Training windows are drawn from the region that the first network will find, and a little around it.
+  const regionMarginMm = config.coarse === null ? undefined : config.marginMm + config.jitterMm;
+  const preprocessing = { ...plan.preprocessing, ...(regionMarginMm !== undefined && { regionMarginMm }) };
   const classes = preprocessing.labels.length;
   const loader = createLoader({
     cases: splits.train,
@@ -176,7 +204,10 @@ async function runSegmentation(
       },
     );
     options.onStart?.({ record, plan, threads: engine.threads });
-    if (start !== undefined) options.onWeights?.(startText(start, await startFrom(model, start)));
+    if (start !== undefined) {
+      const match = await startFrom(model, start);
+      options.onWeights?.(startText(start, match));
+    }
     const validation = await Promise.all(splits.validation.map((item) => prepareCase(item, preprocessing, true)));
     const trained = model;
     await runTraining({

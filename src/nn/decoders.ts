@@ -30,6 +30,34 @@ export function upsamplingHead(
   return resize(conv(features, classes, scope), { size });
 }
 
+/**
+ * Med3D's decoder for the lungs (arXiv 1904.00625): groups of a transposed 3×3×3 convolution that doubles the size and a 3×3×3
+ * convolution that halves the channels, 256 and 128 first, one group for each halving of the encoder; a 1×1×1 convolution ends
+ * it. The paper names neither norm nor activation; here both convolutions have batch norm and ReLU. @param size that of the input
+ */
+export function transposedDecoder(
+  features: Tensor,
+  classes: number,
+  size: readonly number[],
+  scope: Scope = rootScope("decoder"),
+): Tensor {
+  let y = features;
+  let channels = 256;
+  for (let group = 1; y.shape[2] < size[0]; group++) {
+    const at = scope.child(`group${group}`);
+    const grown = convTranspose(y, channels, at.child("up"), {
+      kernel: 3,
+      stride: 2,
+      padding: 1,
+      outputPadding: 1,
+      bias: false,
+    });
+    y = mixed(relu(batchNorm(grown, at.child("bn1"))), channels / 2, at.child("conv"), at.child("bn2"));
+    channels = Math.max(32, channels / 2);
+  }
+  return conv(y, classes, scope.child("classify"));
+}
+
 export interface SkipDecoderOptions {
   /** Channels at 1/4, 1/2 and 1; of an encoder of output stride 32, 256 and 128 go before. */
   channels?: readonly [number, number, number];

@@ -8,7 +8,8 @@ export {
   encoderShapes,
   parseArchitecture,
 } from "./architectures.ts";
-export { convSeg, type SkipDecoderOptions, skipDecoder, upsamplingHead } from "./decoders.ts";
+export { convSeg, type SkipDecoderOptions, skipDecoder, transposedDecoder, upsamplingHead } from "./decoders.ts";
+export { type DenseAsppOptions, denseAspp } from "./dense-aspp.ts";
 export * from "./initialisers.ts";
 export {
   type BatchNormOptions,

@@ -7,9 +7,9 @@ import { evaluateRun, trainSegmentation } from "../../med3d/index.ts";
 import { defineCommand } from "../command.ts";
 import { evaluationText } from "../evaluation.ts";
 import { refuseToOverwrite } from "../outputs.ts";
+import { stoppedAt } from "../segmentation-options.ts";
 import { trainingEvents } from "../training.ts";
 import { wholeNumber } from "../values.ts";
-import { stoppedAt } from "./train-segmentation.ts";
 
 const SAMPLE = fileURLToPath(new URL("../../../samples/hippocampus", import.meta.url));
 

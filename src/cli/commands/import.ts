@@ -5,7 +5,7 @@ import { architectureName, encoderNames } from "../../nn/index.ts";
 import { describeMatch } from "../../weights/index.ts";
 import { defineCommand } from "../command.ts";
 import { refuseToOverwrite } from "../outputs.ts";
-import { archOf } from "./train-segmentation.ts";
+import { archOf } from "../segmentation-options.ts";
 
 interface Options {
   arch: string;

@@ -3,10 +3,12 @@ import { ConfigError } from "../../errors.ts";
 import { type PretrainingRequest, pretrain } from "../../med3d/index.ts";
 import { encoderNames } from "../../nn/index.ts";
 import { defineCommand } from "../command.ts";
+import { readConfig } from "../config-file.ts";
+import { nameOf } from "../names.ts";
 import { refuseToOverwrite } from "../outputs.ts";
 import { pretrainingEvents, pretrainingOutcome } from "../pretraining.ts";
+import { archOf, stoppedAt } from "../segmentation-options.ts";
 import { decimal, sizes, wholeNumber } from "../values.ts";
-import { archOf, nameOf, readConfig, stoppedAt } from "./train-segmentation.ts";
 
 interface Options {
   data?: string[];

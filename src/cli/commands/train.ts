@@ -4,8 +4,8 @@ import { readAnyRun, resumeClassification, resumePretraining, resumeSegmentation
 import { classificationEvents, classificationOutcome } from "../classification.ts";
 import { defineCommand } from "../command.ts";
 import { pretrainingEvents, pretrainingOutcome } from "../pretraining.ts";
+import { stoppedAt } from "../segmentation-options.ts";
 import { trainingEvents, trainingOutcome } from "../training.ts";
-import { stoppedAt } from "./train-segmentation.ts";
 
 export const command = defineCommand<{ resume?: string }>({
   configure: (command) => command.option("--resume <run>", "the folder of the run to go on with"),

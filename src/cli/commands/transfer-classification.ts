@@ -1,5 +1,4 @@
 /** `medvox transfer classification`: a classification that starts from an encoder's weights, with the rates the paper gives it. */
-import type { ClassificationRequest } from "../../med3d/index.ts";
 import { runClassification } from "../classification.ts";
 import {
   addClassificationOptions,
@@ -8,11 +7,7 @@ import {
   runFolderOf,
 } from "../classification-options.ts";
 import { defineCommand } from "../command.ts";
-
-/** A tenth of the rate from scratch (Med3D §4.2); the new layer at the rate from scratch. */
-export function transferRates(from: string | null): Partial<ClassificationRequest> {
-  return from === null ? {} : { learningRate: 1e-4, newLayerRate: 10 };
-}
+import { transferRates } from "../transfer-rates.ts";
 
 export const command = defineCommand<ClassificationOptions>({
   configure: (command) => void addClassificationOptions(command),

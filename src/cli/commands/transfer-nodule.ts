@@ -8,7 +8,7 @@ import {
   runFolderOf,
 } from "../classification-options.ts";
 import { defineCommand } from "../command.ts";
-import { transferRates } from "./transfer-classification.ts";
+import { transferRates } from "../transfer-rates.ts";
 
 /** 32 mm around the nodule at 1 mm, in a lung window. */
 const usual: Partial<ClassificationRequest> = {

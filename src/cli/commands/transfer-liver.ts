@@ -1,0 +1,35 @@
+/** `medvox transfer liver`: the liver in CT, coarse to fine (Med3D §4.3). */
+import type { SegmentationRequest } from "../../med3d/index.ts";
+import { defineCommand } from "../command.ts";
+import { addSegmentationOptions, type SegmentationOptions, segmentationRequest } from "../segmentation-options.ts";
+import { runSegmentationTraining } from "../training.ts";
+import { transferRates } from "../transfer-rates.ts";
+
+/**
+ * The first network sees the whole scan at 6 mm and finds the region; the second says what is liver in it. Window and mean
+ * spacing are the paper's; it gives neither margins nor sizes.
+ */
+const usual: Partial<SegmentationRequest> = {
+  decoder: "denseAspp",
+  optimizer: "adam",
+  window: [-200, 250],
+  spacing: "mean",
+  keepLargest: 1,
+  coarse: { spacingMm: [6, 6, 6] },
+};
+
+export const command = defineCommand<SegmentationOptions>({
+  configure: (command) => void addSegmentationOptions(command),
+  examples: [
+    "medvox transfer liver --data Task03_Liver --from resnet50.safetensors --arch resnet50 --out runs/liver",
+    "medvox transfer liver --data Task03_Liver --from none --spacing 2,2,2",
+    "medvox predict runs/liver --in ct/ --out masks/",
+  ],
+  details:
+    "Two trainings in one run: coarse/ finds the region (all labels as one), the run itself labels it with DenseASPP (rates 3, 6, 12,\n18, 24; asppRates in --config). predict and evaluate run both. Keys coarse, marginMm and jitterMm of --config change the cascade.",
+  writes: true,
+  async run(context, options) {
+    const request = await segmentationRequest(options, (from) => ({ ...usual, ...transferRates(from) }));
+    return runSegmentationTraining(context, request, options.out, "transfer liver");
+  },
+});

@@ -1,0 +1,30 @@
+/** `medvox transfer lung`: lungs in CT, with the paper's decoder of transposed convolutions (Med3D §4.1). */
+import type { SegmentationRequest } from "../../med3d/index.ts";
+import { defineCommand } from "../command.ts";
+import { addSegmentationOptions, type SegmentationOptions, segmentationRequest } from "../segmentation-options.ts";
+import { runSegmentationTraining } from "../training.ts";
+import { transferRates } from "../transfer-rates.ts";
+
+/** A lung window; the two lungs are the two largest parts. */
+const usual: Partial<SegmentationRequest> = {
+  decoder: "transposed",
+  optimizer: "adam",
+  window: [-1000, 400],
+  keepLargest: 2,
+};
+
+export const command = defineCommand<SegmentationOptions>({
+  configure: (command) => void addSegmentationOptions(command),
+  examples: [
+    "medvox transfer lung --data lungs.csv --from resnet10.safetensors --out runs/lung",
+    "medvox transfer lung --data lungs.csv --from none --spacing 3,3,3 --epochs 60",
+    "medvox predict runs/lung --in ct/ --out masks/",
+  ],
+  details:
+    "The list names images and masks (columns image, label; split keeps cases for the test). Window −1000…400 HU, Adam; the two\nlargest parts of a prediction are kept.",
+  writes: true,
+  async run(context, options) {
+    const request = await segmentationRequest(options, (from) => ({ ...usual, ...transferRates(from) }));
+    return runSegmentationTraining(context, request, options.out, "transfer lung");
+  },
+});

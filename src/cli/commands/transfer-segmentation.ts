@@ -1,0 +1,21 @@
+/** `medvox transfer segmentation`: a segmentation that starts from an encoder's weights, with the rates the paper gives it. */
+import { defineCommand } from "../command.ts";
+import { addSegmentationOptions, type SegmentationOptions, segmentationRequest } from "../segmentation-options.ts";
+import { runSegmentationTraining } from "../training.ts";
+import { transferRates } from "../transfer-rates.ts";
+
+export const command = defineCommand<SegmentationOptions>({
+  configure: (command) => void addSegmentationOptions(command),
+  examples: [
+    "medvox transfer segmentation --data Task09_Spleen --from resnet18.safetensors --arch resnet18 --out runs/spleen",
+    "medvox transfer segmentation --data cases.csv --from runs/pretrain --freeze",
+    "medvox transfer segmentation --data Task09_Spleen --from none",
+  ],
+  details:
+    "As train segmentation; with --from, the encoder learns at a tenth of the usual rate and what stands on it at the usual one.\nMedicalNet's own factor for new layers is --new-layer-rate 100.",
+  writes: true,
+  async run(context, options) {
+    const request = await segmentationRequest(options, transferRates);
+    return runSegmentationTraining(context, request, options.out, "transfer segmentation");
+  },
+});

@@ -1,0 +1,19 @@
+/** The file of `--config`. */
+import { readFile } from "node:fs/promises";
+import { ConfigError } from "../errors.ts";
+
+/** @throws ConfigError for what cannot be read or is no object */
+export async function readConfig(path: string): Promise<Record<string, unknown>> {
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new ConfigError(`--config ${path}: cannot be read (${error.code})`);
+  });
+  let config: unknown;
+  try {
+    config = JSON.parse(text);
+  } catch (error) {
+    throw new ConfigError(`--config ${path}: is not JSON (${(error as Error).message})`);
+  }
+  if (typeof config !== "object" || config === null || Array.isArray(config))
+    throw new ConfigError(`--config ${path}: must be an object of settings, e.g. { "epochs": 30 }`);
+  return config as Record<string, unknown>;
+}

@@ -1,0 +1,154 @@
+/** What the commands that train a segmentation have in common: options, the request they make, how an interruption is told. */
+import type { Command } from "commander";
+import { openDataset } from "../data/index.ts";
+import { ConfigError } from "../errors.ts";
+import { readVolumeHeader } from "../files/index.ts";
+import type { SegmentationRequest } from "../med3d/index.ts";
+import { type EncoderArchitecture, encoderNames, parseArchitecture } from "../nn/index.ts";
+import { readConfig } from "./config-file.ts";
+import { nameOf } from "./names.ts";
+import { decimal, decimals, sizes, wholeNumber } from "./values.ts";
+
+export interface SegmentationOptions {
+  data?: string;
+  out?: string;
+  config?: string;
+  arch?: string;
+  decoder?: SegmentationRequest["decoder"];
+  loss?: SegmentationRequest["loss"];
+  optimizer?: SegmentationRequest["optimizer"];
+  epochs?: number;
+  batch?: number;
+  patch?: string;
+  lr?: number;
+  augmentation?: string;
+  heldOut?: number;
+  validation?: number;
+  patience?: number;
+  use?: SegmentationRequest["use"];
+  seed?: number;
+  device?: SegmentationRequest["device"];
+  threads?: number;
+  workers?: number;
+  from?: string;
+  freeze?: boolean;
+  newLayerRate?: number;
+  spacing?: number[];
+  window?: number[];
+  intensity?: SegmentationRequest["intensity"];
+  keepLargest?: number;
+  trainCases?: number;
+}
+
+export function addSegmentationOptions(command: Command): Command {
+  return command
+    .option("--data <path>", "data set: a folder with dataset.json, imagesTr/labelsTr, or a CSV/JSON list")
+    .option("--out <folder>", "the run's folder (default runs/NAME_OF_THE_DATA)")
+    .option("--config <file>", "JSON file with any of the keys that run.json shows under config; options go over it")
+    .option("--arch <name>", `${encoderNames.join(", ")} (default resnet10)`)
+    .option("--decoder <kind>", "skip, upsampling, convSeg, transposed or denseAspp (default skip)")
+    .option("--loss <name>", "diceCrossEntropy, crossEntropy, dice or focal (default diceCrossEntropy)")
+    .option("--optimizer <name>", "adamW, adam or sgd (default adamW)")
+    .option("--epochs <n>", "passes over the training cases (default 30)", wholeNumber({ min: 1 }))
+    .option("--batch <n>", "patches a step (default: from the plan)", wholeNumber({ min: 1 }))
+    .option("--patch <d,h,w>", "patch size, multiples of 8 (default: from the plan)")
+    .option("--lr <rate>", "learning rate (default 1e-3)", decimal({ min: 0 }))
+    .option("--augmentation <preset>", "none, light or default (default default)")
+    .option("--held-out <n>", "cases kept for the final score, a number or a share (default 0.2)", decimal({ min: 0 }))
+    .option("--validation <n>", "training cases watched during training (default 0.05)", decimal({ min: 0 }))
+    .option("--patience <n>", "stop after so many epochs without a better validation score", wholeNumber({ min: 1 }))
+    .option("--use <which>", "weights that are scored: last or best (default last)")
+    .option("--seed <n>", "decides splits, first weights and augmentation (default 0)", wholeNumber({ min: 0 }))
+    .option("--device <name>", "cpu, webgpu or cuda (default cpu)")
+    .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
+    .option("--workers <n>", "threads that prepare data (default 1)", wholeNumber({ min: 1 }))
+    .option("--spacing <x,y,z>", "voxel size in mm (default: the data set's median)", decimals(3))
+    .option("--window <low,high>", "CT window in HU, scaled to 0–1 (default: from the plan)", decimals(2))
+    .option("--intensity <scheme>", "plan, percentile (the paper's), medicalnet or none (default plan)")
+    .option("--keep-largest <n>", "connected components of each class kept in predictions", wholeNumber({ min: 1 }))
+    .option("--train-cases <n>", "train on so many cases only, a number or a share", decimal({ min: 0 }))
+    .option("--from <weights>", "weights (.safetensors, .pth) or a run to start from, or none")
+    .option("--freeze", "leave the encoder as it is")
+    .option(
+      "--new-layer-rate <factor>",
+      "factor on the learning rate of what stands on the encoder",
+      decimal({ min: 0 }),
+    );
+}
+
+/** Adds to an interruption how to go on. */
+export function stoppedAt(out: string): (error: unknown) => never {
+  return (error) => {
+    if (error instanceof Error && (error as { code?: string }).code === "E_INTERRUPTED") {
+      error.message += `; resume with: medvox train --resume ${out}`;
+    }
+    throw error;
+  };
+}
+
+/** What the options and the configuration file ask for; `usual` is what the command itself would have. */
+export async function segmentationRequest(
+  options: SegmentationOptions,
+  usual: (from: string | null) => Partial<SegmentationRequest> = () => ({}),
+): Promise<SegmentationRequest> {
+  const file = options.config === undefined ? {} : await readConfig(options.config);
+  const data = options.data ?? (file.data as string | undefined);
+  if (data === undefined) throw new ConfigError("--data: is missing; name a data set, e.g. --data Task04_Hippocampus");
+  const from = options.from === "none" ? null : (options.from ?? (file.from as string | null | undefined) ?? null);
+  const given = {
+    data,
+    ...(options.arch === undefined ? {} : archOf(options.arch)),
+    decoder: options.decoder,
+    loss: options.loss,
+    optimizer: options.optimizer,
+    epochs: options.epochs,
+    batch: options.batch,
+    patch: options.patch === undefined ? undefined : await patchOf(options.patch, data),
+    learningRate: options.lr,
+    augmentation: options.augmentation,
+    heldOut: options.heldOut,
+    validation: options.validation,
+    patience: options.patience,
+    use: options.use,
+    seed: options.seed,
+    device: options.device,
+    threads: options.threads,
+    workers: options.workers,
+    from,
+    freeze: options.freeze,
+    newLayerRate: options.newLayerRate,
+    spacingMm: options.spacing,
+    window: options.window,
+    intensity: options.intensity,
+    keepLargest: options.keepLargest,
+    trainCases: options.trainCases,
+  };
+  const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  return { ...usual(from), ...file, ...set } as SegmentationRequest;
+}
+
+/** The keys that an architecture's name stands for. */
+export function archOf(arch: string): EncoderArchitecture {
+  try {
+    return parseArchitecture(arch);
+  } catch (error) {
+    throw new ConfigError(`--arch ${(error as Error).message}`);
+  }
+}
+
+async function patchOf(text: string, data: string): Promise<[number, number, number]> {
+  try {
+    return sizes(3)(text) as [number, number, number];
+  } catch {
+    const shape = await medianShape(data).catch(() => undefined);
+    const about = shape === undefined ? nameOf(data) : `${nameOf(data)}, median shape ${shape.join("×")}`;
+    throw new ConfigError(`--patch ${text}: a 3D set needs three sizes, e.g. 48,64,48 (${about})`);
+  }
+}
+
+/** Along x, y, z, from the headers alone. */
+async function medianShape(data: string): Promise<number[]> {
+  const { cases } = await openDataset(data);
+  const sizes = await Promise.all(cases.map(async ({ image }) => (await readVolumeHeader(image)).size));
+  return [0, 1, 2].map((axis) => sizes.map((size) => size[axis]).sort((a, b) => a - b)[sizes.length >> 1]);
+}
