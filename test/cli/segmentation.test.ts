@@ -91,7 +91,11 @@ describe("train segmentation", () => {
       /^ConfigError: --patch 48,64: a 3D set needs three sizes, e\.g\. 48,64,48 \(MadeUpSet, median shape \d+×\d+×\d+\)$/m,
     ],
     [["--patch", "16,20,16"], 2, /^ConfigError: patch 16,20,16: 20 is not a multiple of 8, and the encoder divides/m],
-    [["--arch", "resnet11"], 2, /^ConfigError: --arch resnet11: is no encoder; there are resnet10, resnet18, .*preresnet200\n$/],
+    [
+      ["--arch", "resnet11"],
+      2,
+      /^ConfigError: --arch resnet11: is no encoder; there are resnet10, resnet18, .*preresnet200\n$/,
+    ],
     [["--epochs", "none"], 2, /^ConfigError: --epochs none: must be a whole number/],
     [["--decoder", "unet"], 2, /^ConfigError: decoder: /],
     [["--augmentation", "wild"], 2, /^ConfigError: .*wild/],
