@@ -76,12 +76,15 @@ export function addSegmentationOptions(command: Command): Command {
     );
 }
 
-/** Adds to an interruption how to go on. */
+/** Adds to an interruption how to go on with a run. */
 export function stoppedAt(out: string): (error: unknown) => never {
+  return stoppedBefore(`resume with: medvox train --resume ${out}`);
+}
+
+/** Adds to an interruption what to do next. */
+export function stoppedBefore(next: string): (error: unknown) => never {
   return (error) => {
-    if (error instanceof Error && (error as { code?: string }).code === "E_INTERRUPTED") {
-      error.message += `; resume with: medvox train --resume ${out}`;
-    }
+    if (error instanceof Error && (error as { code?: string }).code === "E_INTERRUPTED") error.message += `; ${next}`;
     throw error;
   };
 }

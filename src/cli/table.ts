@@ -88,6 +88,21 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/predict.ts"),
   },
   {
+    name: "experiment magnitude",
+    summary: "how much data is enough: growing shares of a set",
+    load: () => import("./commands/experiment-magnitude.ts"),
+  },
+  {
+    name: "experiment variety",
+    summary: "what other sets add: one set alone against all jointly",
+    load: () => import("./commands/experiment-variety.ts"),
+  },
+  {
+    name: "experiment transfer",
+    summary: "what pre-training brings: from scratch against pre-trained",
+    load: () => import("./commands/experiment-transfer.ts"),
+  },
+  {
     name: "import",
     summary: "read an encoder's weights from a PyTorch file",
     load: () => import("./commands/import.ts"),

@@ -22,6 +22,7 @@ export {
   trainClassification,
 } from "./classification-train.ts";
 export { type EncoderConfig, encoderFeatures, encoderName } from "./encoder-config.ts";
+export * from "./experiments/index.ts";
 export { modelTask } from "./model-task.ts";
 export { branchRun } from "./pretraining-branch.ts";
 export {

@@ -41,7 +41,8 @@ export type PretrainingRun = Run<"pretraining">;
 
 export interface PretrainingEvents {
   readonly onFingerprint?: (done: number, of: number) => void;
-  readonly onStart?: (run: PretrainingRun & { threads: number }) => void;
+  /** Awaited: what it throws ends the training before its first step. */
+  readonly onStart?: (run: PretrainingRun & { threads: number }) => void | Promise<void>;
   /** What of the weights to start from found its place. */
   readonly onWeights?: (report: string) => void;
   readonly onStep?: (report: StepReport) => void;
@@ -118,7 +119,7 @@ async function runPretraining(
       clipNorm: config.clipNorm ?? undefined,
       accumulate: config.accumulate,
     });
-    options.onStart?.({ record, plan, threads: engine.threads });
+    await options.onStart?.({ record, plan, threads: engine.threads });
     if (start !== undefined) {
       const match = await startFrom(model, start);
       options.onWeights?.(startText(start, match));

@@ -1,0 +1,7 @@
+/** `medvox experiment variety`. */
+import { experimentCommand } from "../experiment.ts";
+
+export const command = experimentCommand(
+  "variety",
+  "Trains on every set alone and on all sets jointly, and scores each set's held-out cases.",
+);

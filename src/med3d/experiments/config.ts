@@ -1,0 +1,85 @@
+/** What an experiment is told, checked key by key, with the defaults written out. */
+import { z } from "zod";
+import { ConfigError } from "../../errors.ts";
+
+const name = z.string().regex(/^[\w-]+$/, "a name has letters, digits, - and _ only");
+/** Checked by the training it is meant for. */
+const settings = z.looseObject({});
+
+const common = {
+  /** Trainings of every condition: first weights, order and augmentation by seed 0, 1, …; all are scored on the same cases. */
+  seeds: z.number().int().positive().default(3),
+  /** Keep weights and masks of every training, 0.3 GB each for a ResNet-10. */
+  keepRuns: z.boolean().default(false),
+  /** Average with the prediction of the mirrored image when scoring. */
+  mirror: z.boolean().default(false),
+};
+
+export const experimentSchemas = {
+  /** How much data is enough: one set, growing parts of it, the same number of steps for each. */
+  magnitude: z.strictObject({
+    ...common,
+    /** Shares of the training cases. */
+    shares: z.array(z.number().positive().max(1)).min(2).default([0.1, 0.2, 0.4, 0.6, 0.8, 1]),
+    /** Steps (updates) of every training. */
+    steps: z.number().int().positive(),
+    /** As `train segmentation --config` takes it; epochs follow from the steps. */
+    segmentation: settings,
+  }),
+  /** What other sets add: each set alone against all of them jointly. */
+  variety: z.strictObject({
+    ...common,
+    /**
+     * `perSet`: jointly, every set gets as many steps as alone, so that the encoder gets those of all. `total`: all sets together
+     * get as many steps as one alone.
+     */
+    joint: z
+      .array(z.enum(["perSet", "total"]))
+      .min(1)
+      .default(["perSet", "total"]),
+    /** Steps of a set alone. */
+    steps: z.number().int().positive(),
+    /** As `pretrain --config` takes it; `epochs` and `updatesPerSet` follow from the steps. */
+    pretraining: settings,
+  }),
+  /** What pre-training brings: small targets, from scratch and from a pre-trained encoder. */
+  transfer: z.strictObject({
+    ...common,
+    /** Weights, a run, or a pre-training to be done first, as `pretrain --config` takes it. */
+    from: z.union([z.string(), z.strictObject({ pretraining: settings })]),
+    targets: z
+      .array(
+        z
+          .strictObject({
+            name,
+            segmentation: settings.optional(),
+            classification: settings.optional(),
+            /** Over those of all targets. */
+            scratch: settings.default({}),
+            pretrained: settings.default({}),
+          })
+          .refine(
+            ({ segmentation, classification }) => (segmentation === undefined) !== (classification === undefined),
+            "a target is told either a segmentation or a classification",
+          ),
+      )
+      .min(1),
+    /** Settings of all targets that start from random weights, and of those that start from the encoder. */
+    scratch: settings.default({}),
+    pretrained: settings.default({}),
+  }),
+} as const;
+
+export type ExperimentKind = keyof typeof experimentSchemas;
+export type ExperimentConfig<K extends ExperimentKind> = z.infer<(typeof experimentSchemas)[K]>;
+export type ExperimentRequest<K extends ExperimentKind> = z.input<(typeof experimentSchemas)[K]>;
+
+/** Checks a request and fills in defaults. @throws ConfigError naming the key */
+export function resolveExperimentConfig<K extends ExperimentKind>(kind: K, request: unknown): ExperimentConfig<K> {
+  const parsed = experimentSchemas[kind].safeParse(request);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new ConfigError(`${issue.path.join(".") || "experiment"}: ${issue.message}`);
+  }
+  return parsed.data as ExperimentConfig<K>;
+}

@@ -1,0 +1,193 @@
+/**
+ * What pre-training brings (Med3D, arXiv:1904.00625 §4): small targets trained from random weights and from a pre-trained
+ * encoder, for the same number of steps, scored on the same cases. Nothing that the encoder has seen may be among those.
+ */
+import { openClassification, openDataset } from "../../data/index.ts";
+import { ConfigError, DataError } from "../../errors.ts";
+import { meanOf, repeatedDifference } from "../../metrics/index.ts";
+import type { ReportChart } from "../../report/index.ts";
+import { type ClassificationRequest, resolveClassificationConfig } from "../classification-config.ts";
+import { resolveSegmentationConfig, type SegmentationRequest } from "../segmentation-config.ts";
+import { splitCases } from "../segmentation-train.ts";
+import { findOverlap, usedCases } from "../used-cases.ts";
+import { classificationTrial, meanCurve } from "./classification-trial.ts";
+import type { ExperimentConfig } from "./config.ts";
+import type { Findings } from "./findings.ts";
+import {
+  aucScore,
+  diceScore,
+  digits,
+  intervalText,
+  repeatsOf,
+  type ScoreRow,
+  scoreTable,
+  summaryOf,
+} from "./scores.ts";
+import { segmentationTrial } from "./segmentation-trial.ts";
+import type { Trial, TrialResult } from "./trial.ts";
+
+type Config = ExperimentConfig<"transfer">;
+type Target = Config["targets"][number];
+
+const conditions = ["scratch", "pretrained"] as const;
+type Condition = (typeof conditions)[number];
+
+export function transferTrials(config: Config, from: string): Trial[] {
+  return config.targets.flatMap((target) =>
+    conditions.flatMap((condition) =>
+      Array.from({ length: config.seeds }, (_, seed): Trial => {
+        const about = { condition, target: target.name, seed };
+        const request = requestOf(config, target, condition, from, seed);
+        return target.segmentation === undefined
+          ? classificationTrial(about, resolveClassificationConfig(request as ClassificationRequest))
+          : segmentationTrial(about, resolveSegmentationConfig(request as SegmentationRequest), config);
+      }),
+    ),
+  );
+}
+
+function requestOf(config: Config, target: Target, condition: Condition, from: string, seed: number): object {
+  const own = (target.segmentation ?? target.classification)!;
+  for (const key of ["from", "seed"])
+    if (key in own) throw new ConfigError(`targets (${target.name}): ${key}: is set by the experiment`);
+  return {
+    // The same cases are held out whatever the seed.
+    ...(target.segmentation && { splitSeed: 0 }),
+    ...own,
+    ...config[condition],
+    ...target[condition],
+    from: condition === "scratch" ? null : from,
+    seed,
+  };
+}
+
+/**
+ * Refuses targets whose test cases the encoder's run has learned from.
+ * @returns whether there was a run that says what it was trained on
+ * @throws DataError naming target and cases
+ */
+export async function refuseOverlap(config: Config, from: string, signal?: AbortSignal): Promise<void> {
+  const used = await usedCases(from);
+  for (const target of config.targets) {
+    const request = requestOf(config, target, "scratch", from, 0);
+    const overlap = await findOverlap(await testCases(target, request), used, { signal });
+    if (overlap.length === 0) continue;
+    const names = overlap.slice(0, 5).map((item) => item.case.id);
+    const more = overlap.length > names.length ? `, … (${overlap.length} in all)` : "";
+    throw new DataError(
+      `${target.name}: its test cases ${names.join(", ")}${more} were among those that ${overlap[0].used.run} was trained on; a score on them would say nothing`,
+    );
+  }
+}
+
+/** Whoever is scored: the held-out cases, with folds every case. */
+async function testCases(target: Target, request: object) {
+  if (target.segmentation !== undefined) {
+    const config = resolveSegmentationConfig(request as SegmentationRequest);
+    return splitCases(await openDataset(config.data), config).heldOut;
+  }
+  const { data, labelColumn, groupColumn } = resolveClassificationConfig(request as ClassificationRequest);
+  const { cases } = await openClassification(data, {
+    labelColumn: labelColumn ?? undefined,
+    groupColumn: groupColumn ?? undefined,
+  });
+  return cases;
+}
+
+export function transferFindings({ targets }: Config, trials: readonly TrialResult[]): Findings {
+  const about = targets.map((target) => {
+    const score = target.segmentation === undefined ? aucScore : diceScore;
+    const rows = conditions.map((condition) => {
+      const own = trials.filter((trial) => trial.target === target.name && trial.condition === condition);
+      return { condition, name: nameOf(condition), own, ...summaryOf(repeatsOf(own), score) };
+    });
+    const [scratch, pretrained] = rows.map(({ own }) => repeatsOf(own));
+    return { target, score, rows, gain: repeatedDifference(pretrained, scratch, score) };
+  });
+  return {
+    title: "What pre-training brings",
+    charts: [
+      ...about.flatMap(({ target, rows }) => convergence(target, rows)),
+      {
+        kind: "forest",
+        title: "Final scores on test cases",
+        xName: "Dice, or area under the ROC curve",
+        groups: about.map(({ target, rows }) => ({
+          name: target.name,
+          rows: rows.map((row) => ({ ...row, color: colorOf(row.condition), single: row.perSeed })),
+        })),
+      },
+    ],
+    table: joined(
+      about.map(({ target, score, rows, gain }) => {
+        const kind = score === aucScore ? "AUC" : "Dice";
+        const named = rows.map((row) => ({ ...row, name: `${target.name}, ${row.name}` }));
+        const { columns, rows: made } = scoreTable("target", named, "score");
+        const difference = [
+          `${target.name}, difference`,
+          digits(gain.mean),
+          intervalText(gain.interval),
+          gain.perSeed.map(digits).join(", "),
+          "",
+          "",
+        ];
+        const reached = [kind, kind, `${kind}; ${fasterText(rows)}`];
+        return {
+          columns: [...columns, "measure"],
+          rows: [...made, difference].map((cells, i) => [...cells, reached[i]]),
+        };
+      }),
+    ),
+  };
+}
+
+type Row = ScoreRow & { readonly condition: Condition };
+
+function convergence(target: Target, rows: readonly Row[]): ReportChart[] {
+  if (rows.every(({ own }) => own[0].curve.length === 0)) return [];
+  const what = target.segmentation === undefined ? "AUC" : "Dice";
+  return [
+    {
+      kind: "curve",
+      title: `${target.name}: ${what} of watched cases`,
+      xName: "steps",
+      series: rows.map((row) => ({
+        name: row.name,
+        color: colorOf(row.condition),
+        points: meanCurve(row.own.map(({ curve }) => curve)),
+        band: row.own.length < 2 ? undefined : extremes(row.own),
+      })),
+    },
+  ];
+}
+
+/** Lowest and highest seed at every step. */
+function extremes(trials: readonly TrialResult[]): [number, number, number][] {
+  return trials[0].curve.map(([step], i) => {
+    const values = trials.flatMap(({ curve }) => curve[i]?.[1] ?? []);
+    return [step, Math.min(...values), Math.max(...values)];
+  });
+}
+
+/** When the pre-trained one is as good on watched cases as the other is at its end. */
+function fasterText(rows: readonly Row[]): string {
+  const [scratch, pretrained] = rows.map(({ own }) => meanCurve(own.map(({ curve }) => curve)));
+  if (scratch.length === 0) return "not watched";
+  const goal = meanOf(scratch.slice(-1).map(([, value]) => value)) as number;
+  const reached = pretrained.find(([, value]) => value >= goal);
+  return reached === undefined
+    ? "the end of the one from scratch is not reached"
+    : `the end of the one from scratch (${scratch.at(-1)?.[0]} steps) is reached at step ${reached[0]}`;
+}
+
+function nameOf(condition: Condition): string {
+  return condition === "scratch" ? "from scratch" : "pre-trained";
+}
+
+function colorOf(condition: Condition): number {
+  return condition === "scratch" ? 1 : 0;
+}
+
+function joined(tables: readonly { columns: string[]; rows: string[][] }[]): Findings["table"] {
+  return { columns: tables[0].columns, rows: tables.flatMap(({ rows }) => rows) };
+}
