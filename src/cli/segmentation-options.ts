@@ -38,6 +38,7 @@ export interface SegmentationOptions {
   intensity?: SegmentationRequest["intensity"];
   keepLargest?: number;
   trainCases?: number;
+  plan?: string;
 }
 
 export function addSegmentationOptions(command: Command): Command {
@@ -62,6 +63,7 @@ export function addSegmentationOptions(command: Command): Command {
     .option("--device <name>", "cpu, webgpu or cuda (default cpu)")
     .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
     .option("--workers <n>", "threads that prepare data (default 1)", wholeNumber({ min: 1 }))
+    .option("--plan <file>", "a plan that medvox plan wrote: spacing, intensities, patch and batch")
     .option("--spacing <x,y,z>", "voxel size in mm (default: the data set's median)", decimals(3))
     .option("--window <low,high>", "CT window in HU, scaled to 0–1 (default: from the plan)", decimals(2))
     .option("--intensity <scheme>", "plan, percentile (the paper's), medicalnet or none (default plan)")
@@ -125,6 +127,7 @@ export async function segmentationRequest(
     intensity: options.intensity,
     keepLargest: options.keepLargest,
     trainCases: options.trainCases,
+    plan: options.plan,
   };
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   return { ...usual(from), ...file, ...set } as SegmentationRequest;

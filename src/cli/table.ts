@@ -33,6 +33,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/verify.ts"),
   },
   {
+    name: "plan",
+    summary: "what a data set is like, and the choices that follow from it",
+    load: () => import("./commands/plan.ts"),
+  },
+  {
     name: "train",
     summary: "go on with a stopped training",
     load: () => import("./commands/train.ts"),
@@ -101,6 +106,11 @@ export const commands: readonly CommandEntry[] = [
     name: "experiment transfer",
     summary: "what pre-training brings: from scratch against pre-trained",
     load: () => import("./commands/experiment-transfer.ts"),
+  },
+  {
+    name: "features",
+    summary: "what an encoder makes of images, as .npy or NIfTI",
+    load: () => import("./commands/features.ts"),
   },
   {
     name: "import",

@@ -5,6 +5,7 @@ export {
   openClassification,
 } from "./classification.ts";
 export { type DataCase, type Dataset, type LabelClass, type OpenOptions, openDataset } from "./dataset.ts";
+export { type Degenerate, degenerateCases } from "./degenerate.ts";
 export {
   type CaseFingerprint,
   type Fingerprint,
@@ -15,6 +16,7 @@ export {
 export { type Batch, createLoader, type Loader, type LoaderOptions } from "./loader.ts";
 export type { LabelPick } from "./pick.ts";
 export { makePlan, type Plan, type PlanChoices, patchFor } from "./plan.ts";
+export { checkPlanFits, readPlanFile } from "./plan-file.ts";
 export { type PreparedCase, prepareCase, regionOf } from "./prepare.ts";
 export {
   type IntensityScheme,

@@ -41,6 +41,8 @@ export interface PlanChoices {
   readonly batch?: number;
   /** The most voxels a patch may have. Default 96³. */
   readonly maxPatchVoxels?: number;
+  /** About how many voxels a batch has. Default four patches of 48×64×48. */
+  readonly voxelsPerBatch?: number;
 }
 
 const patchStep = 16;
@@ -90,7 +92,7 @@ export function makePlan(
       labels: dataset.labels.map((label) => label.index),
     },
     patch,
-    batch: choices.batch ?? Math.min(8, Math.max(2, Math.floor(voxelsPerBatch / voxels))),
+    batch: choices.batch ?? Math.min(8, Math.max(2, Math.floor((choices.voxelsPerBatch ?? voxelsPerBatch) / voxels))),
     medianSize,
   };
 }

@@ -1,5 +1,6 @@
 export type { FileContent, WriteOptions } from "./atomic.ts";
 export { removeStaleTemporaries, writeError, writeFileAtomic } from "./atomic.ts";
+export { encodeNpy, writeNpy } from "./npy.ts";
 export { readSafetensors, readSafetensorsHeader, writeSafetensors } from "./safetensors.ts";
 export type { ReadOptions, WriteVolumeOptions } from "./volumes.ts";
 export { caseName, readVolume, readVolumeHeader, volumeExtension, volumeExtensions, writeVolume } from "./volumes.ts";

@@ -23,6 +23,14 @@ export {
 } from "./classification-train.ts";
 export { type EncoderConfig, encoderFeatures, encoderName } from "./encoder-config.ts";
 export * from "./experiments/index.ts";
+export {
+  type FeatureExtractor,
+  type FeatureLayer,
+  type FeatureOptions,
+  type Features,
+  featureLayers,
+  openFeatures,
+} from "./features.ts";
 export { modelTask } from "./model-task.ts";
 export { branchRun } from "./pretraining-branch.ts";
 export {
@@ -54,6 +62,7 @@ export {
   type Task,
 } from "./run-folder.ts";
 export {
+  planChoicesOf,
   resolveSegmentationConfig,
   type SegmentationConfig,
   type SegmentationRequest,

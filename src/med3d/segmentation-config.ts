@@ -45,6 +45,8 @@ export const segmentationConfigSchema = z.strictObject({
   accumulate: size.default(1),
   /** [D, H, W]; null: from the plan. */
   patch: z.tuple([size, size, size]).nullable().default(null),
+  /** File of a plan, which then decides spacing, intensities, patch and batch; null: made from the training cases. */
+  plan: z.string().nullable().default(null),
   /** Along x, y, z; null: what `spacing` says of the training cases. */
   spacingMm: z.tuple([millimetres, millimetres, millimetres]).nullable().default(null),
   spacing: z.enum(["median", "mean"]).default("median"),
@@ -117,6 +119,7 @@ export function coarseConfig({ coarse, ...config }: SegmentationConfig): Segment
     decoder: "upsampling",
     mergeLabels: true,
     keepLargest: 1,
+    plan: null,
     patch: null,
     batch: null,
     from: config.from,

@@ -7,6 +7,7 @@ import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type Batch,
+  checkPlanFits,
   createLoader,
   type DataCase,
   type Dataset,
@@ -18,6 +19,7 @@ import {
   type Plan,
   type PreparedCase,
   prepareCase,
+  readPlanFile,
   select,
   sortById,
 } from "../data/index.ts";
@@ -79,13 +81,15 @@ export async function trainSegmentation(
 ): Promise<{ record: RunRecord; plan: Plan }> {
   const config = resolveSegmentationConfig(request);
   const start = await readStart(config.from);
+  const given = config.plan === null ? undefined : await readPlanFile(config.plan);
   const dataset = await openFor(config);
   const splits = splitCases(dataset, config);
   const fingerprint = await fingerprintOf(
     { ...dataset, cases: splits.train },
     { onProgress: options.onFingerprint, signal: options.signal },
   );
-  const plan = makePlan(dataset, fingerprint, planChoicesOf(config));
+  const plan = given ?? makePlan(dataset, fingerprint, planChoicesOf(config));
+  if (given !== undefined) checkPlanFits(given, dataset, fingerprint, config.plan!);
   checkPatch(plan, config.outputStride);
   await mkdir(options.out, { recursive: true }).catch((error: unknown) => {
     throw writeError(options.out, error);

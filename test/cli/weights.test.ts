@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildIfStale } from "../../scripts/build.ts";
-import { readSafetensors, readWeightsFile } from "../../src/files/index.ts";
+import { readSafetensors, readVolume, readWeightsFile, writeVolume } from "../../src/files/index.ts";
 import { graph } from "../../src/graph/index.ts";
 import { encodePortable } from "../../src/med3d/inference-model.ts";
 import { resnet3d } from "../../src/nn/index.ts";
@@ -69,6 +69,36 @@ describe.skipIf(!present)("a checkpoint as MedicalNet released them", () => {
     } finally {
       await engine.close();
     }
+  });
+
+  test("features --raw: layer4 is what the original gives, and lies where the image does", async () => {
+    const { layer4 } = JSON.parse(readFileSync(`${golden}resnet_10_legacy.json`, "utf8"));
+    const affine = [2, 0, 0, -5, 0, 2, 0, 7, 0, 0, 3, 11, 0, 0, 0, 1];
+    const image = { size: [32, 24, 16], channels: 1, affine, data: formula(7 + 3, 16 * 24 * 32) };
+    await writeVolume(join(work, "formula.nii.gz"), image as never);
+    const asked = ["features", released, "--arch", "resnet10", "--in", "formula.nii.gz", "--raw"];
+    const { status, stdout, stderr } = medvox(...asked, "--out", "layer4.npy", "--json");
+    expect(status, stderr).toBe(0);
+    const bytes = readFileSync(join(work, "layer4.npy"));
+    const found = new Float32Array(bytes.buffer.slice(bytes.byteOffset + 128, bytes.byteOffset + bytes.length));
+    expect(JSON.parse(stdout).features[0].shape).toEqual([512, 2, 3, 4]);
+    const ends = [...found.subarray(0, 16), ...found.subarray(-16)];
+    const apart = [...layer4.first16, ...layer4.last16].map((v: number, i) => Math.abs(ends[i] - v) / layer4.std);
+    expect(Math.max(...apart)).toBeLessThanOrEqual(1e-4);
+    // Eight times the voxel size, the same first voxel.
+    expect(JSON.parse(stdout).features[0].affine).toEqual([16, 0, 0, -5, 0, 16, 0, 7, 0, 0, 24, 11, 0, 0, 0, 1]);
+    expect(medvox(...asked, "--out", "layer4.nii.gz").status).toBe(0);
+    const map = await readVolume(join(work, "layer4.nii.gz"));
+    expect([map.size, map.channels]).toEqual([[4, 3, 2], 512]);
+    const pooled = medvox(...asked, "--pool", "--out", "pooled.npy", "--json");
+    expect(JSON.parse(pooled.stdout).features[0].shape).toEqual([512]);
+    const first = found.subarray(0, 24).reduce((sum, v) => sum + v, 0) / 24;
+    const table = readFileSync(join(work, "pooled.npy"));
+    expect(table.readFloatLE(128)).toBeCloseTo(first, 4);
+    expect(medvox(...asked, "--layer", "layer9", "--out", "x.npy")).toMatchObject({ status: 2 });
+    expect(medvox("features", released, "--in", "formula.nii.gz", "--out", "x.npy").stderr).toContain(
+      "say which network with --arch",
+    );
   });
 
   test("another depth is refused as what it is", () => {

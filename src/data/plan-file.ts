@@ -1,0 +1,76 @@
+/** A plan as a JSON file: written by `medvox plan`, changed by hand, read by a training. */
+import { readFile } from "node:fs/promises";
+import { z } from "zod";
+import { ConfigError } from "../errors.ts";
+import type { Dataset } from "./dataset.ts";
+import type { Fingerprint } from "./fingerprint.ts";
+import type { Plan } from "./plan.ts";
+
+const whole = z.number().int().positive();
+const millimetres = z.number().positive();
+const label = z.object({ index: z.number().int().min(0), name: z.string() });
+const percent = z.number().min(0).max(100);
+
+const planSchema = z.object({
+  dataset: z.string(),
+  labels: z.array(label).min(1),
+  modality: z.array(z.string()),
+  preprocessing: z.strictObject({
+    orientation: z.string().regex(/^[RLAPSI]{3}$/, 'three of R, L, A, P, S, I, e.g. "RAS"'),
+    spacingMm: z.tuple([millimetres, millimetres, millimetres]).nullable(),
+    intensity: z.discriminatedUnion("kind", [
+      z.strictObject({ kind: z.literal("zscore"), clipPercentile: z.tuple([percent, percent]).optional() }),
+      z.strictObject({
+        kind: z.literal("ctWindow"),
+        low: z.number(),
+        high: z.number(),
+        mean: z.number().optional(),
+        sd: z.number().positive().optional(),
+      }),
+      z.strictObject({ kind: z.literal("medicalnet") }),
+      z.strictObject({ kind: z.literal("none") }),
+    ]),
+    channels: whole,
+    channelPick: z.array(z.number().int().min(0)).optional(),
+    labels: z.array(z.number().int()).min(1),
+  }),
+  patch: z.tuple([whole, whole, whole]),
+  batch: whole,
+  medianSize: z.tuple([z.number(), z.number(), z.number()]),
+});
+
+/** @throws ConfigError naming the file and the key that is wrong */
+export async function readPlanFile(path: string): Promise<Plan> {
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new ConfigError(`plan ${path}: cannot be read (${error.code})`);
+  });
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new ConfigError(`plan ${path}: is not JSON (${(error as Error).message})`);
+  }
+  const parsed = planSchema.safeParse(value);
+  if (parsed.success) return parsed.data as Plan;
+  const [issue] = parsed.error.issues;
+  throw new ConfigError(`plan ${path}: ${issue.path.join(".") || "the file"}: ${issue.message}`);
+}
+
+/** @throws ConfigError where a plan was made for other data */
+export function checkPlanFits(
+  plan: Plan,
+  dataset: Pick<Dataset, "name" | "labels">,
+  { cases }: Pick<Fingerprint, "cases">,
+  path: string,
+): void {
+  const list = (labels: Plan["labels"]): string => labels.map(({ index, name }) => `${index} ${name}`).join(", ");
+  if (list(plan.labels) !== list(dataset.labels))
+    throw new ConfigError(
+      `plan ${path}: labels: has ${list(plan.labels)}; ${dataset.name} has ${list(dataset.labels)}`,
+    );
+  const other = cases.find(({ channels }) => channels !== plan.preprocessing.channels);
+  if (other !== undefined)
+    throw new ConfigError(
+      `plan ${path}: preprocessing.channels: ${plan.preprocessing.channels}; ${other.id} has ${other.channels}`,
+    );
+}
