@@ -75,6 +75,7 @@ export { openSegmenter, type PredictOptions, type Segmenter, type SegmenterOptio
 export {
   resumeSegmentation,
   type SegmentationEvents,
+  splitCases,
   type TrainSegmentationOptions,
   trainSegmentation,
 } from "./segmentation-train.ts";
