@@ -117,7 +117,8 @@ describe.skipIf(!present).each([10, 18, 34, 50, 101, 152, 200] as const)("ResNet
 
   // Once as written for each kind of block; the forms of single operators are compared in golden-operators.
   const ways = depth === 10 || depth === 50 ? (["as written", "lowered"] as const) : (["lowered"] as const);
-  test.each(ways)("activations and training, %s", async (way) => {
+  // The deepest has 127 million weights to fill by formula.
+  test.each(ways)("activations and training, %s", { timeout: 600_000 }, async (way) => {
     const { model, start } = await filledModel(depth, way === "lowered");
     try {
       await expectActivations(model, reference);

@@ -2,7 +2,7 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { writeVolume } from "../files/index.ts";
 import { random } from "../random.ts";
 import { lastCheckpoint, readCheckpoint, readWeights } from "../train/index.ts";
@@ -21,6 +21,9 @@ import {
 import { balancingOf, resolvePretrainingConfig } from "./pretraining-config.ts";
 import { turnOrder } from "./pretraining-turns.ts";
 import { epochsOf } from "./run-log.ts";
+
+// Many trainings, each with checkpoints of 170 MB.
+vi.setConfig({ testTimeout: 600_000 });
 
 const work = mkdtempSync(join(tmpdir(), "medvox-pretrain-"));
 afterAll(() => rmSync(work, { recursive: true, force: true }));

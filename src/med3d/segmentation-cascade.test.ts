@@ -117,7 +117,9 @@ describe("the region of a mask", () => {
   });
 });
 
-test("two networks in one run; predicted on the whole grid with the very same affine; resumed to the same bits", async () => {
+test("two networks in one run; predicted on the whole grid with the very same affine; resumed to the same bits", {
+  timeout: 600_000,
+}, async () => {
   const out = join(work, "cascade");
   const { record } = await trainSegmentation(request, { out });
   expect(record.config.coarse).not.toBeNull();

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { imageOf, labelOf, writeDecathlon } from "../data/test/made-up.ts";
 import { ConfigError, WeightsError } from "../errors.ts";
 import { readVolume, writeSafetensors } from "../files/index.ts";
+import { encoderShapes } from "../nn/index.ts";
 import { lastCheckpoint, logFile, readCheckpoint, readLog, readWeights } from "../train/index.ts";
 import {
   evaluateRun,
@@ -40,12 +41,17 @@ beforeAll(async () => {
     threads: 2,
   };
   const float = (values: Float32Array, shape: number[]) => ({ dtype: "F32", shape, data: values }) as const;
+  const encoder = [...encoderShapes({ depth: 10, preActivation: false })].map(([name, shape]) => {
+    const values = new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(0.5);
+    return [`module.${name}`, float(name === "conv1.weight" ? STEM : values, [...shape])] as const;
+  });
   await writeSafetensors(
     weights,
     new Map([
-      ["conv1.weight", float(STEM, [64, 1, 7, 7, 7])],
-      ["bn1.bias", float(new Float32Array(3), [3])],
-      ["fc.weight", float(new Float32Array(6), [2, 3])],
+      ...encoder,
+      // Of another shape in the head, and of no place at all.
+      ["module.decoder.classify.bias", float(new Float32Array(7), [7])],
+      ["module.fc.weight", float(new Float32Array(6), [2, 3])],
     ]),
   );
   // A rate this small leaves the weights where they begin, within the last bits.
@@ -56,11 +62,12 @@ afterAll(() => {
 });
 
 describe("starting weights", () => {
-  test("what fits by name and shape is taken, the rest begins as ever", async () => {
+  test("the encoder is taken, a head of another shape begins as ever", async () => {
     const state = await readWeights(lastCheckpoint(run));
     const stem = state.get("conv1.weight")!.data;
     expect(Math.max(...stem.map((value, i) => Math.abs(value - STEM[i])))).toBeLessThan(1e-6);
-    expect(state.get("bn1.bias")!.data).toHaveLength(64);
+    expect(state.get("layer1.0.bn1.weight")!.data[0]).toBeCloseTo(0.5, 6);
+    expect(state.get("decoder.classify.bias")!.data).toHaveLength(3);
     expect(state.has("fc.weight")).toBe(false);
   });
 
@@ -87,7 +94,9 @@ describe("starting weights", () => {
     writeFileSync(list, ["image,label,split", ...rows, ""].join("\n"));
     const out = join(folder, "foreign");
     await expect(trainSegmentation({ ...request, data: list, from: path }, { out })).rejects.toThrow(
-      new WeightsError(`${path}: none of its 1 tensors fits the network by name and shape`),
+      new WeightsError(
+        `${path}: none of its 1 tensors fits the network by name and shape (its first is fc.bias, the network's conv1.weight)`,
+      ),
     );
     const { splits } = (await readRun(out)).record;
     const ids = Object.values(splits).map((cases) => cases.map(({ id }) => id));

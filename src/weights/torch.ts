@@ -237,8 +237,11 @@ function isContiguous(shape: readonly number[], stride: readonly number[]): bool
 function readZip(bytes: Uint8Array, file: string): Pickled {
   const broken = (rule: string): WeightsError => new WeightsError(`${file}: is no readable checkpoint: ${rule}`);
   let room = 64 * bytes.length;
+  // An entry takes 46 bytes of the directory; a damaged one may claim billions.
+  let entries = Math.floor(bytes.length / 46);
   const filter = ({ name, originalSize }: UnzipFileInfo): boolean => {
     // PyTorch stores without compressing, so what unpacks to many times the file was not written by it.
+    if (--entries < 0) throw broken("its zip claims more entries than it has bytes for");
     room -= originalSize;
     if (!(room >= 0)) throw broken(`${name} would unpack to ${originalSize} bytes`);
     return true;

@@ -2,10 +2,13 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { writeVolume } from "../../files/index.ts";
 import { random } from "../../random.ts";
 import { type ExperimentRequest, runExperiment } from "../index.ts";
+
+// Many trainings, each with checkpoints of 170 MB.
+vi.setConfig({ testTimeout: 600_000 });
 
 const work = mkdtempSync(join(tmpdir(), "medvox-experiment-"));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
