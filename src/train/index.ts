@@ -27,6 +27,16 @@ export {
   type StepResult,
 } from "./model.ts";
 export {
+  type Asked,
+  type DataCredit,
+  planFile,
+  type RecordOfRun,
+  readRunRecord,
+  runFile,
+  taskOfRun,
+  writeRunRecord,
+} from "./run-record.ts";
+export {
   type BuiltGraph,
   buildEvaluation,
   buildStep,
