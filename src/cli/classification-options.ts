@@ -17,9 +17,12 @@ export interface ClassificationOptions {
   positive?: number[];
   negative?: number[];
   target?: ClassificationRequest["target"];
+  auxiliary?: string[];
+  auxiliaryWeight?: number;
   arch?: string;
   stages?: number;
   mask?: boolean;
+  pooling?: ClassificationRequest["pooling"];
   loss?: ClassificationRequest["loss"];
   optimizer?: ClassificationRequest["optimizer"];
   epochs?: number;
@@ -55,9 +58,12 @@ export function addClassificationOptions(command: Command): Command {
     .option("--positive <ratings>", "ratings that are positive, e.g. 4,5 (default 4,5)", ratings)
     .option("--negative <ratings>", "ratings that are negative, e.g. 1,2 (default: the rest)", ratings)
     .option("--target <what>", "class, or rating: learn the rating itself, and let any rule make classes of it")
+    .option("--auxiliary <columns>", "columns of numbers to learn beside the label, e.g. margin,diameter", columns)
+    .option("--auxiliary-weight <factor>", "what they count beside the label (default 1)", decimal({ min: 0 }))
     .option("--arch <name>", `${encoderNames.join(", ")} (default resnet10)`)
     .option("--stages <n>", "stages of the encoder that are used, 1 to 4 (default 4)", wholeNumber({ min: 1, max: 4 }))
     .option("--mask", "give the network the mask of the lesion as a further channel")
+    .option("--pooling <what>", "global, or mask: features' mean under the mask as well (default global)")
     .option("--loss <name>", "crossEntropy, binaryCrossEntropy or focal")
     .option("--optimizer <name>", "adamW, adam or sgd (default adamW)")
     .option("--epochs <n>", "passes over the training cases (default 60)", wholeNumber({ min: 1 }))
@@ -103,9 +109,12 @@ export async function classificationRequest(
     positive: options.positive,
     negative: options.negative,
     target: options.target,
+    auxiliary: options.auxiliary,
+    auxiliaryWeight: options.auxiliaryWeight,
     ...(options.arch === undefined ? {} : archOf(options.arch)),
     stages: options.stages,
     mask: options.mask,
+    pooling: options.pooling,
     loss: options.loss,
     optimizer: options.optimizer,
     epochs: options.epochs,
@@ -145,6 +154,12 @@ export function ratings(text: string): number[] {
   if (!values.every(Number.isSafeInteger))
     throw new InvalidArgumentError("must be whole numbers separated by commas, e.g. 4,5");
   return values;
+}
+
+function columns(text: string): string[] {
+  const names = text.split(",").map((part) => part.trim());
+  if (names.includes("")) throw new InvalidArgumentError("must be names of columns separated by commas");
+  return names;
 }
 
 function windowOf(text: string): number[] {

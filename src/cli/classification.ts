@@ -45,7 +45,7 @@ export function classificationEvents(progress: Progress): { events: Classificati
         if (at > 1) return;
         const input = config.mask ? "image and mask" : "image";
         progress.note(
-          `resnet${config.depth} on ${input}, ${config.target} · patch ${plan.patch.join("×")} · batch ${plan.batch} · ${config.optimizer} ${config.learningRate} · ${threads} threads`,
+          `resnet${config.depth} on ${input}, ${[config.target, ...config.auxiliary].join(" + ")} · patch ${plan.patch.join("×")} · batch ${plan.batch} · ${config.optimizer} ${config.learningRate} · ${threads} threads`,
         );
       },
       onStep: ({ epoch, stepInEpoch, stepsPerEpoch, loss: now }) => {

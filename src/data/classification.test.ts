@@ -87,6 +87,19 @@ describe("a list", () => {
     expect(opened.test.map(({ id, class: index }) => [id, index])).toEqual([["c", undefined]]);
   });
 
+  it("gives numbers of further columns, where there are any", async () => {
+    const path = list("image,label,mm,margin\na.nii,x,4.5,\nb.nii,y,,2\n");
+    const { cases } = await openClassification(path, { auxiliary: ["mm", "margin"] });
+    expect(cases.map(({ auxiliary }) => auxiliary)).toEqual([{ mm: 4.5 }, { margin: 2 }]);
+    expect((await openClassification(path)).cases[0].auxiliary).toBe(undefined);
+    await expect(openClassification(path, { auxiliary: ["edge"] })).rejects.toThrow(
+      new ConfigError(`--auxiliary edge: ${path} has no such column; it has image, label, mm, margin`),
+    );
+    await expect(openClassification(path, { auxiliary: ["label"] })).rejects.toThrow(
+      new DataError(`${path}: line 2: label: expected a number as an auxiliary target, found "x"`),
+    );
+  });
+
   it("by a rule leaves ratings out", async () => {
     const path = list("image,score\na.nii,1\nb.nii,3\nc.nii,5\n");
     const options = { labelColumn: "score", positive: [4, 5], negative: [1, 2] };

@@ -27,6 +27,8 @@ export interface ClassifiedCase extends DataCase {
   /** Index in the data set's classes; absent for a case without a label, or one that the rule leaves out. */
   readonly class?: number;
   readonly rating?: number;
+  /** Numbers of the columns that were asked for, where the case has them. */
+  readonly auxiliary?: Readonly<Record<string, number>>;
 }
 
 export interface ClassificationDataset {
@@ -48,6 +50,8 @@ export interface ClassificationOptions extends Partial<RatingRule> {
   readonly labelColumn?: string;
   /** The patient's column; else `group` or `patient`. */
   readonly groupColumn?: string;
+  /** Columns of numbers to be learnt beside the label. */
+  readonly auxiliary?: readonly string[];
   /** The classes of a run that others are to be scored by; a label that is none of them is refused. */
   readonly classes?: readonly string[];
   /** Labels do not matter and are not looked at: the cases are to be predicted. */
@@ -90,6 +94,7 @@ export async function openClassification(
   const root = dirname(list.source);
   const column = options.unlabelled ? undefined : columnOf(list, "--label", labelColumns, options.labelColumn);
   const group = columnOf(list, "--group", groupColumns, options.groupColumn);
+  for (const name of options.auxiliary ?? []) columnOf(list, "--auxiliary", [], name);
   const beside = { images: volumesIn(join(root, "images")), masks: volumesIn(join(root, "masks")) };
   const places = list.rows.map((row) => filesOf(row, root, list.source, beside));
   const ids = caseIds(
@@ -109,6 +114,7 @@ export async function openClassification(
       ...splitOf(split ?? fields.split, `${list.source}: ${where}`),
       ...(group !== undefined && fields[group] ? { group: fields[group] } : {}),
       ...known.of(texts[i]),
+      ...auxiliaryOf(fields, options.auxiliary, `${list.source}: ${where}`),
     }),
   );
   checkUnique(cases, list.source);
@@ -292,6 +298,23 @@ function classesOf(
     classes,
     of: (text) => (text === "" ? {} : { class: classes.indexOf(declared?.[text] ?? text) }),
   };
+}
+
+/** A case's numbers of the columns asked for; empty fields are left out. */
+function auxiliaryOf(
+  fields: Row["fields"],
+  columns: readonly string[] | undefined,
+  where: string,
+): Pick<ClassifiedCase, "auxiliary"> {
+  if (columns === undefined || columns.length === 0) return {};
+  const entries = columns.flatMap((column): [string, number][] => {
+    const text = (fields[column] ?? "").trim();
+    if (text === "") return [];
+    if (!Number.isFinite(Number(text)))
+      throw new DataError(`${where}: ${column}: expected a number as an auxiliary target, found "${text}"`);
+    return [[column, Number(text)]];
+  });
+  return { auxiliary: Object.fromEntries(entries) };
 }
 
 const splits: Readonly<Record<string, string>> = {

@@ -21,11 +21,20 @@ export const classificationConfigSchema = z.strictObject({
    * 2, …?), so that cases of ratings which the rule leaves out teach as well, and one training serves every rule.
    */
   target: z.enum(["class", "rating"]).default("class"),
+  /** Columns of numbers that a second head learns beside the label; a prediction does not need them. */
+  auxiliary: z.array(z.string().min(1)).default([]),
+  /** What their mean loss counts beside the label's. */
+  auxiliaryWeight: z.number().positive().default(1),
   ...encoderKeys,
   /** Stages of the encoder that are used. All four have 14 to 46 million weights, the first two under a million. */
   stages: z.union([z.literal(1), z.literal(2), z.literal(3), z.literal(4)]).default(4),
   /** Whether the mask of the lesion is a further input channel. */
   mask: z.boolean().default(false),
+  /**
+   * `global`: the mean of each feature over the patch. `mask`: beside it the mean under the mask of the lesion, so that what
+   * a small lesion is made of is not lost among what surrounds it; needs masks, as a channel or not.
+   */
+  pooling: z.enum(["global", "mask"]).default("global"),
   /** Share of the pooled features dropped in training. */
   dropout: z.number().min(0).max(0.95).default(0),
   /** Softmax or one sigmoid for each output. Left out: cross-entropy for classes, binary cross-entropy for ratings. */
@@ -90,6 +99,8 @@ export function resolveClassificationConfig(request: ClassificationRequest): Cla
     classWeights: parsed.data.classWeights ?? (isRating ? "none" : "balanced"),
   };
   augmentationOf(config);
+  const twice = config.auxiliary.find((name, i) => config.auxiliary.indexOf(name) !== i);
+  if (twice !== undefined) throw new ConfigError(`auxiliary: ${twice} is named twice`);
   if (isRating && config.loss === "crossEntropy")
     throw new ConfigError("loss: crossEntropy; ratings are learnt with binaryCrossEntropy or focal");
   if (isRating && config.classWeights === "balanced")

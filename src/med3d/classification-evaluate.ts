@@ -258,7 +258,9 @@ function leadOf(
   { summary, options }: { summary: ClassificationSummary; options: EvaluateClassificationOptions },
   isOwn: boolean,
 ): string {
-  const network = `MedicalNet ResNet-${config.depth}, global average pooling and a 1×1×1 convolution, from ${config.from ?? "random weights"}`;
+  const pooling = config.pooling === "mask" ? "average pooling over all and under the mask" : "global average pooling";
+  const beside = config.auxiliary?.length ? `, taught ${config.auxiliary.join(", ")} as well` : "";
+  const network = `MedicalNet ResNet-${config.depth}, ${pooling} and a 1×1×1 convolution, from ${config.from ?? "random weights"}${beside}`;
   const input = config.mask ? "image and mask of the lesion" : "image alone";
   const seeds = config.seeds > 1 ? `, ${config.seeds} networks averaged` : "";
   const views = options.mirror ? ", eight mirrored views averaged" : "";

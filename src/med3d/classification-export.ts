@@ -7,6 +7,7 @@ import {
   classificationProbabilities,
   classificationScores,
   outputCount,
+  takesMask,
 } from "./classification-network.ts";
 import type { ClassificationPlan } from "./classification-plan.ts";
 import { encodeFast, encodePortable } from "./inference-model.ts";
@@ -14,11 +15,11 @@ import type { RunRecord } from "./run-folder.ts";
 import { modelFile, runWeights } from "./segmentation-export.ts";
 
 /** All of the configuration that a prediction depends on. */
-export type ClassifierConfig = ClassifierNetwork & { readonly mask: boolean };
+export type ClassifierConfig = ClassifierNetwork;
 
 export function classifierOf({ config }: Pick<RunRecord<"classification">, "config">): ClassifierConfig {
-  const { depth, preActivation, shortcut, outputStride, stages, dropout, loss, target, mask } = config;
-  return { depth, preActivation, shortcut, outputStride, stages, dropout, loss, target, mask };
+  const { depth, preActivation, shortcut, outputStride, stages, dropout, loss, target, mask, pooling } = config;
+  return { depth, preActivation, shortcut, outputStride, stages, dropout, loss, target, mask, pooling };
 }
 
 /** The weights that a run is scored with. */
@@ -72,7 +73,7 @@ function inferenceGraph(network: ClassifierConfig, plan: ClassificationPlan, vie
   const g = graph();
   const { patch, preprocessing } = plan;
   const input = g.input("input", [views, preprocessing.channels, ...patch]);
-  const mask = network.mask ? g.input("mask", [views, ...patch]) : undefined;
+  const mask = takesMask(network) ? g.input("mask", [views, ...patch]) : undefined;
   const scores = classificationScores(input, mask, outputCount(plan, network), network);
   return { g, probability: classificationProbabilities(scores, network) };
 }

@@ -1,22 +1,26 @@
 /**
  * The network of a classification: MedicalNet's encoder, global average pooling and a 1×1×1 convolution (Med3D §4.2, the
- * nodules); its losses; and the probabilities its scores stand for.
+ * nodules), or pooling under the lesion's mask as well; its losses; and the probabilities its scores stand for.
  *
- * Shape shorthand: N batch · C channels · D H W depth, height, width · T outputs: K classes, or R − 1 steps of a scale of R
+ * Shape shorthand: N batch · F features · C channels · D H W depth, height, width · T outputs: K classes, or R − 1 steps of a scale of R
  * ratings ("above the first rating", …, after Frank & Hall 2001).
  */
 import type { RatingRule } from "../data/index.ts";
 import { positiveShare } from "../data/index.ts";
 import {
+  averagePool,
   concat,
   div,
   globalAveragePool,
+  maximum,
   minimum,
+  mul,
   relu,
   reshape,
   scope,
   sigmoid,
   softmax,
+  spatialAxes,
   sub,
   sum,
   type Tensor,
@@ -33,7 +37,15 @@ import type { ClassificationConfig } from "./classification-config.ts";
 import type { ClassificationPlan } from "./classification-plan.ts";
 import { type EncoderConfig, encoderFeatures } from "./encoder-config.ts";
 
-export type ClassifierNetwork = EncoderConfig & Pick<ClassificationConfig, "stages" | "dropout" | "loss" | "target">;
+export type ClassifierNetwork = EncoderConfig &
+  Pick<ClassificationConfig, "stages" | "mask" | "dropout" | "loss" | "target"> &
+  // Not there in runs and models from before it could be chosen.
+  Partial<Pick<ClassificationConfig, "pooling">>;
+
+/** Whether the network needs the mask of the lesion, as a channel or to pool under. */
+export function takesMask({ mask, pooling }: Pick<ClassifierNetwork, "mask" | "pooling">): boolean {
+  return mask || pooling === "mask";
+}
 
 /** How many numbers the network gives for a case. */
 export function outputCount({ classes, ratings }: ClassificationPlan, { target }: Pick<ClassifierNetwork, "target">) {
@@ -42,19 +54,62 @@ export function outputCount({ classes, ratings }: ClassificationPlan, { target }
 
 /**
  * Scores [N, T].
- * @param input [N, C, D, H, W] @param mask [N, D, H, W], 0 outside the lesion; a further channel
+ * @param input [N, C, D, H, W] @param mask [N, D, H, W], 0 outside the lesion; where the network takes it
  */
 export function classificationScores(
   input: Tensor,
   mask: Tensor | undefined,
   outputs: number,
-  { stages, dropout, ...config }: ClassifierNetwork,
+  network: ClassifierNetwork,
+): Tensor {
+  return headScores(pooledFeatures(input, mask, network), outputs, "classify");
+}
+
+/**
+ * Scores [N, T] of the label and [N, A] of the auxiliary targets, from the same pooled features.
+ * @param input [N, C, D, H, W] @param mask as for {@link classificationScores}
+ */
+export function multiTaskScores(
+  input: Tensor,
+  mask: Tensor | undefined,
+  outputs: number,
+  auxiliaryOutputs: number,
+  network: ClassifierNetwork,
+): { readonly scores: Tensor; readonly auxiliary?: Tensor } {
+  const pooled = pooledFeatures(input, mask, network);
+  const scores = headScores(pooled, outputs, "classify");
+  return auxiliaryOutputs === 0 ? { scores } : { scores, auxiliary: headScores(pooled, auxiliaryOutputs, "auxiliary") };
+}
+
+/** [N, F, 1, 1, 1], or [N, 2F, 1, 1, 1] with those under the mask; dropped in part while training. */
+function pooledFeatures(
+  input: Tensor,
+  given: Tensor | undefined,
+  { stages, dropout, mask: asChannel, pooling, ...config }: ClassifierNetwork,
 ): Tensor {
   const [batch, , ...spatial] = input.shape;
-  const image = mask === undefined ? input : concat([input, reshape(minimum(mask, 1), [batch, 1, ...spatial])], 1);
-  const pooled = globalAveragePool(encoderFeatures(image, config, stages).out);
-  const kept = dropout > 0 ? dropoutLayer(pooled, dropout) : pooled;
-  return reshape(conv(kept, outputs, scope("classify")), [batch, outputs]);
+  const mask = given === undefined ? undefined : reshape(minimum(given, 1), [batch, 1, ...spatial]);
+  const image = mask !== undefined && asChannel ? concat([input, mask], 1) : input;
+  const features = encoderFeatures(image, config, stages).out;
+  const whole = globalAveragePool(features);
+  const pooled = pooling === "mask" ? concat([whole, maskedAveragePool(features, mask!)], 1) : whole;
+  return dropout > 0 ? dropoutLayer(pooled, dropout) : pooled;
+}
+
+/**
+ * Mean of features [N, F, d, h, w] over the mask [N, 1, D, H, W], each position by the share of it that the mask covers;
+ * 0 where the mask is empty. D, H, W must be multiples of d, h, w.
+ */
+export function maskedAveragePool(features: Tensor, mask: Tensor): Tensor {
+  const kernel = features.shape.slice(2).map((size, axis) => mask.shape[axis + 2] / size);
+  const share = averagePool(mask, { kernel });
+  const axes = spatialAxes(features);
+  const total = (x: Tensor): Tensor => sum(x, { axes, keepDims: true });
+  return div(total(mul(features, share)), maximum(total(share), 1e-6));
+}
+
+function headScores(pooled: Tensor, outputs: number, name: string): Tensor {
+  return reshape(conv(pooled, outputs, scope(name)), [pooled.shape[0], outputs]);
 }
 
 /** Probabilities [N, K] of the classes, or [N, R] of the ratings. */

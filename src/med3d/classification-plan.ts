@@ -8,13 +8,17 @@ import {
   type Plan,
 } from "../data/index.ts";
 import { ConfigError, DataError } from "../errors.ts";
+import type { AuxiliaryTarget } from "./auxiliary-targets.ts";
 import type { ClassificationConfig } from "./classification-config.ts";
+import { takesMask } from "./classification-network.ts";
 
 /** As a segmentation's; `preprocessing.labels` are the values of masks. */
 export interface ClassificationPlan extends Omit<Plan, "labels"> {
   readonly classes: readonly string[];
   /** The scale of ratings and the rule that made classes of them. */
   readonly ratings?: NonNullable<ClassificationDataset["ratings"]>;
+  /** Columns learnt beside the label; none where the key is missing. */
+  readonly auxiliary?: readonly AuxiliaryTarget[];
 }
 
 /** What a plan needs to know of a data set besides its images. */
@@ -30,8 +34,9 @@ const usualBatch = 8;
 export function planClassification(
   { name, modality, classes, ratings }: AboutData,
   fingerprint: Fingerprint,
-  { patch, batch, spacingMm, window, mask }: ClassificationConfig,
+  config: ClassificationConfig,
 ): ClassificationPlan {
+  const { patch, batch, spacingMm, window } = config;
   const values = new Set(fingerprint.cases.flatMap(({ labelVoxels }) => Object.keys(labelVoxels).map(Number)));
   const labels: LabelClass[] = [0, ...[...values].filter((value) => value !== 0).sort((a, b) => a - b)].map(
     (index) => ({ index, name: index === 0 ? "background" : `value ${index}` }),
@@ -42,23 +47,27 @@ export function planClassification(
     spacingMm: spacingMm ?? undefined,
     intensity: window === null ? undefined : { kind: "ctWindow", low: window[0], high: window[1] },
   });
-  checkPatch(plan);
-  if (mask && labels.length < 2) throw new DataError(`${name}: masks are asked for, and every one of them is empty`);
+  checkPatch(plan, config);
+  if (takesMask(config) && labels.length < 2) throw new DataError(`${name}: masks are asked for, and every one of them is empty`);
   return { ...plan, classes, ...(ratings ? { ratings } : {}) };
 }
 
 /** @throws DataError naming a case that has no mask, where the network takes one */
 export function checkMasks(cases: readonly ClassifiedCase[], mask: boolean): void {
   const bare = mask ? cases.find(({ label }) => label === undefined) : undefined;
-  if (bare) throw new DataError(`${bare.id}: has no mask, which the network takes as a channel (image ${bare.image})`);
+  if (bare) throw new DataError(`${bare.id}: has no mask, which the network takes (image ${bare.image})`);
 }
 
-/** The encoder halves sizes three times. */
-function checkPatch({ patch, medianSize }: Pick<Plan, "patch" | "medianSize">): void {
-  const bad = patch.find((n) => n % 8 !== 0);
+/** The encoder halves sizes three times; the usual ResNet up to five times, which only a mask beside its features must match. */
+function checkPatch(
+  { patch, medianSize }: Pick<Plan, "patch" | "medianSize">,
+  { pooling, outputStride, stages }: ClassificationConfig,
+): void {
+  const divisor = pooling === "mask" && outputStride === 32 ? Math.max(8, 2 ** (stages + 1)) : 8;
+  const bad = patch.find((n) => n % divisor !== 0);
   if (bad !== undefined) {
     throw new ConfigError(
-      `patch ${patch.join(",")}: ${bad} is not a multiple of 8, and the encoder divides sizes by 8 (median size ${medianSize.join("×")})`,
+      `patch ${patch.join(",")}: ${bad} is not a multiple of ${divisor}, and the encoder divides sizes by ${divisor} (median size ${medianSize.join("×")})`,
     );
   }
 }

@@ -13,6 +13,7 @@ import {
   usedWeights,
 } from "./classification-export.ts";
 import { membersOf } from "./classification-members.ts";
+import { takesMask } from "./classification-network.ts";
 import { type ClassificationPlan, checkMasks } from "./classification-plan.ts";
 import { readRun } from "./run-folder.ts";
 import { runWeights } from "./segmentation-export.ts";
@@ -92,11 +93,11 @@ function classifier(
     network,
     members: loaded.length,
     classify: async (item) => {
-      checkMasks([item], network.mask);
+      checkMasks([item], takesMask(network));
       let sum: Float64Array | undefined;
       let views = 0;
       for (const { plan, program } of loaded) {
-        const prepared = await prepareViews(item, plan, network.mask, mirror);
+        const prepared = await prepareViews(item, plan, takesMask(network), mirror);
         for (let view = 0; view < prepared.views; view += viewsAtOnce) {
           const { outputs } = await program.run(viewFeeds(viewsFrom(prepared, view, viewsAtOnce), plan));
           const { data, shape } = outputs.probability;

@@ -198,7 +198,7 @@ describe("folds and seeds", () => {
     expect(shares).toHaveLength(5);
     expect(shares.reduce((a, b) => a + b)).toBeCloseTo(1, 6);
     await expect(classifier.classify({ ...cases[0], label: undefined })).rejects.toThrow(
-      new DataError(`${cases[0].id}: has no mask, which the network takes as a channel (image ${cases[0].image})`),
+      new DataError(`${cases[0].id}: has no mask, which the network takes (image ${cases[0].image})`),
     );
     await classifier.close();
   });
@@ -209,6 +209,81 @@ describe("folds and seeds", () => {
       expect([train.length, heldOut.length]).toEqual([8, 4]);
       expect(heldOut.filter((item) => item.class === 1).length).toBe(2);
     }
+  });
+});
+
+describe("taught more than the label", () => {
+  const out = join(folder, "taught");
+  const taught = (): ClassificationRequest => ({
+    ...request,
+    auxiliary: ["mm", "third"],
+    heldOut: 2,
+    pooling: "mask",
+    validation: 2,
+    target: "rating",
+  });
+  const list = () => join(data, "taught.csv");
+
+  beforeAll(async () => {
+    const [head, ...rows] = readFileSync(join(data, "labels.csv"), "utf8").trim().split("\n");
+    const told = rows.map((row, i) => `${row},${i === 3 ? "" : 3.5 + i},${i % 3}`);
+    writeFileSync(list(), `${[`${head},mm,third`, ...told].join("\n")}\n`);
+    await trainClassification({ ...taught(), data: list() }, { out });
+  });
+
+  test("a second head learns; its targets come from the training cases", async () => {
+    const { record, plan } = await readRun(out, "classification");
+    const { train } = record.splits;
+    const mm = train.flatMap(({ auxiliary }) => auxiliary!.mm ?? []);
+    expect(plan.auxiliary).toMatchObject([
+      { name: "mm", kind: "number", mean: mm.reduce((a, b) => a + b) / mm.length },
+      { name: "third", kind: "rating", scale: [0, 1, 2] },
+    ]);
+    const weights = await readWeights(lastCheckpoint(out));
+    expect(weights.get("auxiliary.weight")!.shape.slice(0, 2)).toEqual([3, 128]);
+    expect(weights.get("classify.weight")!.shape.slice(0, 2)).toEqual([4, 128]);
+    expect(weights.get("conv1.weight")!.shape[1]).toBe(1);
+  });
+
+  test("a prediction needs the mask, not the columns; the exported model gives the same", async () => {
+    const { cases } = await evaluateClassificationRun(out);
+    const { heldOut } = (await readRun(out, "classification")).record.splits;
+    const item = { ...heldOut[0], auxiliary: undefined };
+    const scored = cases.find(({ case: name }) => name === item.id)!.probabilities[1];
+    for (const path of [out, join(out, "model.onnx")]) {
+      const classifier = await openClassifier(path);
+      const shares = await classifier.classify(item);
+      expect(shares[3] + shares[4]).toBeCloseTo(scored, 5);
+      await expect(classifier.classify({ ...item, label: undefined })).rejects.toThrow(/has no mask, which the network/);
+      await classifier.close();
+    }
+  });
+
+  test("stopped and gone on with, it ends with the same bits", async () => {
+    const again = join(folder, "taught-again");
+    const stop = new AbortController();
+    const onStep = ({ step }: { step: number }) => {
+      if (step === 1) stop.abort();
+    };
+    const stopped = trainClassification({ ...taught(), data: list() }, { out: again, signal: stop.signal, onStep });
+    await expect(stopped).rejects.toThrow(/stopped after step 1/);
+    await resumeClassification(again);
+    expect(bytes(again).equals(bytes(out))).toBe(true);
+  });
+
+  test("the further columns change what is learnt, and count what they were told to count", async () => {
+    const losses: number[] = [];
+    for (const [i, more] of [{ auxiliary: [] }, { auxiliaryWeight: 1 }, { auxiliaryWeight: 3 }].entries()) {
+      const run = join(folder, `weighed-${i}`);
+      await trainClassification(
+        { ...taught(), data: list(), epochs: 1, validation: 0, augmentation: "none", learningRate: 1e-12, ...more },
+        { out: run },
+      );
+      losses.push((await readLog(logFile(run)))[0].trainLoss as number);
+    }
+    const [alone, once, thrice] = losses;
+    expect(once).toBeGreaterThan(alone);
+    expect((thrice - alone) / (once - alone)).toBeCloseTo(3, 3);
   });
 });
 
@@ -241,6 +316,8 @@ describe("requests", () => {
     [{ window: [400, -1000] }, /^window: 400, -1000; the first value must be the lower one$/],
     [{ stages: 5 }, /^stages: /],
     [{ folds: 1 }, /^folds: /],
+    [{ auxiliary: ["margin", "margin"] }, /^auxiliary: margin is named twice$/],
+    [{ pooling: "max" }, /^pooling: /],
   ])("%j is refused by its key", (wrong, message) => {
     expect(() => resolveClassificationConfig({ data: "x", ...wrong } as never)).toThrow(message);
     expect(() => resolveClassificationConfig({ data: "x", ...wrong } as never)).toThrow(ConfigError);
@@ -258,7 +335,9 @@ describe("requests", () => {
     await refused({ target: "rating" }).toThrow(
       new ConfigError("target: rating; plain has classes (a, b), no ratings"),
     );
-    await refused({ mask: true }).toThrow(/^lesion_00: has no mask, which the network takes as a channel/);
+    await refused({ mask: true }).toThrow(/^lesion_00: has no mask, which the network takes/);
+    await refused({ pooling: "mask" }).toThrow(/^lesion_00: has no mask, which the network takes/);
+    await refused({ data, auxiliary: ["edge"] }).toThrow(/^--auxiliary edge: .* has no such column; it has/);
     await refused({ data, positive: [9] }).toThrow(/^positive: 9; must name at least one of the ratings/);
     expect(existsSync(out)).toBe(false);
     await refused({ data, folds: 50 }).toThrow(/cannot make 50 folds/);

@@ -17,6 +17,7 @@ import {
 } from "../data/index.ts";
 import { ConfigError, MedvoxError } from "../errors.ts";
 import { writeError } from "../files/index.ts";
+import { add, mul } from "../graph/index.ts";
 import { meanOf, rocAuc } from "../metrics/index.ts";
 import { createEngine, type Engine, type Feeds } from "../runtime/index.ts";
 import {
@@ -30,6 +31,7 @@ import {
   type StepReport,
   type ValidationResult,
 } from "../train/index.ts";
+import { auxiliaryCount, auxiliaryLoss, auxiliaryOf, checkAuxiliary, planAuxiliary } from "./auxiliary-targets.ts";
 import { type PreparedViews, prepareViews, viewFeeds } from "./classification-case.ts";
 import {
   type ClassificationConfig,
@@ -41,9 +43,10 @@ import { foldsOf, hasMembers, isTrained, type Member, membersOf, stratumOf } fro
 import {
   classificationLoss,
   classificationProbabilities,
-  classificationScores,
   classShares,
+  multiTaskScores,
   outputCount,
+  takesMask,
   targetOf,
 } from "./classification-network.ts";
 import { type AboutData, type ClassificationPlan, checkMasks, planClassification } from "./classification-plan.ts";
@@ -206,9 +209,10 @@ async function begin(
   threads = 0,
 ): Promise<ClassificationRun> {
   const { out, force = false, signal, onFingerprint, command = "" } = options;
-  const train = splits.train.map((item) => (config.mask ? item : { ...item, label: undefined }));
+  const train = splits.train.map((item) => (takesMask(config) ? item : { ...item, label: undefined }));
   const fingerprint = await fingerprintOf({ cases: train }, { onProgress: onFingerprint, signal });
-  const plan = planClassification(about, fingerprint, config);
+  const auxiliary = planAuxiliary(splits.train, config.auxiliary);
+  const plan = { ...planClassification(about, fingerprint, config), ...(auxiliary.length > 0 ? { auxiliary } : {}) };
   await makeFolder(out);
   const record = await writeRun<"classification">(
     out,
@@ -240,6 +244,8 @@ async function runOne(
   const { config, splits } = record;
   const { patch, batch, preprocessing } = plan;
   const outputs = outputCount(plan, config);
+  const { auxiliary: columns = [] } = plan;
+  const extra = auxiliaryCount(columns);
   const weights = config.classWeights === "balanced" ? balancedWeights(splits.train, plan.classes) : undefined;
   const loader = createLoader({
     cases: splits.train,
@@ -248,7 +254,7 @@ async function runOne(
     patch,
     batch,
     crop: "centre",
-    targetType: config.mask ? "float32" : "none",
+    targetType: takesMask(config) ? "float32" : "none",
     seed: config.seed,
     workers: config.workers,
   });
@@ -258,10 +264,20 @@ async function runOne(
       {
         engine,
         network: ({ input, mask }) => {
-          const scores = classificationScores(input, mask, outputs, config);
-          return { scores, probability: classificationProbabilities(scores, config) };
+          const { scores, auxiliary } = multiTaskScores(input, mask, outputs, extra, config);
+          return {
+            scores,
+            probability: classificationProbabilities(scores, config),
+            ...(auxiliary === undefined ? {} : { auxiliary }),
+          };
         },
-        loss: ({ scores }, { target }) => classificationLoss(scores, target, config, weights),
+        // Watched cases are not told what stands beside the label, so that their loss is the label's.
+        loss: ({ scores, auxiliary }, { target, auxiliaryValues, auxiliaryCounts }) => {
+          const loss = classificationLoss(scores, target, config, weights);
+          if (auxiliaryValues === undefined) return loss;
+          const beside = auxiliaryLoss(auxiliary, auxiliaryValues, auxiliaryCounts, columns);
+          return add(loss, mul(beside, config.auxiliaryWeight));
+        },
         optimiser: optimiserOf(config),
         seed: config.seed,
         clipNorm: config.clipNorm ?? undefined,
@@ -269,8 +285,14 @@ async function runOne(
       },
       {
         input: { shape: [batch, preprocessing.channels, ...patch], dtype: "float32" },
-        ...(config.mask ? { mask: { shape: [batch, ...patch], dtype: "float32" } } : {}),
+        ...(takesMask(config) ? { mask: { shape: [batch, ...patch], dtype: "float32" } } : {}),
         target: { shape: [batch, outputs], dtype: "float32" },
+        ...(extra > 0
+          ? {
+              auxiliaryValues: { shape: [batch, extra], dtype: "float32" },
+              auxiliaryCounts: { shape: [batch, extra], dtype: "float32" },
+            }
+          : {}),
       },
     );
     options.onStart?.({ record, plan, threads: engine.threads, ...place });
@@ -281,7 +303,7 @@ async function runOne(
       const match = await startFrom(model, start);
       if (place.at === 1) options.onWeights?.(startText(start, match));
     }
-    const watchedCases = await Promise.all(splits.validation.map((item) => prepareViews(item, plan, config.mask)));
+    const watchedCases = await Promise.all(splits.validation.map((item) => prepareViews(item, plan, takesMask(config))));
     const trained = model;
     await runTraining({
       model,
@@ -316,10 +338,23 @@ function batchSource(loader: Loader, { config, splits }: ClassificationRecord, p
   const smooth = (t: number): number =>
     t * (1 - config.labelSmoothing) + config.labelSmoothing / (config.target === "rating" ? 2 : outputs);
   const targets = new Map(splits.train.map((item) => [item.id, targetOf(item, plan, config).map(smooth)]));
+  const { auxiliary: columns = [] } = plan;
+  const extra = auxiliaryCount(columns);
+  const beside = new Map(splits.train.map((item) => [item.id, auxiliaryOf(item, columns, config.labelSmoothing)]));
+  const gathered = (cases: readonly string[], of: (id: string) => readonly number[], width: number) => ({
+    data: Float32Array.from(cases.flatMap(of)),
+    shape: [batch, width],
+  });
   const feedsOf = ({ input, target: mask, cases }: Batch): Feeds => ({
     input: { data: input, shape: [batch, preprocessing.channels, ...patch] },
-    ...(config.mask ? { mask: { data: mask, shape: [batch, ...patch] } } : {}),
-    target: { data: Float32Array.from(cases.flatMap((id) => targets.get(id)!)), shape: [batch, outputs] },
+    ...(takesMask(config) ? { mask: { data: mask, shape: [batch, ...patch] } } : {}),
+    target: gathered(cases, (id) => targets.get(id)!, outputs),
+    ...(extra > 0
+      ? {
+          auxiliaryValues: gathered(cases, (id) => beside.get(id)!.values, extra),
+          auxiliaryCounts: gathered(cases, (id) => beside.get(id)!.counts, extra),
+        }
+      : {}),
   });
   return {
     stepsPerEpoch: loader.stepsPerEpoch,
@@ -377,6 +412,7 @@ async function openFor(config: ClassificationConfig): Promise<ClassificationData
   const dataset = await openClassification(config.data, {
     labelColumn: config.labelColumn ?? undefined,
     groupColumn: config.groupColumn ?? undefined,
+    auxiliary: config.auxiliary,
     ...(config.positive === null ? {} : { positive: config.positive }),
     ...(config.negative === null ? {} : { negative: config.negative }),
   });
@@ -388,10 +424,11 @@ async function openFor(config: ClassificationConfig): Promise<ClassificationData
 }
 
 /** The cases that can be learnt from. @throws ConfigError where there are none, DataError where a mask is missing */
-function usableCases({ name, cases }: ClassificationDataset, { target, mask }: ClassificationConfig): ClassifiedCase[] {
-  const usable = cases.filter((item) => (target === "rating" ? item.rating : item.class) !== undefined);
+function usableCases({ name, cases }: ClassificationDataset, config: ClassificationConfig): ClassifiedCase[] {
+  const usable = cases.filter((item) => (config.target === "rating" ? item.rating : item.class) !== undefined);
   if (usable.length === 0) throw new ConfigError(`data: ${name} has no labelled case; a training needs labels`);
-  checkMasks(usable, mask);
+  checkMasks(usable, takesMask(config));
+  checkAuxiliary(usable, config.auxiliary);
   return usable;
 }
 
@@ -402,7 +439,7 @@ function splitCases(
   config: ClassificationConfig,
 ): Splits {
   const labelled = test.filter((item) => item.class !== undefined);
-  checkMasks(labelled, config.mask);
+  checkMasks(labelled, takesMask(config));
   const rest = cases.filter(({ split }) => split !== "validation");
   const kept = cases.filter(({ split }) => split === "validation");
   const { heldOut, seed } = config;
@@ -426,13 +463,14 @@ function everyCase(cases: readonly ClassifiedCase[]): Splits {
 }
 
 function asRunCase(item: ClassifiedCase): ClassificationCase {
-  const { id, image, label, class: index, rating, group } = item;
+  const { id, image, label, class: index, rating, auxiliary, group } = item;
   return {
     id,
     image,
     ...(label === undefined ? {} : { label }),
     ...(index === undefined ? {} : { class: index }),
     ...(rating === undefined ? {} : { rating }),
+    ...(auxiliary === undefined ? {} : { auxiliary }),
     ...(group === undefined ? {} : { group }),
   };
 }

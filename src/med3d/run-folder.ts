@@ -22,6 +22,7 @@ export function asRunCase({ split: _split, group: _group, ...files }: DataCase):
 export interface ClassificationCase extends RunCase {
   readonly class?: number;
   readonly rating?: number;
+  readonly auxiliary?: Readonly<Record<string, number>>;
   readonly group?: string;
 }
 
