@@ -17,10 +17,12 @@ export interface Layer {
 }
 
 const base = ["errors", "random"];
-const images = [...base, "volume"];
+const images = [...base, "boxes", "volume"];
 const engine = [...base, "graph", "runtime", "nn"];
 const training = [
   ...engine,
+  "boxes",
+  "images",
   "volume",
   "metrics",
   "weights",
@@ -39,17 +41,19 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   progress: { may: [], browser: true },
   machine: { may: [], browser: false },
   threads: { may: ["errors"], browser: false },
+  boxes: { may: base, browser: true },
   volume: { may: base, browser: true },
+  images: { may: [...base, "boxes"], browser: true },
   metrics: { may: images, browser: true },
   weights: { may: base, browser: true },
-  augment: { may: images, browser: true },
+  augment: { may: [...images, "images"], browser: true },
   files: { may: [...images, "weights"], browser: false },
-  data: { may: [...images, "files", "augment", "progress", "threads"], browser: false },
+  data: { may: [...images, "images", "files", "augment", "progress", "threads"], browser: false },
   graph: { may: base, browser: true },
   runtime: { may: [...base, "graph", "threads", "machine"], browser: false },
   nn: { may: [...base, "graph"], browser: true },
   train: { may: training, browser: false },
-  report: { may: [...images, "metrics", "files", "machine"], browser: false },
+  report: { may: [...images, "images", "metrics", "files", "machine"], browser: false },
   med3d: { may: [...training, "train", "report"], browser: false },
   rcnn: { may: [...training, "train", "report"], browser: false },
   index: { may: [...training, "train", "med3d", "rcnn", "report"], browser: false },
