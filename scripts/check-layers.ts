@@ -41,7 +41,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   progress: { may: [], browser: true },
   machine: { may: [], browser: false },
   threads: { may: ["errors"], browser: false },
-  boxes: { may: base, browser: true },
+  boxes: { may: [...base, "volume"], browser: true },
   volume: { may: base, browser: true },
   images: { may: [...base, "volume"], browser: true },
   metrics: { may: images, browser: true },

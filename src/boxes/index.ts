@@ -22,3 +22,4 @@ export {
   takeBoxes,
   translateBoxes,
 } from "./boxes.ts";
+export { swapLpsRas, voxelBoxOf, voxelBoxOfBall, type WorldBall, type WorldSpace, worldBoxOf } from "./world.ts";

@@ -7,6 +7,24 @@ export {
 export { type DataCase, type Dataset, type LabelClass, type OpenOptions, openDataset } from "./dataset.ts";
 export { type Degenerate, degenerateCases } from "./degenerate.ts";
 export {
+  type DetectionClass,
+  type DetectionDataset,
+  type DetectionItem,
+  type DetectionProblem,
+  type DetectionRule,
+  isDetection,
+  type OpenDetectionOptions,
+  openDetection,
+} from "./detection.ts";
+export { parseFindings, type WorldFinding } from "./detection-findings.ts";
+export { boxesOfMask, detectionFromMasks, type MaskBox, type MaskBoxOptions } from "./detection-masks.ts";
+export {
+  type DetectionClassSummary,
+  type DetectionVerification,
+  type VerifyDetectionOptions,
+  verifyDetection,
+} from "./detection-verify.ts";
+export {
   type CaseFingerprint,
   type Fingerprint,
   type FingerprintOptions,

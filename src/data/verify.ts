@@ -140,7 +140,7 @@ export async function verifyDataset(dataset: Dataset, options: VerifyOptions = {
 }
 
 /** One line, as `medvox verify` prints it: `error    spleen_29: label is 512×512×89, image is 512×512×90`. */
-export function formatFinding(finding: Finding): string {
+export function formatFinding(finding: Pick<Finding, "severity" | "case" | "message">): string {
   return `${finding.severity.padEnd(9)}${finding.case}: ${finding.message}`;
 }
 

@@ -1,6 +1,6 @@
 export type { FileContent, WriteOptions } from "./atomic.ts";
 export { removeStaleTemporaries, writeError, writeFileAtomic } from "./atomic.ts";
-export { readImage2d } from "./images.ts";
+export { readImage2d, readImageSize } from "./images.ts";
 export { encodeNpy, writeNpy } from "./npy.ts";
 export { readSafetensors, readSafetensorsHeader, writeSafetensors } from "./safetensors.ts";
 export type { ReadOptions, WriteVolumeOptions } from "./volumes.ts";

@@ -10,4 +10,5 @@ export {
   resizeBilinear,
   toPlanar,
 } from "./resize.ts";
+export { imageSize } from "./size.ts";
 export type { DecodeImageOptions, Image2d, PlanarImage } from "./types.ts";

@@ -1,5 +1,5 @@
 export * from "./affine.ts";
-export { keepLargestComponents } from "./components.ts";
+export { type Component, keepLargestComponents, labelComponents } from "./components.ts";
 export * from "./crop.ts";
 export { gzip, isGzip } from "./gzip.ts";
 export type { LoadedVolume, VolumeFormat, VolumeHeader } from "./header.ts";

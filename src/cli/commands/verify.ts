@@ -1,35 +1,70 @@
 /** `medvox verify`: checks a data set and names every broken case. */
-import { formatFinding, openDataset, type Verification, verifyDataset } from "../../data/index.ts";
+import {
+  type DetectionVerification,
+  formatFinding,
+  isDetection,
+  openDataset,
+  openDetection,
+  type Verification,
+  verifyDataset,
+  verifyDetection,
+} from "../../data/index.ts";
 import { defineCommand } from "../command.ts";
 import type { Style } from "../style.ts";
 
 export const command = defineCommand<object, [string]>({
   configure: (command) => command.argument("<dataset>", "folder, dataset.json, or list (.csv, .tsv, .json)"),
-  examples: ["medvox verify Task04_Hippocampus", "medvox verify cases.csv --json"],
+  examples: ["medvox verify Task04_Hippocampus", "medvox verify cases.csv --json", "medvox verify BCCD"],
   details:
     "An error is a case that training cannot use or would be wrong with; a warning is worth a look.\n" +
     "Exit status 1 where there is an error; warnings alone are exit status 0.",
   async run({ signal, progress, style }, _options, path) {
+    const onProgress = (done: number, total: number, id: string): void =>
+      progress.update({ label: `verify ${done}/${total}`, fraction: done / total, details: [id] });
+    if (await isDetection(path)) {
+      const boxes = await verifyDetection(await openDetection(path, { signal }), { signal, onProgress });
+      const ok = boxes.summary.errors === 0;
+      return { document: { ok, task: "detection", ...boxes }, text: detectionPage(boxes, style), ok };
+    }
     // Labels are not looked for beforehand: that would stop at the first broken file.
     const dataset = await openDataset(path, { signal, lenient: true });
-    const verification = await verifyDataset(dataset, {
-      signal,
-      onProgress: (done, total, id) =>
-        progress.update({ label: `verify ${done}/${total}`, fraction: done / total, details: [id] }),
-    });
+    const verification = await verifyDataset(dataset, { signal, onProgress });
     const ok = verification.summary.errors === 0;
     return { document: { ok, ...verification }, text: page(verification, path, style), ok };
   },
 });
 
-function page({ findings, summary, dataset }: Verification, path: string, style: Style): string {
+/** One line per finding, then what concerns all. */
+function findingLines(findings: readonly Parameters<typeof formatFinding>[0][], style: Style): string[] {
   const paint = { error: style.red, warning: style.yellow };
   const lines = findings.map((finding) => {
     const line = formatFinding(finding);
     return paint[finding.severity](line.slice(0, 9)) + line.slice(9);
   });
-  if (lines.length > 0) lines.push("");
-  const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`;
+  return lines.length > 0 ? [...lines, ""] : lines;
+}
+
+const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`;
+
+function detectionPage({ findings, summary, dataset, format }: DetectionVerification, style: Style): string {
+  const { images, broken, errors, warnings, boxes, skipped, empty, splits, classes } = summary;
+  const lines = findingLines(findings, style);
+  const counts = `${broken} broken; ${count(errors, "error")}, ${count(warnings, "warning")}`;
+  lines.push(style.bold(`${dataset} (${format}): ${count(images, "image")}, ${counts}`));
+  const parts = Object.entries(splits).map(([name, n]) => `${name} ${n}`);
+  lines.push(`boxes    ${boxes}, ${skipped} left out; ${count(empty, "image")} without objects; ${parts.join(" · ")}`);
+  for (const { name, boxes: own, images: within, side } of classes) {
+    const sides = side === null ? "" : `, sides ${side.map((s) => Number(s.toPrecision(3))).join(" / ")}`;
+    lines.push(
+      `class    ${name}: ${count(own, "box")} in ${count(within, "image")}${sides}`.replaceAll("boxs", "boxes"),
+    );
+  }
+  if (skipped > 0) lines.push("What is left out is no error in training: the other boxes of the image are used.");
+  return lines.join("\n");
+}
+
+function page({ findings, summary, dataset }: Verification, path: string, style: Style): string {
+  const lines = findingLines(findings, style);
   lines.push(
     style.bold(
       `${dataset}: ${count(summary.cases, "case")}, ${summary.broken} broken; ` +
