@@ -4,7 +4,7 @@
  */
 import { GeometryError } from "../errors.ts";
 import { axisOrientation, shiftAffine } from "./affine.ts";
-import type { Vec3, Volume, VoxelArray } from "./types.ts";
+import type { Grid, Vec3, Volume, VoxelArray } from "./types.ts";
 import { checkVolume, emptyLike } from "./voxels.ts";
 
 /** Output axis `a` is input axis `from[a]`, run backwards where `flip[a]`. */
@@ -33,39 +33,66 @@ export function axisOrderTo(volume: Pick<Volume, "affine">, code: string): AxisO
   return { from, flip };
 }
 
-/** Copies the voxels into another order of axes; the affine follows. */
-export function orderAxes<T extends VoxelArray>(volume: Volume<T>, { from, flip }: AxisOrder): Volume<T> {
-  if (from.every((axis, a) => axis === a) && !flip.includes(true)) return volume;
-  checkVolume(volume);
-  const { size, data, affine } = volume;
-  const strides = [1, size[0], size[0] * size[1]];
-  const outSize = from.map((axis) => size[axis]) as unknown as Vec3;
-  const step = from.map((axis, a) => (flip[a] ? -strides[axis] : strides[axis]));
-  const origin = from.reduce((sum, axis, a) => sum + (flip[a] ? (size[axis] - 1) * strides[axis] : 0), 0);
-  const out = emptyLike(data);
+/**
+ * A volume's voxels read along other axes, without moving them: voxel (x, y, z) of channel c is
+ * `data[origin + c·perChannel + x·step[0] + y·step[1] + z·step[2]]`.
+ */
+export interface VolumeView<T extends VoxelArray = VoxelArray> extends Grid {
+  readonly data: T;
+  readonly channels: number;
+  readonly perChannel: number;
+  readonly origin: number;
+  readonly step: Vec3;
+}
+
+/** A volume as it lies in memory. */
+export function viewOf<T extends VoxelArray>({ data, size, channels, affine }: Volume<T>): VolumeView<T> {
   const perChannel = size[0] * size[1] * size[2];
-  let at = 0;
-  for (let c = 0; c < volume.channels; c++) {
-    for (let z = 0; z < outSize[2]; z++) {
-      for (let y = 0; y < outSize[1]; y++) {
-        let source = c * perChannel + origin + z * step[2] + y * step[1];
-        for (let x = 0; x < outSize[0]; x++, source += step[0]) out[at++] = data[source];
-      }
-    }
-  }
+  return { data, size, channels, affine, perChannel, origin: 0, step: [1, size[0], size[0] * size[1]] };
+}
+
+/** A view with its axes in another order; the affine follows. */
+export function orderView<T extends VoxelArray>(view: VolumeView<T>, { from, flip }: AxisOrder): VolumeView<T> {
+  if (from.every((axis, a) => axis === a) && !flip.includes(true)) return view;
+  const { size, step, affine } = view;
   const first: [number, number, number] = [0, 0, 0];
   from.forEach((axis, a) => {
     if (flip[a]) first[axis] = size[axis] - 1;
   });
-  const shifted = shiftAffine(affine, first);
-  const turned = [...shifted];
+  const turned = [...shiftAffine(affine, first)];
   for (let row = 0; row < 3; row++) {
     for (let a = 0; a < 3; a++) {
       const value = affine[4 * row + from[a]];
       turned[4 * row + a] = flip[a] && value !== 0 ? -value : value;
     }
   }
-  return { ...stripHeader(volume), data: out, size: outSize, affine: turned };
+  return {
+    ...view,
+    size: from.map((axis) => size[axis]) as unknown as Vec3,
+    step: from.map((axis, a) => (flip[a] ? -step[axis] : step[axis])) as unknown as Vec3,
+    origin: view.origin + first.reduce((sum, n, axis) => sum + n * step[axis], 0),
+    affine: turned,
+  };
+}
+
+/** Copies the voxels into another order of axes; the affine follows. */
+export function orderAxes<T extends VoxelArray>(volume: Volume<T>, order: AxisOrder): Volume<T> {
+  const whole = viewOf(volume);
+  const view = orderView(whole, order);
+  if (view === whole) return volume;
+  checkVolume(volume);
+  const { data, size, step, affine } = view;
+  const out = emptyLike(data);
+  let at = 0;
+  for (let c = 0; c < volume.channels; c++) {
+    for (let z = 0; z < size[2]; z++) {
+      for (let y = 0; y < size[1]; y++) {
+        let source = view.origin + c * view.perChannel + z * step[2] + y * step[1];
+        for (let x = 0; x < size[0]; x++, source += step[0]) out[at++] = data[source];
+      }
+    }
+  }
+  return { ...stripHeader(volume), data: out, size, affine };
 }
 
 /** A volume without extra properties (a file's header no longer describes a changed grid). */

@@ -12,12 +12,11 @@
  */
 import { DataError, GeometryError } from "../errors.ts";
 import { applyAffine, checkGrid, shiftAffine, spacingOf } from "./affine.ts";
-import type { LatticeMap } from "./lattice.ts";
 import { latticeMap } from "./lattice.ts";
-import { orderAxes, stripHeader } from "./orient.ts";
-import { labelSampler, linearSampler, nearestSampler } from "./samplers.ts";
+import { orderView, stripHeader, type VolumeView, viewOf } from "./orient.ts";
+import { labelSampler, linearSampler, nearestSampler, type SliceSampler } from "./samplers.ts";
 import type { Grid, Vec3, Volume, VoxelArray } from "./types.ts";
-import { allocateVoxels, asFloat32, checkVolume, convertVoxels, emptyLike, voxelTypeOf } from "./voxels.ts";
+import { allocateVoxels, checkVolume, convertVoxels, voxelTypeOf } from "./voxels.ts";
 
 export interface ResampleOptions {
   /** What a voxel beyond the source's field of view gets. Default: 0 for labels, the nearest edge value otherwise. */
@@ -49,17 +48,41 @@ export function resample(
   options: ResampleOptions & { mode: "linear" | "nearest" | "labels" },
 ): Volume {
   const { mode } = options;
-  const outside = options.outside ?? (mode === "labels" ? 0 : "edge");
-  const { source, map } = align(numeric(mode === "linear" ? asFloat32(volume) : volume), grid);
-  const out = mode === "linear" ? new Float32Array(voxelsOf(grid) * source.channels) : emptyOn(source, grid);
-  const make = mode === "linear" ? linearSampler : mode === "nearest" ? nearestSampler : labelSampler;
-  const sampleSlice = make(source, grid.size, map, outside);
+  checkVolume(volume);
+  const sampleSlice = resampler(viewOf(volume), grid, { ...options, name: volume.name });
+  const type = mode === "linear" ? "float32" : voxelTypeOf(volume.data);
+  // Doubles stand for 64-bit integers until all is sampled; labels are far below 2⁵³.
+  const out = allocateVoxels(isWide(volume.data) && mode !== "linear" ? "float64" : type, voxelsOf(grid) * volume.channels);
   const perSlice = grid.size[0] * grid.size[1];
-  for (let c = 0, at = 0; c < source.channels; c++) {
+  for (let c = 0, at = 0; c < volume.channels; c++) {
     for (let z = 0; z < grid.size[2]; z++, at += perSlice) sampleSlice(c, z, out, at);
   }
-  const type = mode === "linear" ? "float32" : voxelTypeOf(volume.data);
   return { ...stripHeader(volume), data: convertVoxels(out, type), size: grid.size, affine: grid.affine };
+}
+
+/**
+ * {@link resample} one slice at a time, so that nothing of the result's size need exist. Where the axes of both grids are
+ * parallel, the source is read where it lies, whatever its order of axes.
+ * @returns writes slice z of a channel into an array from an index on: Float32Array for `linear`, else of the source's type
+ */
+export function resampler(
+  view: VolumeView,
+  grid: Grid,
+  options: ResampleOptions & { mode: "linear" | "nearest" | "labels"; name?: string },
+): SliceSampler {
+  const { mode, name } = options;
+  const outside = options.outside ?? (mode === "labels" ? 0 : "edge");
+  checkGrid(view, name);
+  checkGrid(grid, "target grid");
+  const map = latticeMap(view, grid);
+  const source = map.kind === "axes" ? orderView(view, map.order) : view;
+  if (mode === "linear") {
+    // Oblique sampling looks at voxels one by one, so they must be floats already.
+    const floats = map.kind === "axes" ? source : { ...source, data: convertVoxels(source.data, "float32") };
+    return linearSampler(floats, grid.size, map, outside);
+  }
+  const numbers = isWide(source.data) ? { ...source, data: convertVoxels(source.data, "float64") } : source;
+  return (mode === "nearest" ? nearestSampler : labelSampler)(numbers, grid.size, map, outside);
 }
 
 /** The grid over the same field of view with voxels of `spacingMm`; axes that have that spacing already stay. */
@@ -126,14 +149,14 @@ export function restoreToGrid<T extends VoxelArray>(
  */
 export function argmaxOnGrid(scores: Volume, grid: Grid, options: { background?: number } = {}): Volume<Uint8Array> {
   if (scores.channels > 256) throw new DataError(`argmax: ${scores.channels} classes do not fit uint8`);
-  const { source, map } = align(asFloat32(scores), grid);
-  const sampleSlice = linearSampler(source, grid.size, map, Number.NaN);
+  checkVolume(scores);
+  const sampleSlice = resampler(viewOf(scores), grid, { mode: "linear", outside: Number.NaN, name: scores.name });
   const perSlice = grid.size[0] * grid.size[1];
   const labels = allocateVoxels("uint8", voxelsOf(grid)) as Uint8Array;
   const best = new Float32Array(perSlice);
   const slice = new Float32Array(perSlice);
   for (let z = 0, at = 0; z < grid.size[2]; z++, at += perSlice) {
-    for (let c = 0; c < source.channels; c++) {
+    for (let c = 0; c < scores.channels; c++) {
       sampleSlice(c, z, c === 0 ? best : slice, 0);
       if (c === 0) continue;
       for (let i = 0; i < perSlice; i++) {
@@ -154,25 +177,11 @@ export function centreOf(grid: Grid): Vec3 {
   return applyAffine(grid.affine, grid.size.map((n) => (n - 1) / 2) as unknown as Vec3);
 }
 
-/** The source with its axes in the target's order, so that samplers see matching axes or an oblique matrix. */
-function align<T extends VoxelArray>(volume: Volume<T>, grid: Grid): { source: Volume<T>; map: LatticeMap } {
-  checkVolume(volume);
-  checkGrid(volume, volume.name);
-  checkGrid(grid, "target grid");
-  const map = latticeMap(volume, grid);
-  return { source: map.kind === "axes" ? orderAxes(volume, map.order) : volume, map };
-}
-
 function voxelsOf(grid: Grid): number {
   return grid.size[0] * grid.size[1] * grid.size[2];
 }
 
-function emptyOn(volume: Volume, grid: Grid): VoxelArray {
-  return emptyLike(volume.data, voxelsOf(grid) * volume.channels);
-}
-
-/** 64-bit integers as doubles, so that samplers see numbers only; labels are far below 2⁵³. */
-function numeric(volume: Volume): Volume {
-  const wide = volume.data instanceof BigInt64Array || volume.data instanceof BigUint64Array;
-  return wide ? { ...volume, data: convertVoxels(volume.data, "float64") } : volume;
+/** 64-bit integers, which samplers see as doubles. */
+function isWide(data: VoxelArray): boolean {
+  return data instanceof BigInt64Array || data instanceof BigUint64Array;
 }

@@ -1,9 +1,13 @@
 /**
  * The inner loops of resampling. A sampler fills one target slice at a time; for grids whose axes are parallel it is
  * separable (blend two planes, then two rows, then pairs along x), so a 128³ volume takes milliseconds.
+ *
+ * Sources are views: axes in another order or direction are read where they lie, and integers become floats one plane at
+ * a time, so sampling needs memory for two planes of the source and nothing of a volume's size.
  */
 import type { LatticeMap } from "./lattice.ts";
-import type { Affine, Vec3, Volume, VoxelArray } from "./types.ts";
+import type { VolumeView } from "./orient.ts";
+import type { Affine, Vec3, VoxelArray } from "./types.ts";
 
 type Numbers = Exclude<VoxelArray, BigInt64Array | BigUint64Array>;
 type Outside = number | "edge";
@@ -54,16 +58,63 @@ function fillOf(outside: Outside): number {
   return outside === "edge" ? 0 : outside;
 }
 
-export function linearSampler(source: Volume, targetSize: Vec3, map: LatticeMap, outside: Outside): SliceSampler {
-  const data = source.data as Float32Array;
-  if (map.kind === "oblique") return obliqueLinear(data, source.size, targetSize, map.matrix, outside);
-  const [nx, ny, nz] = source.size;
+/** The planes of a view as 32-bit floats, x fastest. A plane stays valid until two others were asked for. */
+function planesOf({ data, size, perChannel, origin, step }: VolumeView): (channel: number, z: number) => Float32Array {
+  const [nx, ny] = size;
+  if (data instanceof Float32Array && step[0] === 1 && step[1] === nx) {
+    return (channel, z) => {
+      const at = origin + channel * perChannel + z * step[2];
+      return data.subarray(at, at + nx * ny);
+    };
+  }
+  const kept = [0, 1].map(() => ({ start: -1, plane: new Float32Array(nx * ny) }));
+  // The axis that lies closer in memory runs inside.
+  const turned = Math.abs(step[1]) < Math.abs(step[0]);
+  const [inner, outer] = turned ? [1, 0] : [0, 1];
+  const toStep = [1, nx];
+  return (channel, z) => {
+    const start = origin + channel * perChannel + z * step[2];
+    if (kept[0].start !== start) {
+      kept.reverse();
+      if (kept[0].start !== start) {
+        const { plane } = kept[0];
+        kept[0].start = start;
+        for (let j = 0; j < size[outer]; j++) {
+          const from = start + j * step[outer];
+          fillRun(plane, j * toStep[outer], toStep[inner], data, from, step[inner], size[inner]);
+        }
+      }
+    }
+    return kept[0].plane;
+  };
+}
+
+function fillRun(
+  out: Float32Array,
+  to: number,
+  toStep: number,
+  data: VoxelArray,
+  from: number,
+  fromStep: number,
+  count: number,
+): void {
+  if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
+    for (let i = 0; i < count; i++) out[to + i * toStep] = Number(data[from + i * fromStep]);
+  } else {
+    for (let i = 0; i < count; i++) out[to + i * toStep] = data[from + i * fromStep];
+  }
+}
+
+export function linearSampler(source: VolumeView, targetSize: Vec3, map: LatticeMap, outside: Outside): SliceSampler {
+  if (map.kind === "oblique") return obliqueLinear(source, targetSize, map.matrix, outside);
+  const [nx, ny] = source.size;
   const [tx, ty] = targetSize;
   const [x, y, z] = tapsOf(map, source.size, outside);
   const fill = fillOf(outside);
   // Only the part of a plane that some target voxel looks at is blended.
   const [x0, x1] = range(x);
   const [y0, y1] = range(y);
+  const planes = planesOf(source);
   const plane = new Float64Array(nx * ny);
   const row = new Float64Array(nx);
   return (channel, k, outAny, at) => {
@@ -73,13 +124,13 @@ export function linearSampler(source: Volume, targetSize: Vec3, map: LatticeMap,
       out.fill(fill, at, end);
       return;
     }
-    const lower = (channel * nz + z.low[k]) * nx * ny;
-    const upper = (channel * nz + z.high[k]) * nx * ny;
+    const lower = planes(channel, z.low[k]);
     const wz = z.weight[k];
+    const upper = wz === 0 ? lower : planes(channel, z.high[k]);
     for (let j = y0; j <= y1; j++) {
       const start = j * nx;
-      if (wz === 0) for (let i = start + x0; i <= start + x1; i++) plane[i] = data[lower + i];
-      else for (let i = start + x0; i <= start + x1; i++) plane[i] = data[lower + i] * (1 - wz) + data[upper + i] * wz;
+      if (wz === 0) for (let i = start + x0; i <= start + x1; i++) plane[i] = lower[i];
+      else for (let i = start + x0; i <= start + x1; i++) plane[i] = lower[i] * (1 - wz) + upper[i] * wz;
     }
     for (let j = 0, o = at; j < ty; j++, o += tx) {
       if (j < y.from || j >= y.to) {
@@ -101,20 +152,20 @@ export function linearSampler(source: Volume, targetSize: Vec3, map: LatticeMap,
   };
 }
 
-export function nearestSampler(source: Volume, targetSize: Vec3, map: LatticeMap, outside: Outside): SliceSampler {
+export function nearestSampler(source: VolumeView, targetSize: Vec3, map: LatticeMap, outside: Outside): SliceSampler {
   const data = source.data as Numbers;
-  const [nx, ny, nz] = source.size;
+  const [sx, sy, sz] = source.step;
   const [tx, ty] = targetSize;
   const fill = fillOf(outside);
+  const baseOf = (channel: number): number => source.origin + channel * source.perChannel;
   if (map.kind === "oblique") {
     const walk = obliqueWalk(source.size, targetSize, map.matrix, outside);
     return (channel, k, outAny, at) => {
       const out = outAny as Numbers;
-      const base = channel * nx * ny * nz;
+      const base = baseOf(channel);
       out.fill(fill, at, at + tx * ty);
       walk(k, (i, px, py, pz) => {
-        const [sx, sy, sz] = [Math.floor(px + 0.5), Math.floor(py + 0.5), Math.floor(pz + 0.5)];
-        out[at + i] = data[base + sx + nx * (sy + ny * sz)];
+        out[at + i] = data[base + Math.floor(px + 0.5) * sx + Math.floor(py + 0.5) * sy + Math.floor(pz + 0.5) * sz];
       });
     };
   }
@@ -126,32 +177,33 @@ export function nearestSampler(source: Volume, targetSize: Vec3, map: LatticeMap
     out.fill(fill, at, at + tx * ty);
     if (k < z.from || k >= z.to) return;
     for (let j = y.from; j < y.to; j++) {
-      const start = ((channel * nz + iz[k]) * ny + iy[j]) * nx;
+      const start = baseOf(channel) + iz[k] * sz + iy[j] * sy;
       const o = at + j * tx;
-      for (let i = x.from; i < x.to; i++) out[o + i] = data[start + ix[i]];
+      for (let i = x.from; i < x.to; i++) out[o + i] = data[start + ix[i] * sx];
     }
   };
 }
 
-export function labelSampler(source: Volume, targetSize: Vec3, map: LatticeMap, outside: Outside): SliceSampler {
+export function labelSampler(source: VolumeView, targetSize: Vec3, map: LatticeMap, outside: Outside): SliceSampler {
   const data = source.data as Numbers;
-  const [nx, ny, nz] = source.size;
+  const [sx, sy, sz] = source.step;
   const [tx, ty] = targetSize;
   const fill = fillOf(outside);
   const vote = labelVote();
+  const baseOf = (channel: number): number => source.origin + channel * source.perChannel;
   if (map.kind === "oblique") {
     const walk = obliqueWalk(source.size, targetSize, map.matrix, outside);
     return (channel, k, outAny, at) => {
       const out = outAny as Numbers;
-      const base = channel * nx * ny * nz;
+      const base = baseOf(channel);
       out.fill(fill, at, at + tx * ty);
       walk(k, (i, px, py, pz) => {
         const [lx, ly, lz] = [Math.floor(px), Math.floor(py), Math.floor(pz)];
         const [wx, wy, wz] = [px - lx, py - ly, pz - lz];
-        const stepX = wx > 0 ? 1 : 0;
-        const stepY = wy > 0 ? nx : 0;
-        const stepZ = wz > 0 ? nx * ny : 0;
-        out[at + i] = vote(data, base + lx + nx * (ly + ny * lz), stepX, stepY, stepZ, wx, wy, wz);
+        const stepX = wx > 0 ? sx : 0;
+        const stepY = wy > 0 ? sy : 0;
+        const stepZ = wz > 0 ? sz : 0;
+        out[at + i] = vote(data, base + lx * sx + ly * sy + lz * sz, stepX, stepY, stepZ, wx, wy, wz);
       });
     };
   }
@@ -163,14 +215,14 @@ export function labelSampler(source: Volume, targetSize: Vec3, map: LatticeMap, 
     const out = outAny as Numbers;
     out.fill(fill, at, at + tx * ty);
     if (k < z.from || k >= z.to) return;
-    const stepZ = (z.high[k] - z.low[k]) * nx * ny;
+    const stepZ = (z.high[k] - z.low[k]) * sz;
     for (let j = y.from; j < y.to; j++) {
-      const start = ((channel * nz + z.low[k]) * ny + y.low[j]) * nx;
-      const stepY = (y.high[j] - y.low[j]) * nx;
+      const start = baseOf(channel) + z.low[k] * sz + y.low[j] * sy;
+      const stepY = (y.high[j] - y.low[j]) * sy;
       const o = at + j * tx;
       for (let i = x.from; i < x.to; i++) {
-        const stepX = x.high[i] - x.low[i];
-        out[o + i] = vote(data, start + x.low[i], stepX, stepY, stepZ, x.weight[i], y.weight[j], z.weight[k]);
+        const stepX = (x.high[i] - x.low[i]) * sx;
+        out[o + i] = vote(data, start + x.low[i] * sx, stepX, stepY, stepZ, x.weight[i], y.weight[j], z.weight[k]);
       }
     }
   };
@@ -263,20 +315,16 @@ function obliqueWalk(size: Vec3, targetSize: Vec3, m: Affine, outside: Outside) 
   };
 }
 
-function obliqueLinear(
-  data: Float32Array,
-  size: Vec3,
-  targetSize: Vec3,
-  matrix: Affine,
-  outside: Outside,
-): SliceSampler {
-  const [nx, ny, nz] = size;
-  const walk = obliqueWalk(size, targetSize, matrix, outside);
+/** @param source of 32-bit floats */
+function obliqueLinear(source: VolumeView, targetSize: Vec3, matrix: Affine, outside: Outside): SliceSampler {
+  const data = source.data as Float32Array;
+  const [stepX, stepY, stepZ] = source.step;
+  const walk = obliqueWalk(source.size, targetSize, matrix, outside);
   const perSlice = targetSize[0] * targetSize[1];
   return (channel, k, outAny, at) => {
     const out = outAny as Float32Array;
     out.fill(fillOf(outside), at, at + perSlice);
-    const base = channel * nx * ny * nz;
+    const base = source.origin + channel * source.perChannel;
     walk(k, (i, px, py, pz) => {
       const lx = px | 0;
       const ly = py | 0;
@@ -284,10 +332,10 @@ function obliqueLinear(
       const wx = px - lx;
       const wy = py - ly;
       const wz = pz - lz;
-      const p = base + lx + nx * (ly + ny * lz);
-      const sx = wx > 0 ? 1 : 0;
-      const sy = wy > 0 ? nx : 0;
-      const sz = wz > 0 ? nx * ny : 0;
+      const p = base + lx * stepX + ly * stepY + lz * stepZ;
+      const sx = wx > 0 ? stepX : 0;
+      const sy = wy > 0 ? stepY : 0;
+      const sz = wz > 0 ? stepZ : 0;
       const a = data[p] * (1 - wx) + data[p + sx] * wx;
       const b = data[p + sy] * (1 - wx) + data[p + sy + sx] * wx;
       const c = data[p + sz] * (1 - wx) + data[p + sz + sx] * wx;
