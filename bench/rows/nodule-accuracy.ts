@@ -1,6 +1,6 @@
 /**
- * Benign or malignant: 101 nodules in five folds, one network on image and mask and one on the image alone, and their mean.
- * Trained by the paper's rule on all cases of the training folds; scored by two rules from the same out-of-fold scores.
+ * Benign or malignant: 101 nodules in five folds, by the paper's network on the image alone and by the recipe's on image and
+ * mask. Trained on all cases of the training folds; scored by two rules from the same out-of-fold probabilities.
  */
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -8,6 +8,7 @@ import { isDeepStrictEqual } from "node:util";
 import { classOf, med3dNodules, openClassification, type RatingRule } from "../../src/data/index.ts";
 import { readVolume } from "../../src/files/index.ts";
 import {
+  type ClassificationConfig,
   type ClassificationEvents,
   type ClassificationRequest,
   evaluateClassificationRun,
@@ -29,10 +30,25 @@ const RULES: readonly { readonly name: string; readonly rule: RatingRule }[] = [
   { name: "4–5 against 1–2", rule: { negative: [1, 2], positive: [4, 5] } },
   { name: "4–5 against 1–3", rule: med3dNodules },
 ];
-const VARIANTS = [
-  { name: "image alone", folder: "image", mask: false },
-  { name: "image and mask", folder: "mask", mask: true },
-] as const;
+/** Med3D's network for nodules and its training from scratch, where the recipe has something else (Med3D §4, §4.2). */
+const PAPER: Partial<ClassificationRequest> = {
+  target: "class",
+  stages: 4,
+  mask: false,
+  pooling: "global",
+  auxiliary: [],
+  dropout: 0,
+  labelSmoothing: 0,
+  optimizer: "adam",
+  learningRate: 1e-2,
+  weightDecay: 0,
+  seeds: 1,
+};
+/** First the one that is held to the baseline. */
+const VARIANTS: readonly { readonly name: string; readonly change: Partial<ClassificationRequest> }[] = [
+  { name: "recipe", change: {} },
+  { name: "paper", change: PAPER },
+];
 
 export interface NoduleOptions {
   /** Folder of the data set, relative to the repository. */
@@ -47,29 +63,57 @@ export interface NoduleOptions {
 
 type Scores = ReadonlyMap<string, number>;
 
+interface Scored {
+  readonly input: string;
+  /** Probability of the paper's positive class, 4–5, of each case. */
+  readonly scores: Scores;
+  /** Held to the baseline. */
+  readonly isJudged: boolean;
+}
+
 export async function noduleAccuracy(options: NoduleOptions): Promise<Result> {
   const { data, recipe, fresh, say, signal } = options;
   if (fresh) rmSync(CLOCK, { force: true });
   const clock = startClock(CLOCK);
   const asked = JSON.parse(readFileSync(recipe, "utf8")) as Partial<ClassificationRequest>;
-  const scored: { readonly name: string; readonly scores: Scores }[] = [];
-  for (const { name, folder, mask } of VARIANTS) {
-    const request = { ...asked, data, mask } as ClassificationRequest;
-    const run = join(options.out, folder);
-    await trained(request, run, { ...options, name, eachNetwork: clock.save });
-    say(`${name}: scoring, eight mirrored views of each case`);
-    const { cases } = await evaluateClassificationRun(run, { mirror: true, signal });
-    scored.push({ name, scores: new Map(cases.map((item) => [item.case, item.probabilities[1]])) });
-  }
-  const [first, second] = scored.map(({ scores }) => scores);
-  const mean = new Map([...first].map(([id, score]) => [id, (score + second.get(id)!) / 2]));
-  scored.push({ name: "mean of both", scores: mean });
   const { cases } = await openClassification(data);
   const ratings = new Map(cases.map(({ id, rating }) => [id, rating!]));
   const volumes = new Map<string, number>();
   for (const { id, label } of cases) volumes.set(id, await maskVolumeMm3(label!));
 
-  const seconds = clock.save();
+  const scored: Scored[] = [];
+  let result: Result | undefined;
+  for (const { name, change } of VARIANTS) {
+    const request = { ...asked, data, ...change } as ClassificationRequest;
+    const run = join(options.out, name);
+    const config = await trained(request, run, { ...options, name, eachNetwork: clock.save });
+    say(`${name}: scoring, eight mirrored views of each case`);
+    const evaluation = await evaluateClassificationRun(run, {
+      mirror: true,
+      threads: config.threads ?? undefined,
+      signal,
+    });
+    const scores = new Map(evaluation.cases.map((item) => [item.case, item.probabilities[1]]));
+    scored.push({ input: inputOf(name, config), scores, isJudged: name === "recipe" });
+    // After each, so that one which is stopped later leaves the others' figures.
+    result = written(resolveClassificationConfig({ ...asked, data }), ratings, volumes, scored, clock.save());
+  }
+  for (const row of result!.rows)
+    say(
+      Object.values(row)
+        .filter((cell) => cell !== null)
+        .join("  "),
+    );
+  return result!;
+}
+
+function written(
+  config: ClassificationConfig,
+  ratings: Scores,
+  volumes: Scores,
+  scored: readonly Scored[],
+  seconds: number,
+): Result {
   const rows = [
     ...RULES.flatMap(({ name, rule }) => rowsOf(name, rule, ratings, volumes, scored)),
     {
@@ -79,8 +123,8 @@ export async function noduleAccuracy(options: NoduleOptions): Promise<Result> {
       ...judged(seconds / 60, { atMost: 60 }),
     },
   ].map((row) => ({ ...BLANK, ...row }));
-  const config = resolveClassificationConfig({ ...asked, data });
-  const result = writeResult("accuracy-nodules", rows, {
+  const field = config.patch!.map((size, axis) => size * config.spacingMm![2 - axis]);
+  return writeResult("accuracy-nodules", rows, {
     command: COMMAND,
     columns: [
       { key: "task", title: "malignancy" },
@@ -94,20 +138,16 @@ export async function noduleAccuracy(options: NoduleOptions): Promise<Result> {
       { key: "verdict", title: "" },
     ],
     notes: [
-      `MedicalNet ResNet-${config.depth}, its first ${config.stages} stages, from random weights; ${cases.length} nodules of lidc-nodules in ${config.folds} folds with equal shares of ratings (seed ${config.seed}); ` +
-        `${config.seeds} networks a fold and input, ${config.epochs} epochs each, no early stop. Each case is scored by networks that never saw it, eight mirrored views averaged. ` +
-        "Trained on 4–5 against 1–3; the first task leaves the cases of rating 3 out of the score only.",
-      "Volume alone ranks nodules by the volume of the reader’s mask, which “image and mask” sees as well and “image alone” does not. Its figures need no training and have no threshold. " +
-        "The difference is paired (DeLong).",
+      `${ratings.size} nodules of lidc-nodules in ${config.folds} folds with equal shares of ratings (seed ${config.seed}); each case is scored by networks ` +
+        `that never saw it, eight mirrored views averaged. All from random weights, ${config.epochs} epochs of ${field.join("×")} mm at ${config.spacingMm![0]} mm, no early stop. ` +
+        "Ranked by the probability of 4–5 in both tasks; the first leaves the cases of rating 3 out of the score only.",
+      `The recipe (bench/recipes/nodules.json): ${config.seeds} networks a fold, which learn the rating of malignancy and beside it ${config.auxiliary.join(", ")}; ` +
+        "features pooled over all and under the mask. " +
+        "The paper’s: 4–5 against 1–3 as two classes, global average pooling, Adam at 0.01, one network a fold.",
+      "Volume alone ranks nodules by the volume of the reader’s mask, which the recipe’s network sees as well and the paper’s does not. " +
+        "Its figures need no training and have no threshold. The difference is paired (DeLong).",
     ],
   });
-  for (const row of result.rows)
-    say(
-      Object.values(row)
-        .filter((cell) => cell !== null)
-        .join("  "),
-    );
-  return result;
 }
 
 const BLANK: Row = {
@@ -127,7 +167,7 @@ async function trained(
   request: ClassificationRequest,
   run: string,
   { fresh, say, signal, name, eachNetwork }: NoduleOptions & { name: string; eachNetwork: () => number },
-): Promise<void> {
+): Promise<ClassificationConfig> {
   const begun = existsSync(join(run, "run.json")) && !fresh;
   const config = resolveClassificationConfig(request);
   if (
@@ -148,15 +188,10 @@ async function trained(
   };
   if (begun) await resumeClassification(run, { signal, ...events });
   else await trainClassification(request, { out: run, force: true, signal, command: COMMAND, ...events });
+  return config;
 }
 
-function rowsOf(
-  task: string,
-  rule: RatingRule,
-  ratings: Scores,
-  volumes: Scores,
-  scored: readonly { readonly name: string; readonly scores: Scores }[],
-): Row[] {
+function rowsOf(task: string, rule: RatingRule, ratings: Scores, volumes: Scores, scored: readonly Scored[]): Row[] {
   const divided = (scores: Scores): TwoClasses => {
     const of = (side: 0 | 1): number[] =>
       [...ratings].filter(([, rating]) => classOf(rating, rule) === side).map(([id]) => scores.get(id)!);
@@ -166,17 +201,21 @@ function rowsOf(
   const baseline = delong(volume);
   const name = `${task} (${volume.positives.length} against ${volume.negatives.length})`;
   return [
-    { task: name, input: "mask’s volume alone", auc: rounded(baseline.auc), interval: ends(baseline.interval) },
-    ...scored.map((entry, i): Row => {
-      const both = divided(entry.scores);
+    {
+      task: name,
+      input: "the mask’s volume, untrained",
+      auc: rounded(baseline.auc),
+      interval: ends(baseline.interval),
+    },
+    ...scored.map(({ input, scores, isJudged }): Row => {
+      const both = divided(scores);
       const { auc, interval } = delong(both);
       const { difference, interval: around } = compareAucs(both, volume);
       const { sensitivity, specificity } = operatingPoint(both, 0.5);
-      // Which of the three counts was settled beforehand: their mean.
-      const judgement = i === scored.length - 1 ? judged(rounded(auc), { atLeast: rounded(baseline.auc) }) : {};
+      const judgement = isJudged ? judged(rounded(auc), { atLeast: rounded(baseline.auc) }) : {};
       return {
         task: name,
-        input: entry.name,
+        input,
         auc: rounded(auc),
         interval: ends(interval),
         gain: `${signed(difference)}${around ? ` (${signed(around[0])} to ${signed(around[1])})` : ""}`,
@@ -186,6 +225,10 @@ function rowsOf(
       };
     }),
   ];
+}
+
+function inputOf(name: string, { mask, depth, stages }: ClassificationConfig): string {
+  return `${name}: ${mask ? "image and mask" : "image alone"}, ResNet-${depth}${stages < 4 ? ` to stage ${stages}` : ""}`;
 }
 
 function ends(interval: readonly [number, number] | null): string | null {

@@ -48,7 +48,8 @@ export function planClassification(
     intensity: window === null ? undefined : { kind: "ctWindow", low: window[0], high: window[1] },
   });
   checkPatch(plan, config);
-  if (takesMask(config) && labels.length < 2) throw new DataError(`${name}: masks are asked for, and every one of them is empty`);
+  if (takesMask(config) && labels.length < 2)
+    throw new DataError(`${name}: masks are asked for, and every one of them is empty`);
   return { ...plan, classes, ...(ratings ? { ratings } : {}) };
 }
 

@@ -254,7 +254,9 @@ describe("taught more than the label", () => {
       const classifier = await openClassifier(path);
       const shares = await classifier.classify(item);
       expect(shares[3] + shares[4]).toBeCloseTo(scored, 5);
-      await expect(classifier.classify({ ...item, label: undefined })).rejects.toThrow(/has no mask, which the network/);
+      await expect(classifier.classify({ ...item, label: undefined })).rejects.toThrow(
+        /has no mask, which the network/,
+      );
       await classifier.close();
     }
   });

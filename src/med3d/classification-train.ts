@@ -303,7 +303,9 @@ async function runOne(
       const match = await startFrom(model, start);
       if (place.at === 1) options.onWeights?.(startText(start, match));
     }
-    const watchedCases = await Promise.all(splits.validation.map((item) => prepareViews(item, plan, takesMask(config))));
+    const watchedCases = await Promise.all(
+      splits.validation.map((item) => prepareViews(item, plan, takesMask(config))),
+    );
     const trained = model;
     await runTraining({
       model,
