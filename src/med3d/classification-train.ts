@@ -5,16 +5,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  type Batch,
-  type ClassificationDataset,
-  type ClassifiedCase,
-  createLoader,
-  fingerprintOf,
-  holdOut,
-  type Loader,
-  openClassification,
-} from "../data/index.ts";
+import { type Batch, type ClassifiedCase, createLoader, fingerprintOf, type Loader } from "../data/index.ts";
 import { ConfigError, MedvoxError } from "../errors.ts";
 import { writeError } from "../files/index.ts";
 import { add, mul } from "../graph/index.ts";
@@ -31,15 +22,16 @@ import {
   type StepReport,
   type ValidationResult,
 } from "../train/index.ts";
-import { auxiliaryCount, auxiliaryLoss, auxiliaryOf, checkAuxiliary, planAuxiliary } from "./auxiliary-targets.ts";
+import { auxiliaryCount, auxiliaryLoss, auxiliaryOf, planAuxiliary } from "./auxiliary-targets.ts";
 import { type PreparedViews, prepareViews, viewFeeds } from "./classification-case.ts";
 import {
   type ClassificationConfig,
   type ClassificationRequest,
   resolveClassificationConfig,
 } from "./classification-config.ts";
+import { asRunCase, everyCase, openFor, type Splits, splitCases, usableCases, watched } from "./classification-data.ts";
 import { exportClassifier } from "./classification-export.ts";
-import { foldsOf, hasMembers, isTrained, type Member, membersOf, stratumOf } from "./classification-members.ts";
+import { foldsOf, hasMembers, isTrained, type Member, membersOf } from "./classification-members.ts";
 import {
   classificationLoss,
   classificationProbabilities,
@@ -49,7 +41,7 @@ import {
   takesMask,
   targetOf,
 } from "./classification-network.ts";
-import { type AboutData, type ClassificationPlan, checkMasks, planClassification } from "./classification-plan.ts";
+import { type AboutData, type ClassificationPlan, planClassification } from "./classification-plan.ts";
 import { type ClassificationCase, type DataCredit, type Run, type RunRecord, readRun, writeRun } from "./run-folder.ts";
 import { augmentationOf, optimiserOf } from "./segmentation-config.ts";
 import { creditOf } from "./segmentation-train.ts";
@@ -86,12 +78,6 @@ export interface TrainClassificationOptions extends ClassificationEvents {
 }
 
 type ClassificationRun = Run<"classification">;
-
-interface Splits {
-  readonly train: readonly ClassifiedCase[];
-  readonly validation: readonly ClassifiedCase[];
-  readonly heldOut: readonly ClassifiedCase[];
-}
 
 /** Begins a run. @throws ConfigError for a wrong request, DataError for broken data */
 export async function trainClassification(
@@ -408,71 +394,4 @@ function balancedWeights(cases: readonly ClassificationCase[], classes: readonly
     if (count === 0) throw new ConfigError(`data: no training case is ${name}; every class needs one`);
     return cases.length / (classes.length * count);
   });
-}
-
-async function openFor(config: ClassificationConfig): Promise<ClassificationDataset> {
-  const dataset = await openClassification(config.data, {
-    labelColumn: config.labelColumn ?? undefined,
-    groupColumn: config.groupColumn ?? undefined,
-    auxiliary: config.auxiliary,
-    ...(config.positive === null ? {} : { positive: config.positive }),
-    ...(config.negative === null ? {} : { negative: config.negative }),
-  });
-  if (config.target === "rating" && dataset.ratings === undefined)
-    throw new ConfigError(`target: rating; ${dataset.name} has classes (${dataset.classes.join(", ")}), no ratings`);
-  if (dataset.classes.length < 2)
-    throw new ConfigError(`data: ${dataset.name} has one class only (${dataset.classes.join("")}); two are needed`);
-  return dataset;
-}
-
-/** The cases that can be learnt from. @throws ConfigError where there are none, DataError where a mask is missing */
-function usableCases({ name, cases }: ClassificationDataset, config: ClassificationConfig): ClassifiedCase[] {
-  const usable = cases.filter((item) => (config.target === "rating" ? item.rating : item.class) !== undefined);
-  if (usable.length === 0) throw new ConfigError(`data: ${name} has no labelled case; a training needs labels`);
-  checkMasks(usable, takesMask(config));
-  checkAuxiliary(usable, config.auxiliary);
-  return usable;
-}
-
-/** The list's own split where it has one; else by seed, with equal shares of the classes. */
-function splitCases(
-  { test }: ClassificationDataset,
-  cases: readonly ClassifiedCase[],
-  config: ClassificationConfig,
-): Splits {
-  const labelled = test.filter((item) => item.class !== undefined);
-  checkMasks(labelled, takesMask(config));
-  const rest = cases.filter(({ split }) => split !== "validation");
-  const kept = cases.filter(({ split }) => split === "validation");
-  const { heldOut, seed } = config;
-  const outer =
-    labelled.length > 0 || heldOut === 0
-      ? { train: rest, heldOut: labelled }
-      : (holdOut(rest, heldOut, { seed, stratify: stratumOf }) as Pick<Splits, "train" | "heldOut">);
-  return kept.length > 0 ? { ...outer, validation: kept } : watched({ ...outer, validation: [] }, config);
-}
-
-/** Takes the watched cases out of the training part. */
-function watched({ train, heldOut }: Splits, { validation, seed }: ClassificationConfig): Splits {
-  if (validation === 0) return { train, validation: [], heldOut };
-  const inner = holdOut(train, validation, { seed: seed + 1, stratify: stratumOf });
-  return { train: inner.train as ClassifiedCase[], validation: inner.heldOut as ClassifiedCase[], heldOut };
-}
-
-/** With folds, every case is trained on by some members and scored by the others. */
-function everyCase(cases: readonly ClassifiedCase[]): Splits {
-  return { train: cases, validation: [], heldOut: cases };
-}
-
-function asRunCase(item: ClassifiedCase): ClassificationCase {
-  const { id, image, label, class: index, rating, auxiliary, group } = item;
-  return {
-    id,
-    image,
-    ...(label === undefined ? {} : { label }),
-    ...(index === undefined ? {} : { class: index }),
-    ...(rating === undefined ? {} : { rating }),
-    ...(auxiliary === undefined ? {} : { auxiliary }),
-    ...(group === undefined ? {} : { group }),
-  };
 }
