@@ -3,9 +3,8 @@
     python oracle/torch_medicalnet.py PATH/medicalnet.json
 
 It checks `bench/peers/torch_medicalnet.py`, and it measures what agreement can be asked of anyone: float32 and float64
-runs of the same network are both compared with the golden float32 values. ResNet-50's training on these small maps
-amplifies rounding so much that two versions of PyTorch differ by 1e-3 in the second loss; `test/medicalnet.test.ts`
-asks only what this script shows to be meaningful.
+runs of the same network are both compared with the golden float32 values. Why ResNet-50's training differs:
+`torch_training.py`.
 """
 
 import json
@@ -16,22 +15,10 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench" / "peers"))
-from torch_formula import labels, u  # noqa: E402
-from torch_medicalnet import DEPTHS, MedicalNet  # noqa: E402
-from torch_network import fill_by_formula  # noqa: E402
+from torch_backbone import filled, norm
+from torch_formula import labels, u
 
-
-def filled(depth, seed, dtype):
-    network = MedicalNet(depth, 3)
-    names = fill_by_formula(network, seed)
-    # The golden rule takes the fan of the transposed convolution from its first axis.
-    name = "conv_seg.0.weight"
-    weight = network.state_dict()[name]
-    fan = weight.shape[0] * math.prod(weight.shape[2:])
-    r = u(names.index(name) + 1000 * seed, weight.numel())
-    weight.copy_(torch.from_numpy(((r - 0.5) * 2 * math.sqrt(3 / fan) * 1.2).astype("float32")).reshape(weight.shape))
-    return network.to(dtype)
+DEPTHS = (10, 18, 34, 50)
 
 
 def activations(network, x, reference):
@@ -66,10 +53,6 @@ def training(network, x, y, reference):
     yield "gradient norms " + spread(gradients, meaningful)
     for key, label in (("after3_param_l2", "parameter norms"), ("after3_running_var_l2", "running variance norms")):
         yield f"{label} " + spread({n: norm(state[n]) for n in reference[key]}, reference[key])
-
-
-def norm(tensor):
-    return tensor.double().norm().item()
 
 
 def spread(found, wanted):

@@ -66,11 +66,17 @@ def value_by_formula(name, shape, number, seed=1):
     return torch.from_numpy(v.astype("float32").astype("float64")).reshape(shape)
 
 
-def fill_by_formula(module, seed=1):
-    """Fills a module in place; names are numbered in plain string order, without num_batches_tracked."""
+def fill_by_formula(module, seed=1, shift=0.0):
+    """
+    Fills a module in place; names are numbered in plain string order, without num_batches_tracked. `shift` is added to
+    the bias of every batch norm.
+    """
     state = module.state_dict()
     names = sorted(n for n in state if not n.endswith("num_batches_tracked"))
     with torch.no_grad():
         for number, name in enumerate(names):
             state[name].copy_(value_by_formula(name, tuple(state[name].shape), number, seed))
+        for norm in module.modules():
+            if isinstance(norm, nn.BatchNorm3d):
+                norm.bias += shift
     return names

@@ -3,18 +3,21 @@
  * mode, and three training steps of 10, 18 and 50. Reads `../shared/golden`, whose README says how weights and inputs follow
  * from a formula.
  *
- * How closely anyone can agree is measured by `oracle/torch_medicalnet.py`: for 10 and 18 PyTorch today and the original
- * agree to 1e-5 everywhere. ResNet-50's training on these maps of 2 × 3 × 4 amplifies rounding without bound: two versions of
- * PyTorch differ by 9e-4 in the second loss and 3e-2 in the third, and float64 differs from the original's float32 by up
- * to 8e-3 in gradient norms. So of 50's training only what is determined is asked: the first loss, and gradients to 2e-2.
+ * The original computed in float32. What float64 gives for the same steps, and how far rounding alone moves each figure, is in
+ * `test/golden/training.json` (`oracle/torch_training.py`). For 10 and 18 rounding moves nothing. In ResNet-50 on these maps of
+ * 2 × 3 × 4 it turns a dozen of 1.7 million ReLU arguments to the other side of zero, where gradients jump: the original's own
+ * second loss is 2 % off, half its gradient norms by more than 1e-3. So of 50 the figures that rounding leaves alone must be the
+ * original's within 1e-3, medvox must come as close to float64 as the original does in the others, and with norms shifted so
+ * that ReLUs stay open (`resnet50open`) every figure must be float64's.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { graph, type Tensor } from "../src/graph/index.ts";
-import { convSeg, crossEntropy, type ResNetDepth, resnet3d, sgd } from "../src/nn/index.ts";
+import { convSeg, crossEntropy, type ResNetDepth, resnet3d } from "../src/nn/index.ts";
 import { createEngine, type Engine } from "../src/runtime/index.ts";
-import { createModel, type Model } from "../src/train/model.ts";
-import { countOf, formula, parametersByFormula, relativeError, TOLERANCE, uniform } from "./golden-values.ts";
+import type { Model } from "../src/train/model.ts";
+import { type FilledModel, filledModel, norm, step } from "./golden-networks.ts";
+import { countOf, formula, readGolden, TOLERANCE, uniform } from "./golden-values.ts";
 
 const file = new URL("../../shared/golden/medicalnet.json", import.meta.url);
 const present = existsSync(file);
@@ -63,40 +66,38 @@ const network =
     return { ...stages, conv_seg: convSeg(out, 3) };
   };
 const loss = (outputs: Named, inputs: Named): Tensor => crossEntropy(outputs.conv_seg, inputs.y);
-const LEARNING_RATE = 0.01;
-const WEIGHT_DECAY = 1e-3;
+/** Value in float64, and the largest relative change by rounding. */
+type Exact = Readonly<Record<string, readonly [value: number, spread: number]>>;
 
-/** A model with weights by formula, and what they are. */
-async function filledModel(
-  depth: ResNetDepth,
-  lowering: boolean,
-): Promise<{ model: Model; start: Map<string, Float32Array> }> {
-  const optimiser = sgd({ lr: LEARNING_RATE, momentum: 0.9, weightDecay: WEIGHT_DECAY });
-  const model = await createModel({ engine, network: network(depth), loss, optimiser, lowering }, types);
-  const shapes = new Map([...model.parameters].map(([name, parameter]) => [name, parameter.shape]));
-  const start = parametersByFormula(shapes, new Set(["conv_seg.0.weight"]));
-  await model.load(new Map([...start].map(([name, data]) => [name, { data, shape: shapes.get(name)! }])));
-  return { model, start };
+interface ExactTraining {
+  readonly name: string;
+  readonly depth: ResNetDepth;
+  readonly shift: number;
+  readonly losses: Exact;
+  readonly gradientNorms: Exact;
+  readonly parameterNorms: Exact;
+  readonly runningVarianceNorms: Exact;
 }
 
-function norm(values: ArrayLike<number>): number {
-  let total = 0;
-  for (let i = 0; i < values.length; i++) total += values[i] ** 2;
-  return Math.sqrt(total);
-}
+const { networks: trainings } = readGolden<{ networks: ExactTraining[] }>("training.json");
+const figures = ["losses", "gradientNorms", "parameterNorms", "runningVarianceNorms"] as const;
+type Figures = Readonly<Record<(typeof figures)[number], Readonly<Record<string, number>>>>;
 
-function expectNorms(
-  found: (name: string) => number,
-  wanted: Readonly<Record<string, number>>,
-  tolerance: number,
-): void {
-  const apart = Object.entries(wanted)
-    // A bias before a batch norm has no gradient but rounding.
-    .filter(([, value]) => value > 1e-5)
-    .map(([name, value]) => ({ name, error: Math.abs(found(name) - value) / value }))
-    .filter(({ error }) => !(error <= tolerance));
-  expect(apart).toEqual([]);
-}
+/** Where rounding changes a figure by less, it is determined well enough to ask for {@link AGREEMENT}. */
+const DETERMINED = 1e-4;
+const AGREEMENT = 1e-3;
+
+const model = (depth: ResNetDepth, lowering: boolean, shift = 0): Promise<FilledModel> =>
+  filledModel({
+    engine,
+    lowering,
+    shift,
+    types,
+    network: network(depth),
+    loss,
+    transposed: new Set(["conv_seg.0.weight"]),
+    weightDecay: 1e-3,
+  });
 
 let engine: Engine;
 beforeAll(async () => {
@@ -119,14 +120,37 @@ describe.skipIf(!present).each([10, 18, 34, 50, 101, 152, 200] as const)("ResNet
   const ways = depth === 10 || depth === 50 ? (["as written", "lowered"] as const) : (["lowered"] as const);
   // The deepest has 127 million weights to fill by formula.
   test.each(ways)("activations and training, %s", { timeout: 600_000 }, async (way) => {
-    const { model, start } = await filledModel(depth, way === "lowered");
+    const filled = await model(depth, way === "lowered");
     try {
-      await expectActivations(model, reference);
-      if (reference.train_losses !== undefined) await expectTraining(model, start, depth, reference);
+      await expectActivations(filled.model, reference);
+      if (reference.train_losses !== undefined)
+        expectTraining(await threeSteps(filled), original(reference), exactly(`resnet${depth}`));
     } finally {
-      await model.close();
+      await filled.model.close();
     }
   });
+});
+
+describe("ResNet-50 with open ReLUs", () => {
+  test.each(["as written", "lowered"] as const)(
+    "every figure of three steps, %s",
+    { timeout: 600_000 },
+    async (way) => {
+      const exact = exactly("resnet50open");
+      const filled = await model(50, way === "lowered", exact.shift);
+      try {
+        const found = await threeSteps(filled);
+        for (const figure of figures) {
+          const off = Object.entries(exact[figure]).filter(
+            ([name, [value]]) => !(Math.abs(found[figure][name] - value) <= TOLERANCE * value),
+          );
+          expect(off, figure).toEqual([]);
+        }
+      } finally {
+        await filled.model.close();
+      }
+    },
+  );
 });
 
 async function expectActivations(model: Model, reference: Reference): Promise<void> {
@@ -146,31 +170,62 @@ async function expectActivations(model: Model, reference: Reference): Promise<vo
   expect(apart(logits, reference.logits, reference.activations.conv_seg.std), "logits").toBeLessThanOrEqual(TOLERANCE);
 }
 
-async function expectTraining(
-  model: Model,
-  start: ReadonlyMap<string, Float32Array>,
-  depth: ResNetDepth,
-  reference: Reference,
-): Promise<void> {
-  const determined = depth !== 50;
-  for (const [step, wanted] of reference.train_losses!.entries()) {
-    const result = await model.step([{ x: fresh(x), y: fresh(y) }], step + 1, LEARNING_RATE);
-    expect(relativeError([result.loss], [wanted]), `loss ${step}`).toBeLessThanOrEqual(TOLERANCE);
-    if (step === 0) {
-      // After the first step the momentum is the gradient and the decay.
-      const state = await model.state();
-      const slope = (name: string): number => {
-        const weights = start.get(name)!;
-        return norm(state.get(`optimizer.momentum.${name}`)!.data.map((v, i) => v - WEIGHT_DECAY * weights[i]));
-      };
-      expectNorms(slope, reference.grad_l2!, determined ? TOLERANCE : 2e-2);
-      if (!determined) return;
-    }
+const exactly = (name: string): ExactTraining => trainings.find((training) => training.name === name)!;
+
+function original(reference: Reference): Figures {
+  return {
+    losses: Object.fromEntries(Object.entries(reference.train_losses!)),
+    gradientNorms: reference.grad_l2!,
+    parameterNorms: reference.after3_param_l2!,
+    runningVarianceNorms: reference.after3_running_var_l2!,
+  };
+}
+
+async function threeSteps({ model, start, gradientNorms }: FilledModel): Promise<Figures> {
+  const named = (norms: (name: string) => number, names: readonly string[]): Record<string, number> =>
+    Object.fromEntries(names.map((name) => [name, norms(name)]));
+  const buffers = [...start.keys()].filter((name) => name.endsWith("running_var"));
+  const trained = [...start.keys()].filter((name) => !/running_(mean|var)$/.test(name));
+  const losses: Record<string, number> = {};
+  let slopes: Record<string, number> = {};
+  for (let i = 0; i < 3; i++) {
+    losses[i] = (await step(model, { x: fresh(x), y: fresh(y) }, i + 1)).loss;
+    if (i === 0) slopes = named(await gradientNorms(), trained);
   }
   const ended = await model.weights();
   const after = (name: string): number => norm(ended.get(name)!.data);
-  expectNorms(after, reference.after3_param_l2!, TOLERANCE);
-  expectNorms(after, reference.after3_running_var_l2!, TOLERANCE);
+  return {
+    losses,
+    gradientNorms: slopes,
+    parameterNorms: named(after, trained),
+    runningVarianceNorms: named(after, buffers),
+  };
+}
+
+function expectTraining(found: Figures, golden: Figures, exact: ExactTraining): void {
+  for (const figure of figures) {
+    const names = Object.keys(exact[figure]).filter((name) => golden[figure][name] !== undefined);
+    const [settled, open] = [true, false].map((is) =>
+      names.filter((name) => exact[figure][name][1] <= DETERMINED === is),
+    );
+    const off = settled
+      .map((name) => ({ name, error: relative(found[figure][name], golden[figure][name]) }))
+      .filter(({ error }) => !(error <= AGREEMENT));
+    expect(off, `${figure}: apart from the original`).toEqual([]);
+    // No single one of these can be asked for; together they must be no further from float64 than the original's. Which ReLUs turn
+    // is chance: another processor turns others.
+    const errors = (of: Figures): number[] => open.map((name) => relative(of[figure][name], exact[figure][name][0]));
+    const [ours, theirs] = [rootMeanSquare(errors(found)), rootMeanSquare(errors(golden))];
+    expect(ours, `${figure}: from float64, the original's ${theirs}`).toBeLessThanOrEqual(2 * theirs);
+  }
+}
+
+function relative(found: number, wanted: number): number {
+  return Math.abs(found - wanted) / Math.abs(wanted);
+}
+
+function rootMeanSquare(values: readonly number[]): number {
+  return values.length === 0 ? 0 : norm(values) / Math.sqrt(values.length);
 }
 
 /** A copy: a step takes the buffers it is fed with away. */

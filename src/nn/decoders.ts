@@ -5,7 +5,9 @@
  * - `upsamplingHead`: the paper's decoder branch, one 1×1×1 convolution and linear up-sampling to the input's size.
  * - `skipDecoder`: a U-Net-like path over the encoder's taps at 1/8, 1/4, 1/2 and 1, which neither has, and which the
  *   users of MedicalNet asked for (issues 30, 56): outlines follow the full-resolution image.
+ * - `transposedDecoder`: the paper's for the lungs.
  */
+import { ShapeError } from "../errors.ts";
 import { concat, relu, resize, scope as rootScope, type Scope, type Tensor } from "../graph/index.ts";
 import { kaimingNormalFanOut } from "./initialisers.ts";
 import { batchNorm, conv, convTranspose } from "./layers.ts";
@@ -33,7 +35,9 @@ export function upsamplingHead(
 /**
  * Med3D's decoder for the lungs (arXiv 1904.00625): groups of a transposed 3×3×3 convolution that doubles the size and a 3×3×3
  * convolution that halves the channels, 256 and 128 first, one group for each halving of the encoder; a 1×1×1 convolution ends
- * it. The paper names neither norm nor activation; here both convolutions have batch norm and ReLU. @param size that of the input
+ * it. The paper names neither norm nor activation; here both convolutions have batch norm and ReLU.
+ * @param size that of the input; where it is odd, a group leaves the last position out, so that scores have this very size
+ * @throws ShapeError when halving `size` does not lead to the features' size
  */
 export function transposedDecoder(
   features: Tensor,
@@ -43,19 +47,32 @@ export function transposedDecoder(
 ): Tensor {
   let y = features;
   let channels = 256;
-  for (let group = 1; y.shape[2] < size[0]; group++) {
-    const at = scope.child(`group${group}`);
+  for (const [i, wanted] of sizesBetween(features.shape.slice(2), size).entries()) {
+    const at = scope.child(`group${i + 1}`);
     const grown = convTranspose(y, channels, at.child("up"), {
       kernel: 3,
       stride: 2,
       padding: 1,
-      outputPadding: 1,
+      outputPadding: wanted.map((n, axis) => n - (2 * y.shape[axis + 2] - 1)),
       bias: false,
     });
     y = mixed(relu(batchNorm(grown, at.child("bn1"))), channels / 2, at.child("conv"), at.child("bn2"));
     channels = Math.max(32, channels / 2);
   }
   return conv(y, classes, scope.child("classify"));
+}
+
+/** What each doubling from the features' size gives on the way to `size`: an encoder halves n to ⌈n/2⌉. */
+function sizesBetween(from: readonly number[], size: readonly number[]): number[][] {
+  const sizes: number[][] = [];
+  for (let now = [...size]; now.some((n, axis) => n !== from[axis]); now = now.map((n) => Math.ceil(n / 2))) {
+    if (now.every((n) => n === 1))
+      throw new ShapeError(
+        `transposedDecoder: features of ${from.join("×")} do not follow by halving ${size.join("×")}`,
+      );
+    sizes.unshift(now);
+  }
+  return sizes;
 }
 
 export interface SkipDecoderOptions {

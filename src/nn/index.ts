@@ -16,6 +16,7 @@ export {
   batchNorm,
   type ConvLayerOptions,
   type ConvTransposeLayerOptions,
+  channelDropout,
   conv,
   convTranspose,
   dropout,
@@ -36,6 +37,6 @@ export {
   type SgdOptions,
   sgd,
 } from "./optimisers.ts";
-export { preResnet3d } from "./preresnet3d.ts";
+export { type PreResnet3dOptions, preResnet3d } from "./preresnet3d.ts";
 export { type ResNet3dFeatures, type ResNet3dOptions, type ResNetDepth, resnet3d, type Shortcut } from "./resnet3d.ts";
 export { type ScheduleSpec, scheduleFactor, type Warmup } from "./schedules.ts";

@@ -143,3 +143,11 @@ export function dropout(x: Tensor, rate: number): Tensor {
   streams.set(graph, stream + 1);
   return dropoutOperator(x, rate, stepSeed(graph), stream);
 }
+
+/** PyTorch's `dropout2d` and `dropout3d`: drops whole channels of a sample [N, C, …], since neighbouring positions tell the same. */
+export function channelDropout(x: Tensor, rate: number): Tensor {
+  if (!x.graph.training || rate === 0) return x;
+  const [n, c, ...spatial] = x.shape;
+  const ones = x.graph.constant(new Float32Array(n * c).fill(1), [n, c, ...spatial.map(() => 1)]);
+  return mul(x, dropout(ones, rate));
+}

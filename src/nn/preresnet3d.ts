@@ -18,18 +18,24 @@ import {
 /** Blocks of the four stages of depth 200, the one depth the paper has. */
 const BLOCKS = [3, 24, 36, 3] as const;
 
+export interface PreResnet3dOptions extends Omit<ResNet3dOptions, "depth"> {
+  /** Blocks of the four stages; depth 200's by default. 50's, for one, would be 3, 4, 6, 3. */
+  blocks?: readonly [number, number, number, number];
+}
+
 /** The encoder: x [N, C, D, H, W] → features at 1/8, or at 1/32. Shortcut B unless told otherwise. */
 export function preResnet3d(
   x: Tensor,
   {
+    blocks = BLOCKS,
     shortcut: kind = "B",
     outputStride = 8,
     stages = 4,
     frozenNorms: frozen = false,
     scope = rootScope(),
-  }: Omit<ResNet3dOptions, "depth"> = {},
+  }: PreResnet3dOptions = {},
 ): ResNet3dFeatures {
-  return stagesOver(x, { blocks: BLOCKS, outputStride, stages, frozen, scope }, (y, { planes, dilation }, stride, at) =>
+  return stagesOver(x, { blocks, outputStride, stages, frozen, scope }, (y, { planes, dilation }, stride, at) =>
     preActivated(y, { planes, stride, dilation, kind, frozen }, at),
   );
 }
