@@ -1,5 +1,6 @@
 /**
- * Scores of segmentations (overlap, surface distances in mm, volumes) and of classifications, and their summary over cases.
+ * Scores of segmentations (overlap, surface distances in mm, volumes), of classifications and of detections (average
+ * precision by VOC's and COCO's rules, free-response curves), and their summary over cases.
  * Free of Node APIs.
  */
 export {
@@ -14,7 +15,37 @@ export {
   type ReliabilityBin,
 } from "./classification.ts";
 export { classificationCsv, classificationJson } from "./classification-table.ts";
+export {
+  type CocoOptions,
+  type CocoPick,
+  type CocoScores,
+  cocoAreas,
+  cocoFigures,
+  cocoScores,
+  cocoThresholds,
+  volumeThresholds,
+} from "./coco.ts";
+export type { AreaRange, DetectionImage, Detections, TrueBoxes } from "./detection.ts";
+export {
+  type DetectionClassScores,
+  type DetectionImageScores,
+  type DetectionSummary,
+  type DetectionSummaryOptions,
+  detectionCsv,
+  detectionJson,
+  evaluateDetection,
+} from "./detection-summary.ts";
 export { distancesAt, distanceTransform } from "./distance.ts";
+export {
+  type Froc,
+  type FrocFinding,
+  type FrocMark,
+  type FrocOptions,
+  type FrocPoint,
+  type FrocScan,
+  froc,
+  lunaRates,
+} from "./froc.ts";
 export { normalQuantile, type Proportion, proportion } from "./proportion.ts";
 export {
   type RepeatedScore,
@@ -69,3 +100,4 @@ export {
   surfaceVoxels,
 } from "./surface.ts";
 export { csv, evaluationJson, scoresCsv, summaryCsv } from "./table.ts";
+export { type VocClass, type VocOptions, type VocScores, vocScores } from "./voc.ts";

@@ -1,0 +1,84 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { ConfigError } from "../errors.ts";
+import { type FrocScan, froc } from "./froc.ts";
+
+interface FrocCase {
+  readonly name: string;
+  readonly scans: FrocScan[];
+  readonly at: number[];
+  readonly cpm: number;
+  readonly found: number;
+  readonly irrelevant: number;
+}
+const { cases } = JSON.parse(
+  readFileSync(new URL("../../test/fixtures/metrics/golden/froc.json", import.meta.url), "utf8"),
+) as { cases: FrocCase[] };
+
+describe("by LUNA16's rules", () => {
+  it.each(cases)("$name", ({ scans, at, cpm, found, irrelevant }) => {
+    const result = froc(scans, { resamples: 0 });
+    expect(result.found).toBe(found);
+    expect(result.irrelevant).toBe(irrelevant);
+    result.sensitivityAt.forEach(({ sensitivity }, i) => {
+      expect(sensitivity).toBeCloseTo(at[i], 9);
+    });
+    expect(result.cpm).toBeCloseTo(cpm, 9);
+  });
+});
+
+describe("by hand", () => {
+  const at = (x: number, score: number) => ({ centreMm: [x, 0, 0] as const, score });
+  const nodule = (x: number, diameterMm: number) => ({ centreMm: [x, 0, 0] as const, diameterMm });
+
+  it("hits within the radius, not on it; the best of several counts", () => {
+    const scan = { scan: "a", findings: [nodule(0, 10)], marks: [at(4.9, 0.3), at(1, 0.8), at(5, 0.9)] };
+    const result = froc([scan], { falsePositiveRates: [0.5, 1] });
+    expect(result).toMatchObject({ findings: 1, found: 1, falsePositives: 1 });
+    // One false positive comes first, then the hit at one per scan; between them linear.
+    expect(result.curve.map((p) => [p.falsePositives, p.sensitivity])).toEqual([
+      [0, 0],
+      [1, 0],
+      [1, 1],
+    ]);
+    expect(result.sensitivityAt.map(({ sensitivity }) => sensitivity)).toEqual([0, 1]);
+  });
+
+  it("marks on excluded findings are irrelevant, an unknown diameter is 10 mm", () => {
+    const scan = {
+      scan: "a",
+      findings: [nodule(0, -1)],
+      excluded: [nodule(50, 6)],
+      marks: [at(4, 0.5), at(51, 0.9), at(90, 0.1)],
+    };
+    expect(froc([scan])).toMatchObject({ found: 1, irrelevant: 1, falsePositives: 1, cpm: 1 });
+  });
+
+  it("scans without findings count as scans", () => {
+    const empty = { scan: "b", findings: [], marks: [at(0, 0.9)] };
+    const full = { scan: "a", findings: [nodule(0, 10)], marks: [at(0, 0.5)] };
+    const result = froc([full, empty], { falsePositiveRates: [0.25, 0.5] });
+    expect(result.sensitivityAt.map(({ sensitivity }) => sensitivity)).toEqual([0, 1]);
+  });
+
+  it("says null, not NaN, where there is nothing to find, and 0 where nothing was found", () => {
+    expect(froc([{ scan: "a", findings: [], marks: [at(0, 1)] }])).toMatchObject({ cpm: null, cpmInterval: null });
+    expect(froc([{ scan: "a", findings: [nodule(0, 5)], marks: [] }]).cpm).toBe(0);
+    expect(() => froc([])).toThrow(ConfigError);
+  });
+
+  it("intervals hold the value, repeat by seed, and narrow with more scans", () => {
+    const many = Array.from({ length: 40 }, (_, i) => ({
+      scan: String(i),
+      findings: [nodule(0, 10)],
+      marks: [at(i % 3 === 0 ? 90 : 0, 0.5 + (i % 7) / 20), at(70, (i % 5) / 10)],
+    }));
+    const all = froc(many, { seed: 3 });
+    const few = froc(many.slice(0, 6), { seed: 3 });
+    const width = (result: typeof all) => result.cpmInterval![1] - result.cpmInterval![0];
+    expect(all.cpm).toBeGreaterThanOrEqual(all.cpmInterval![0]);
+    expect(all.cpm).toBeLessThanOrEqual(all.cpmInterval![1]);
+    expect(width(all)).toBeLessThan(width(few));
+    expect(froc(many, { seed: 3 })).toEqual(all);
+  });
+});
