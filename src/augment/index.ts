@@ -8,9 +8,34 @@ export {
   resolveAugmentation,
 } from "./augmentation.ts";
 export { gaussianBlur, simulateLowResolution } from "./blur.ts";
+export {
+  augmentPicture,
+  type PictureAugmentation,
+  type PicturePreparation,
+  type PreparedPicture,
+  pictureAugmentations,
+  preparePicture,
+  torchvisionPreparation,
+} from "./box-picture.ts";
+export { augmentBoxesInto, type BoxPatch, type BoxPatchOptions, lesionBoxAugmentation } from "./box-volume.ts";
+export { type BoxShape, boxesThrough, keepCentres } from "./boxes.ts";
+export { brightness, type ColorJitter, colorContrast, hue, jitterColor, saturation } from "./color.ts";
 export { centredOrigin, drawOrigin, foregroundVoxels } from "./crop.ts";
 export { drawGeometry, type Geometry, type PatchAffine, patchAffine } from "./geometry.ts";
 export { contrast, gammaCurve, type Statistics, scaleShift, statistics } from "./intensity.ts";
+export {
+  type Block,
+  drawLesion,
+  type Ellipsoid,
+  ellipsoidBox,
+  isFree,
+  type LesionCrop,
+  type LesionKind,
+  maskBox,
+  paintEllipsoid,
+  pasteLesion,
+  solidNodules,
+} from "./lesions.ts";
 export { addNoise } from "./noise.ts";
 export {
   type Extent,
