@@ -22,4 +22,12 @@ export {
   takeBoxes,
   translateBoxes,
 } from "./boxes.ts";
-export { swapLpsRas, voxelBoxOf, voxelBoxOfBall, type WorldBall, type WorldSpace, worldBoxOf } from "./world.ts";
+export {
+  boxesOnGrid,
+  swapLpsRas,
+  voxelBoxOf,
+  voxelBoxOfBall,
+  type WorldBall,
+  type WorldSpace,
+  worldBoxOf,
+} from "./world.ts";

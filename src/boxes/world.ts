@@ -6,7 +6,7 @@
  * in the sign of x and y.
  */
 import { GeometryError } from "../errors.ts";
-import { applyAffine, invertAffine } from "../volume/affine.ts";
+import { applyAffine, composeAffines, invertAffine } from "../volume/affine.ts";
 import type { Affine, Vec3 } from "../volume/types.ts";
 
 /** The handedness of world coordinates: NIfTI's, or DICOM's and ITK's. */
@@ -75,4 +75,23 @@ export function worldBoxOf(
     (value, axis) => (high[axis] - value) * Math.hypot(affine[axis], affine[4 + axis], affine[8 + axis]),
   ) as unknown as Vec3;
   return { centreMm: space === "LPS" ? swapLpsRas(centre) : centre, sizeMm };
+}
+
+/** Voxel boxes of one grid as voxel boxes of another in the same world; oblique grids get the box around the turned box. */
+export function boxesOnGrid(boxes: Float64Array, from: Affine, to: Affine): Float64Array {
+  const map = composeAffines(invertAffine(to), from);
+  const out = new Float64Array(boxes.length);
+  for (let low = 0; low < boxes.length; low += 6) {
+    const middle = [0, 1, 2].map((axis) => (boxes[low + axis] + boxes[low + 3 + axis]) / 2 - 0.5) as unknown as Vec3;
+    const centre = applyAffine(map, middle);
+    for (let axis = 0; axis < 3; axis++) {
+      let reach = 0;
+      for (let k = 0; k < 3; k++) {
+        reach += (Math.abs(map[4 * axis + k]) * (boxes[low + 3 + k] - boxes[low + k])) / 2;
+      }
+      out[low + axis] = centre[axis] + 0.5 - reach;
+      out[low + 3 + axis] = centre[axis] + 0.5 + reach;
+    }
+  }
+  return out;
 }

@@ -17,7 +17,23 @@ export {
   openDetection,
 } from "./detection.ts";
 export { parseFindings, type WorldFinding } from "./detection-findings.ts";
+export {
+  createDetectionLoader,
+  type DetectionBatch,
+  type DetectionLoader,
+  type DetectionLoaderOptions,
+  type PictureLoaderOptions,
+  type VolumeLoaderOptions,
+} from "./detection-loader.ts";
+export type { DetectionBatchImage } from "./detection-loader-messages.ts";
 export { boxesOfMask, detectionFromMasks, type MaskBox, type MaskBoxOptions } from "./detection-masks.ts";
+export {
+  canvasFor,
+  type PreparedBoxVolume,
+  preparePictureItem,
+  prepareVolumeItem,
+  type VolumePreparation,
+} from "./detection-prepare.ts";
 export {
   type DetectionClassSummary,
   type DetectionVerification,
