@@ -220,7 +220,8 @@ async function volumesIn(folder: string): Promise<string[]> {
   return names.filter((name) => isVolumeName(name) && !/\.img(\.gz)?$/i.test(name)).map((name) => join(folder, name));
 }
 
-async function readText(file: string): Promise<string> {
+/** @throws DataError naming the file */
+export async function readText(file: string): Promise<string> {
   return readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
     throw new DataError(`${file}: cannot be read (${cause.code})`, { cause });
   });

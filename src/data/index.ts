@@ -47,6 +47,16 @@ export {
   fingerprintOf,
   type IntensitySummary,
 } from "./fingerprint.ts";
+export {
+  type GroupedLesion,
+  type Lung,
+  lesionScenes,
+  readLesionCrops,
+  readLungs,
+  type Scene,
+  type SceneOptions,
+  writeScenes,
+} from "./lesion-scenes.ts";
 export { type Batch, createLoader, type Loader, type LoaderOptions } from "./loader.ts";
 export type { LabelPick } from "./pick.ts";
 export { makePlan, type Plan, type PlanChoices, patchFor } from "./plan.ts";
