@@ -12,7 +12,7 @@ import { chartSvg, keySwatch, lineChart, type Series } from "./chart.ts";
 import { caseScoresFigure, reliabilityFigure, rocFigure } from "./classification-charts.ts";
 import { type ClassifiedVolumes, classifiedFigure } from "./classification-figure.ts";
 import { curveFigures } from "./curves.ts";
-import { type ReportFrame, reportDocument, section } from "./document.ts";
+import { headlineNumber, type ReportFrame, reportDocument, section } from "./document.ts";
 import type { Convention, EpochRecord } from "./input.ts";
 import { type Markup, markup, type Piece } from "./markup.ts";
 import { fixed } from "./numbers.ts";
@@ -103,10 +103,7 @@ function headline(summary: ClassificationSummary, percent: string): Markup {
   const between = (interval: readonly [number, number] | null | undefined): string | null =>
     interval ? `${percent} CI ${fixed(interval[0], 3)}–${fixed(interval[1], 3)}` : null;
   const number = (name: string, value: number | null, below: string | null): Markup =>
-    markup`<div><dt>${name}</dt><dd>
-<strong>${fixed(value, 3)}</strong>
-${below && markup`<span>${below}</span>`}
-</dd></div>`;
+    headlineNumber(name, fixed(value, 3), below);
   const share = (name: string, { value, interval }: Proportion): Markup => number(name, value, between(interval));
   return markup`<dl class="numbers">${[
     number(classes.length === 2 ? "AUC" : "Mean AUC", auc, between(aucInterval)),

@@ -63,6 +63,14 @@ export function section(title: string, note: Piece, body: Piece): Markup {
   return markup`<section><h2>${title}</h2>${note && markup`<p class="note">${note}</p>`}${body}</section>`;
 }
 
+/** One of the large numbers below the title; they stand in a `<dl class="numbers">`. */
+export function headlineNumber(name: string, value: Piece, below: Piece): Markup {
+  return markup`<div><dt>${name}</dt><dd>
+<strong>${value}</strong>
+${below && markup`<span>${below}</span>`}
+</dd></div>`;
+}
+
 function pairs(entries: readonly (readonly [name: string, value: Piece])[]): Markup {
   return markup`<dl class="pairs">${entries.map(([name, value]) => markup`<dt>${name}</dt><dd>${value}</dd>`)}</dl>`;
 }

@@ -1,6 +1,12 @@
 /** Reports: one self-contained HTML file for a run, and its parts as pictures. */
 
 export {
+  type BoxPictureOptions,
+  pictureBoxesPng,
+  type VolumePictureOptions,
+  volumeBoxesPng,
+} from "./boxes.ts";
+export {
   type ChartsReportInput,
   chartsSvg,
   type ReportChart,
@@ -17,6 +23,13 @@ export {
   writeClassificationReport,
 } from "./classification-page.ts";
 export { type CurveOptions, curvesSvg } from "./curves.ts";
+export {
+  type DetectionPainter,
+  type DetectionReportInput,
+  renderDetectionReport,
+  worstAndBest,
+  writeDetectionReport,
+} from "./detection-page.ts";
 export { type ReportFrame, reportDocument } from "./document.ts";
 export type { ForestGroup, ForestRow } from "./forest.ts";
 export type {

@@ -2,6 +2,7 @@
 import type { CaseScores, ClassScores, Measure, SegmentationSummary, Statistic } from "../metrics/index.ts";
 import { rankCases } from "../metrics/index.ts";
 import { chartSvg, dotChart } from "./chart.ts";
+import { headlineNumber } from "./document.ts";
 import { type Markup, markup } from "./markup.ts";
 import { fixed, signed } from "./numbers.ts";
 
@@ -12,10 +13,7 @@ export function headlineNumbers(summary: SegmentationSummary): Markup {
   const between = ({ interval }: Statistic, digits: number) =>
     interval ? `${percent} CI ${fixed(interval[0], digits)}–${fixed(interval[1], digits)}` : null;
   const number = (name: string, value: string, unit: string, below: string | null) =>
-    markup`<div><dt>${name}</dt><dd>
-<strong>${value}${unit && markup` <small>${unit}</small>`}</strong>
-${below && markup`<span>${below}</span>`}
-</dd></div>`;
+    headlineNumber(name, [value, unit && markup` <small>${unit}</small>`], below);
   const several = classes.length > 1;
   return markup`<dl class="numbers">${[
     number(

@@ -114,6 +114,11 @@ td.none{color:var(--soft)}
 .montage+h3{margin-top:26px}
 .montage figcaption{margin-top:5px;color:var(--soft);font-size:12.5px;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
 .montage figcaption b{display:block;color:var(--ink);font-weight:500}
+.pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(440px,100%),1fr));gap:20px 18px;margin-top:12px}
+.pictures+h3{margin-top:26px}
+.pictures img{display:block;width:100%;height:auto;border-radius:3px;print-color-adjust:exact;-webkit-print-color-adjust:exact}
+.pictures figcaption{margin-top:5px;color:var(--soft);font-size:12.5px;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
+.pictures figcaption b{color:var(--ink);font-weight:500}
 .picture{position:relative;background:#000;border-radius:3px;overflow:hidden;print-color-adjust:exact;-webkit-print-color-adjust:exact}
 .picture svg{display:block;width:100%;height:auto}
 .picture i{position:absolute;color:#e6e9ec;font:600 11px/1 ${sans};filter:drop-shadow(0 0 1px #000) drop-shadow(0 0 2px #000);pointer-events:none}

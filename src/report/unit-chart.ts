@@ -13,6 +13,8 @@ export interface UnitAxes {
   readonly yName: string;
   /** What is drawn by {@link unitX} and {@link unitY}, above grid and diagonal. */
   readonly inside: Piece;
+  /** Whether the diagonal is dotted, where chance or agreement lies; default true. */
+  readonly diagonal?: boolean;
 }
 
 export function unitX(value: number): number {
@@ -23,15 +25,16 @@ export function unitY(value: number): number {
   return px(frame.bottom - value * (frame.bottom - frame.top));
 }
 
-/** The `<svg>` of one such chart, with the diagonal as a dotted line. */
-export function unitChart(said: string, { xName, yName, inside }: UnitAxes): Markup {
+/** The `<svg>` of one such chart. */
+export function unitChart(said: string, { xName, yName, inside, diagonal: dotted = true }: UnitAxes): Markup {
   const rows = ticks.map((tick) => {
     const at = unitY(tick);
     const line = markup`<line class="${tick === 0 ? "axis" : "grid"}" x1="${frame.left}" x2="${frame.right}" y1="${at}" y2="${at}"/>`;
     return [line, label(frame.left - 7, at + 4, "end", short(tick))];
   });
   const columns = ticks.map((tick) => label(unitX(tick), frame.bottom + 16, "middle", short(tick)));
-  const diagonal = markup`<line class="mark" x1="${unitX(0)}" y1="${unitY(0)}" x2="${unitX(1)}" y2="${unitY(1)}"/>`;
+  const diagonal =
+    dotted && markup`<line class="mark" x1="${unitX(0)}" y1="${unitY(0)}" x2="${unitX(1)}" y2="${unitY(1)}"/>`;
   const middle = (frame.top + frame.bottom) / 2;
   const upward = markup`<text transform="translate(13 ${middle}) rotate(-90)" text-anchor="middle">${yName}</text>`;
   const below = label((frame.left + frame.right) / 2, frame.bottom + 33, "middle", xName);
