@@ -1,6 +1,6 @@
 """Pictures in every flavour that src/images reads, with what Pillow (libjpeg-turbo, libpng) and torch make of them.
 
-Run: python oracle/pillow_images.py   (numpy, pillow, torch); writes test/fixtures/images/pillow.json
+Run: python oracle/pillow_images.py   (numpy, pillow, torch); writes test/fixtures/images/golden/pillow.json
 Each entry: the file's bytes, and the samples after exif_transpose and convert, both base64 (samples also deflated).
 """
 import base64
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps, PngImagePlugin
 
-OUT = pathlib.Path(__file__).parent.parent / "test" / "fixtures" / "images"
+OUT = pathlib.Path(__file__).parent.parent / "test" / "fixtures" / "images" / "golden"
 
 
 def scene(width, height, channels=3):

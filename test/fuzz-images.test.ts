@@ -10,7 +10,9 @@ import { DataError } from "../src/errors.ts";
 import { decodeImage } from "../src/images/index.ts";
 import { type Random, random } from "../src/random.ts";
 
-const { pictures } = JSON.parse(readFileSync(new URL("fixtures/images/pillow.json", import.meta.url), "utf8")) as {
+const { pictures } = JSON.parse(
+  readFileSync(new URL("fixtures/images/golden/pillow.json", import.meta.url), "utf8"),
+) as {
   pictures: { name: string; file: string }[];
 };
 

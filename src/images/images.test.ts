@@ -22,7 +22,9 @@ interface Picture {
   readonly file: string;
   readonly samples: string;
 }
-const golden = JSON.parse(readFileSync(new URL("../../test/fixtures/images/pillow.json", import.meta.url), "utf8")) as {
+const golden = JSON.parse(
+  readFileSync(new URL("../../test/fixtures/images/golden/pillow.json", import.meta.url), "utf8"),
+) as {
   pictures: Picture[];
   resized: {
     scene: string;

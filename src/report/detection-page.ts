@@ -41,7 +41,8 @@ export async function renderDetectionReport(input: DetectionReportInput, paint?:
     "AR the recall that all detections reach, averaged likewise; VOC the area under the curve at IoU 0.5 by Pascal VOC’s rule.",
   ];
   const montage = (title: string, figures: readonly Markup[]): Piece =>
-    figures.length > 0 && markup`<h3>${title}</h3><div class="pictures">${figures}</div>`;
+    figures.length > 0 &&
+    markup`<h3>${title}</h3><div class="${axes === 2 ? "pictures" : "pictures wide"}">${figures}</div>`;
   const classNames = summary.classes.map(({ name }) => name);
   return reportDocument(input, headline(summary), [
     section("Scores by class", definitions, classTable(summary)),

@@ -115,6 +115,8 @@ td.none{color:var(--soft)}
 .montage figcaption{margin-top:5px;color:var(--soft);font-size:12.5px;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
 .montage figcaption b{display:block;color:var(--ink);font-weight:500}
 .pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(440px,100%),1fr));gap:20px 18px;margin-top:12px}
+.pictures.wide{grid-template-columns:1fr}
+.note+h3{margin-top:20px}
 .pictures+h3{margin-top:26px}
 .pictures img{display:block;width:100%;height:auto;border-radius:3px;print-color-adjust:exact;-webkit-print-color-adjust:exact}
 .pictures figcaption{margin-top:5px;color:var(--soft);font-size:12.5px;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
