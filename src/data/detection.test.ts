@@ -9,6 +9,7 @@ import { writeVolume } from "../files/index.ts";
 import type { Vec3, Volume } from "../volume/types.ts";
 import { type DetectionItem, isDetection, openDetection } from "./detection.ts";
 import { boxesOfMask } from "./detection-masks.ts";
+import { cocoResults, worldCsv } from "./detection-results.ts";
 import { verifyDetection } from "./detection-verify.ts";
 
 let root: string;
@@ -335,5 +336,30 @@ describe.skipIf(!existsSync(shared))("real data (needs ../shared)", () => {
       ["LIDC-IDRI-0003", [0, 0, 0, 1]],
     ]);
     expect(set.problems).toEqual([]);
+  });
+});
+
+describe("results for others", () => {
+  const found = { id: "a", boxes: Float32Array.of(1.5, 2, 11.5, 7), labels: [1], scores: [0.25] };
+  const classes = [
+    { id: 3, name: "one" },
+    { id: 90, name: 'two, "quoted"' },
+  ];
+
+  it("COCO's, with its numbers of images and categories", () => {
+    expect(cocoResults([{ ...found, imageId: 7 }], classes)).toEqual([
+      { image_id: 7, category_id: 90, bbox: [1.5, 2, 10, 5], score: 0.25 },
+    ]);
+    expect(cocoResults([found], classes)[0].image_id).toBe("a");
+  });
+
+  it("a table in LPS millimetres that comes back as it went", async () => {
+    const box = Float64Array.of(6.5, 16.5, 4.5, 14.5, 24.5, 6.5);
+    const text = worldCsv([{ ...found, id: "one", boxes: box }], classes, () => affine);
+    expect(text.split("\n")[1]).toBe('one,-5,-10,-20,0.25,4,4,4,4,"two, ""quoted"""');
+    await put("ct/found.csv", text);
+    const set = await openDetection(join(root, "ct/found.csv"));
+    const item = set.items.find(({ id }) => id === "one")!;
+    expect(boxesOf(item, 3)).toEqual([[...box]]);
   });
 });

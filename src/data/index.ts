@@ -34,6 +34,7 @@ export {
   prepareVolumeItem,
   type VolumePreparation,
 } from "./detection-prepare.ts";
+export { type CocoDetection, cocoResults, type DetectedImage, worldCsv } from "./detection-results.ts";
 export {
   type DetectionClassSummary,
   type DetectionVerification,

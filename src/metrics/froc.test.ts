@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { ConfigError } from "../errors.ts";
 import { type FrocScan, froc } from "./froc.ts";
+import { frocScan } from "./froc-scan.ts";
 
 interface FrocCase {
   readonly name: string;
@@ -80,5 +81,23 @@ describe("by hand", () => {
     expect(all.cpm).toBeLessThanOrEqual(all.cpmInterval![1]);
     expect(width(all)).toBeLessThan(width(few));
     expect(froc(many, { seed: 3 })).toEqual(all);
+  });
+});
+
+describe("from boxes", () => {
+  it("centres in RAS millimetres, difficult boxes excluded", () => {
+    const affine = [-2, 0, 0, 10, 0, -2, 0, 20, 0, 0, 2, -30, 0, 0, 0, 1];
+    const cube = [2, 3, 4, 6, 7, 8];
+    const scan = frocScan(
+      "a",
+      { boxes: Float64Array.from([...cube, 0, 0, 0, 1, 2, 4]), labels: [0, 0], difficult: [0, 1] },
+      { boxes: Float64Array.from(cube), labels: [0], scores: [0.5] },
+      affine,
+    );
+    // Corners 2 and 6 lie around voxel centre 3.5: 10 − 7 = 3, 20 − 9 = 11, −30 + 11 = −19.
+    expect(scan.findings).toEqual([{ centreMm: [3, 11, -19], diameterMm: expect.closeTo(8, 9) }]);
+    expect(scan.excluded).toEqual([{ centreMm: [10, 19, -27], diameterMm: expect.closeTo(4, 9) }]);
+    expect(scan.marks).toEqual([{ centreMm: [3, 11, -19], score: 0.5 }]);
+    expect(froc([scan]).cpm).toBe(1);
   });
 });

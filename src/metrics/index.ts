@@ -46,6 +46,7 @@ export {
   froc,
   lunaRates,
 } from "./froc.ts";
+export { frocScan } from "./froc-scan.ts";
 export { normalQuantile, type Proportion, proportion } from "./proportion.ts";
 export {
   type RepeatedScore,

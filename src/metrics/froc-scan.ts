@@ -1,0 +1,29 @@
+/** A scan's true boxes and detections as the findings and marks of the free-response curve. */
+import { type BoxArray, worldBoxOf } from "../boxes/index.ts";
+import type { Affine } from "../volume/types.ts";
+import type { Detections, TrueBoxes } from "./detection.ts";
+import type { FrocFinding, FrocScan } from "./froc.ts";
+
+/**
+ * Centres in RAS millimetres. A finding's diameter is the geometric mean of its box's sides, the diameter of a ball with its
+ * volume; LUNA16's balls have cubes for boxes and keep their diameter. Difficult boxes and crowds become excluded findings.
+ * @param affine of the grid the boxes are in
+ */
+export function frocScan(
+  scan: string,
+  truth: Pick<TrueBoxes, "boxes" | "labels" | "difficult" | "crowd">,
+  detections: Detections,
+  affine: Affine,
+): FrocScan {
+  const findings: FrocFinding[] = [];
+  const excluded: FrocFinding[] = [];
+  for (let i = 0; i < truth.labels.length; i++) {
+    const { centreMm, sizeMm } = worldBoxOf(truth.boxes, i, affine);
+    const finding = { centreMm, diameterMm: Math.cbrt(sizeMm[0] * sizeMm[1] * sizeMm[2]) };
+    if (truth.difficult?.[i] || truth.crowd?.[i]) excluded.push(finding);
+    else findings.push(finding);
+  }
+  const markOf = (boxes: BoxArray, i: number) => worldBoxOf(boxes, i, affine).centreMm;
+  const marks = Array.from(detections.scores, (score, i) => ({ centreMm: markOf(detections.boxes, i), score }));
+  return { scan, findings, excluded, marks };
+}
