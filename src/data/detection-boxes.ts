@@ -1,6 +1,7 @@
 /** Collecting the boxes of an item: sound ones are kept, the rest is named and counted. */
 import { type Axes, type BoxProblem, boxProblem, clipBoxes, formatBox } from "../boxes/index.ts";
 import { DataError } from "../errors.ts";
+import { readImageSize } from "../files/index.ts";
 import type { DetectionClass, DetectionItem, DetectionProblem, DetectionRule } from "./detection.ts";
 
 /** A box may reach this far over the edge, in pixels: annotation tools disagree about the last one. */
@@ -90,6 +91,17 @@ export function collectBoxes(
     crowd: Uint8Array.from(kept, ({ from }) => (from.crowd ? 1 : 0)),
     ...(withAreas ? { areas: Float64Array.from(kept, ({ from }) => from.area ?? 0) } : {}),
   };
+}
+
+/** What the annotation says of a picture's size, or the picture itself; `undefined` where it cannot be read. */
+export async function pictureSize(
+  declared: readonly number[] | undefined,
+  image: string,
+): Promise<readonly number[] | undefined> {
+  if (declared !== undefined) return declared;
+  // A picture that is missing or damaged is reported by whoever reads it.
+  const size = await readImageSize(image).catch(() => undefined);
+  return size && [size.width, size.height];
 }
 
 /** Numbers of a file to numbers; whatever is none becomes NaN and is reported with its box. */

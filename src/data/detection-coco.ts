@@ -9,7 +9,7 @@ import { z } from "zod";
 import { DataError } from "../errors.ts";
 import { checkDescription } from "./description.ts";
 import type { DetectionClass, DetectionDataset, DetectionItem, OpenDetectionOptions } from "./detection.ts";
-import { collectBoxes, type GivenBox, numberOf, Problems, splitWithin } from "./detection-boxes.ts";
+import { collectBoxes, type GivenBox, numberOf, Problems, pictureSize, splitWithin } from "./detection-boxes.ts";
 
 const document = z.object({
   images: z.array(
@@ -107,13 +107,14 @@ export async function readCocoFiles(
       const times = (seen.get(name) ?? 0) + 1;
       seen.set(name, times);
       const id = times === 1 ? name : `${name}#${times}`;
-      const { width, height } = image;
-      const size = width && height ? [width, height] : undefined;
+      const { width, height, file_name } = image;
+      const path = isAbsolute(file_name) ? file_name : join(folder, file_name);
+      const size = await pictureSize(width && height ? [width, height] : undefined, path);
       const given = byImage.get(image.id) as GivenBox[];
       items.push({
         id,
         imageId: image.id,
-        image: isAbsolute(image.file_name) ? image.file_name : join(folder, image.file_name),
+        image: path,
         ...(size ? { size } : {}),
         ...collectBoxes(given, { id, file: shown, axes: 2, size }, problems),
         ...(split ? { split } : {}),

@@ -9,7 +9,7 @@ import { DOMParser, type Element } from "@xmldom/xmldom";
 import { DataError } from "../errors.ts";
 import { imageExtensions } from "../images/index.ts";
 import type { DetectionDataset, DetectionItem, OpenDetectionOptions } from "./detection.ts";
-import { classesByName, collectBoxes, numberOf, Problems, splitNamed } from "./detection-boxes.ts";
+import { classesByName, collectBoxes, numberOf, Problems, pictureSize, splitNamed } from "./detection-boxes.ts";
 
 interface VocObject {
   readonly name: string;
@@ -52,7 +52,8 @@ export async function readVoc(root: string, options: OpenDetectionOptions = {}):
   const names = annotations.flatMap(({ objects }) => objects.map(({ name }) => name));
   const classes = classesByName(names, options.classes, root);
   const place = new Map(classes.map(({ name }, k) => [name, k]));
-  const items = annotations.map(({ id, filename, size, objects }): DetectionItem => {
+  const items: DetectionItem[] = [];
+  for (const { id, filename, size: declared, objects } of annotations) {
     const given = objects.map(({ name, corners, difficult }, i) => ({
       number: i + 1,
       what: `object ${i + 1} (${name})`,
@@ -66,14 +67,16 @@ export async function readVoc(root: string, options: OpenDetectionOptions = {}):
     const found = [filename, ...imageExtensions.flatMap((end) => [id + end, id + end.toUpperCase()])].find(
       (name) => name !== undefined && pictures.has(name),
     );
-    return {
+    const image = join(folder, found ?? filename ?? `${id}.jpg`);
+    const size = await pictureSize(declared, image);
+    items.push({
       id,
-      image: join(folder, found ?? filename ?? `${id}.jpg`),
+      image,
       ...(size ? { size } : {}),
       ...collectBoxes(given, { id, file: `Annotations/${id}.xml`, axes: 2, size }, problems),
       ...(split ? { split } : {}),
-    };
-  });
+    });
+  }
   const about = { name: basename(root), root, source: root, format: "voc", axes: 2 } as const;
   return { ...about, classes, items, problems: problems.list, skipped: problems.skipped };
 }

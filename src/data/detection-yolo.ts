@@ -8,11 +8,10 @@ import { basename, dirname, extname, isAbsolute, join, relative, resolve, sep } 
 import { parse } from "yaml";
 import { z } from "zod";
 import { DataError } from "../errors.ts";
-import { readImageSize } from "../files/index.ts";
 import { imageExtensions } from "../images/index.ts";
 import { checkDescription } from "./description.ts";
 import type { DetectionClass, DetectionDataset, DetectionItem, OpenDetectionOptions } from "./detection.ts";
-import { collectBoxes, type GivenBox, numberOf, Problems, splitNamed } from "./detection-boxes.ts";
+import { collectBoxes, type GivenBox, numberOf, Problems, pictureSize, splitNamed } from "./detection-boxes.ts";
 
 const places = z.union([z.string(), z.array(z.string())]).nullish();
 const description = z.looseObject({
@@ -84,15 +83,8 @@ async function yoloDataset(
     const id = times === 1 ? stem : `${stem}#${times}`;
     const labelFile = await labelFileOf(image);
     const text = labelFile && (await readFile(labelFile, "utf8"));
-    let size: [number, number] | undefined;
-    try {
-      const { width, height } = await readImageSize(image);
-      size = [width, height];
-    } catch (error) {
-      // Shares of an unknown size are no boxes; the picture itself is reported by whoever reads it.
-      const message = (error as Error).message.replace(image, relative(about.root, image));
-      problems.add({ severity: "error", case: id, rule: "unreadable", message });
-    }
+    // Shares of an unknown size are no boxes; the picture itself is reported by whoever reads it.
+    const size = await pictureSize(undefined, image);
     const file = labelFile ? relative(about.root, labelFile) : "";
     const given = size === undefined || !text ? [] : parseYolo(text, size, called, place);
     const own = collectBoxes(given, { id, file, axes: 2, size }, problems);
@@ -104,7 +96,7 @@ async function yoloDataset(
 /** The objects of one text file, in pixels of a picture of that size. */
 export function parseYolo(
   text: string,
-  [width, height]: readonly [number, number],
+  [width, height]: readonly number[],
   called: ReadonlyMap<number, string>,
   place: ReadonlyMap<number | undefined, number>,
 ): GivenBox[] {

@@ -102,6 +102,13 @@ describe("Pascal VOC", () => {
     expect(summary).toMatchObject({ images: 4, boxes: 5, skipped: 4, empty: 1, broken: 5 });
   });
 
+  it("takes the size from the picture where the annotation has none", async () => {
+    await put("bare-size/Annotations/a.xml", annotation("a.png", object("cell", [30, 9, 60, 12]), ""));
+    await put("bare-size/JPEGImages/a.png", png(40, 30, 9));
+    const [a] = (await openDetection(join(root, "bare-size"))).items;
+    expect([a.size, boxesOf(a)]).toEqual([[40, 30], [[29, 8, 40, 12]]]);
+  });
+
   it("knows only the classes asked for, in their order", async () => {
     const set = await openDetection(join(root, "voc"), { classes: ["cell"] });
     expect(set.problems.filter(({ rule }) => rule === "unknown-class").map(({ message }) => message)).toEqual([

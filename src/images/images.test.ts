@@ -12,6 +12,7 @@ import {
   resizeBilinear,
   toPlanar,
 } from "./resize.ts";
+import { imageSize } from "./size.ts";
 
 interface Picture {
   readonly name: string;
@@ -52,6 +53,12 @@ describe("as Pillow decodes", () => {
   });
 });
 
+describe("sizes from the first bytes", () => {
+  it.each(golden.pictures)("$name", ({ file, width, height }) => {
+    expect(imageSize(bytesOf(file))).toEqual({ width, height });
+  });
+});
+
 describe("what cannot be read", () => {
   const rgb = golden.pictures.find(({ name }) => name === "png rgb")!;
   const jpeg = golden.pictures.find(({ name }) => name === "jpeg 420 45x37")!;
@@ -71,6 +78,13 @@ describe("what cannot be read", () => {
     const bytes = bytesOf(rgb.file);
     bytes[bytes.length - 30] ^= 1;
     expect(() => decodeImage(bytes)).toThrow(DataError);
+  });
+
+  it("bytes between segments are passed over, as libjpeg does", () => {
+    const bytes = bytesOf(jpeg.file);
+    const loose = Uint8Array.from([...bytes.subarray(0, 20), 0, 7, 0xff, 0x01, 0xff, ...bytes.subarray(20)]);
+    expect(decodeImage(loose)).toEqual(decodeImage(bytes));
+    expect(imageSize(loose)).toEqual({ width: 45, height: 37 });
   });
 
   it("half a JPEG is refused, not filled with gray", () => {

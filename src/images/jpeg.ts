@@ -70,10 +70,14 @@ class Segments {
     const { bytes } = this;
     let at = 2;
     while (true) {
-      while (bytes[at] === 0xff && bytes[at + 1] === 0xff) at++;
+      // Some writers leave bytes between segments; libjpeg passes over them too.
+      while (at < bytes.length && (bytes[at] !== 0xff || bytes[at + 1] === 0 || bytes[at + 1] === 0xff)) at++;
       if (at + 2 > bytes.length || bytes[at + 1] === 0xd9) break;
-      if (bytes[at] !== 0xff) throw new ScanError(`no marker at byte ${at}`);
       const marker = bytes[at + 1];
+      if (marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8)) {
+        at += 2;
+        continue;
+      }
       const length = at + 4 <= bytes.length ? (bytes[at + 2] << 8) | bytes[at + 3] : 0;
       if (length < 2 || at + 2 + length > bytes.length) {
         throw new ScanError("a segment runs beyond the end: truncated?");

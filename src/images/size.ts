@@ -13,10 +13,13 @@ export function imageSize(bytes: Uint8Array): { readonly width: number; readonly
   if (!isJpeg(bytes)) return undefined;
   let turned = false;
   for (let at = 2; at + 9 <= bytes.length; ) {
-    if (bytes[at] !== 0xff) return undefined;
     const marker = bytes[at + 1];
-    if (marker === 0xff) {
+    if (bytes[at] !== 0xff || marker === 0 || marker === 0xff) {
       at++;
+      continue;
+    }
+    if (marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8)) {
+      at += 2;
       continue;
     }
     if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) {
