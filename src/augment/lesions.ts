@@ -19,8 +19,10 @@ export interface Block {
 export interface LesionCrop extends Block {
   /** Case it came from. */
   readonly id: string;
-  /** 1 inside its outline. */
-  readonly mask: Uint8Array;
+  /** Share of every voxel that is inside its outline, 0 to 1. */
+  readonly mask: Uint8Array | Float32Array;
+  /** Its box in the crop, half-open; where left out, that of the voxels which are at least half inside. */
+  readonly box?: Float64Array;
 }
 
 /**
@@ -36,9 +38,12 @@ export function pasteLesion(scene: Block, lesion: LesionCrop, at: Vec3, blendVox
   if (blendVoxels > 0) {
     gaussianBlur(weight, 0, { depth: nz, height: ny, width: nx }, blendVoxels);
     // At a straight edge the blurred mask is ½: doubled, the inside is the lesion alone.
-    for (let i = 0; i < weight.length; i++) weight[i] = lesion.mask[i] === 1 ? 1 : Math.min(1, 2 * weight[i]);
+    for (let i = 0; i < weight.length; i++) {
+      const own = lesion.mask[i];
+      weight[i] = own >= 0.5 ? 1 : Math.max(own, Math.min(1, 2 * weight[i]));
+    }
   }
-  const box = maskBox(lesion);
+  const box = lesion.box ?? maskBox(lesion);
   if (box === undefined) throw new ShapeError(`${lesion.id}: its outline is empty`);
   const moved = box.map((corner, i) => corner + at[i % 3]);
   if (moved.some((corner, i) => corner < 0 || corner > scene.size[i % 3])) {
@@ -142,11 +147,11 @@ export function isFree(box: Float64Array, others: readonly Float64Array[], margi
   return others.every((other) => iouOf(wide, 0, other, 0, 3) === 0);
 }
 
-/** The box of a mask, half-open voxel corners; `undefined` where it is empty. */
+/** The box of the voxels that are at least half inside, half-open corners; `undefined` where there is none. */
 export function maskBox({ mask, size: [nx, ny, nz] }: Pick<LesionCrop, "mask" | "size">): Float64Array | undefined {
   const box = Float64Array.of(nx, ny, nz, 0, 0, 0);
   for (let i = 0; i < mask.length; i++) {
-    if (mask[i] === 0) continue;
+    if (mask[i] < 0.5) continue;
     const at = [i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny))];
     for (let axis = 0; axis < 3; axis++) {
       box[axis] = Math.min(box[axis], at[axis]);

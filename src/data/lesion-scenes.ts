@@ -16,7 +16,7 @@ import {
   paintEllipsoid,
   pasteLesion,
 } from "../augment/index.ts";
-import { boxCount, takeBoxes, translateBoxes, worldBoxOf } from "../boxes/index.ts";
+import { boxCount, boxesOnGrid, takeBoxes, translateBoxes, worldBoxOf } from "../boxes/index.ts";
 import { ConfigError, DataError } from "../errors.ts";
 import { readVolume, writeFileAtomic, writeVolume } from "../files/index.ts";
 import { type Random, random } from "../random.ts";
@@ -163,7 +163,7 @@ function place(scene: Draft, lesions: readonly GroupedLesion[] | LesionKind, str
   const { volume, lung } = scene;
   const [nx, ny] = volume.size;
   const crop = isKind(lesions) ? undefined : lesions[stream.integer(lesions.length)];
-  const outline = crop && maskBox(crop);
+  const outline = crop && (crop.box ?? maskBox(crop));
   if (crop && !outline) throw new DataError(`${crop.id}: its outline is empty`);
   for (let attempt = 0; attempt < tries; attempt++) {
     const voxel = lung[stream.integer(lung.length)];
@@ -218,9 +218,12 @@ export async function readLungs({ items }: DetectionDataset): Promise<Lung[]> {
   return lungs;
 }
 
+/** Scans of lidc-nodules whose patient is known. */
+const sharedScans = 3;
+
 /**
  * Crops of nodules like lidc-nodules' (`images`, `masks`, `labels.csv` with the column `scan`), at the spacing of the
- * scenes. The patient of scan 0 is LIDC-IDRI-0001's, and so on; that is how lidc-ct and lidc-nodules share patients.
+ * scenes. Scans 0, 1 and 2 are those of the patients LIDC-IDRI-0001, 0002 and 0003, whose whole CTs are in lidc-ct.
  * @throws DataError naming the file that is missing or damaged
  */
 export async function readLesionCrops(folder: string, spacingMm: Vec3): Promise<GroupedLesion[]> {
@@ -232,15 +235,21 @@ export async function readLesionCrops(folder: string, spacingMm: Vec3): Promise<
     if (!id || !/^\d+$/.test(scan ?? "")) {
       throw new DataError(`${file}: line ${line}: expected the columns case and scan (a number), found ${id}, ${scan}`);
     }
-    const image = resampleToSpacing(await readVolume(join(folder, "images", `${id}.nii.gz`)), spacingMm, {
-      mode: "linear",
+    const [image, mask] = await Promise.all(
+      ["images", "masks"].map((part) => readVolume(join(folder, part, `${id}.nii.gz`))),
+    );
+    const whole = maskBox({ size: mask.size, mask: Uint8Array.from(mask.data as ArrayLike<number>, Number) });
+    if (whole === undefined) throw new DataError(`${id}: its outline is empty`);
+    const scaled = resampleToSpacing(image, spacingMm, { mode: "linear" });
+    lesions.push({
+      id,
+      group: Number(scan) < sharedScans ? `LIDC-IDRI-${String(Number(scan) + 1).padStart(4, "0")}` : `scan ${scan}`,
+      data: scaled.data,
+      size: scaled.size,
+      mask: resampleToSpacing(mask, spacingMm, { mode: "linear" }).data,
+      // Of the outline as it was drawn: coarse voxels would round a small one away.
+      box: boxesOnGrid(whole, mask.affine, scaled.affine),
     });
-    const outline = resampleToSpacing(await readVolume(join(folder, "masks", `${id}.nii.gz`)), spacingMm, {
-      mode: "linear",
-    });
-    const mask = Uint8Array.from(outline.data, (v) => (v >= 0.5 ? 1 : 0));
-    const group = `LIDC-IDRI-${String(Number(scan) + 1).padStart(4, "0")}`;
-    lesions.push({ id, group, data: image.data, size: image.size, mask });
   }
   return lesions;
 }
