@@ -71,6 +71,7 @@ export {
   type Preprocessing,
   preprocess,
   preprocessLabel,
+  preprocessSlices,
   restoreClasses,
   restoreScores,
 } from "./preprocess.ts";

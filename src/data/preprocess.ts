@@ -6,25 +6,33 @@
  * grid that the network works on.
  */
 import { ConfigError, DataError } from "../errors.ts";
-import { random } from "../random.ts";
+import { type RandomState, random, restoreRandom } from "../random.ts";
 import {
   argmaxOnGrid,
-  asFloat32,
-  clip,
-  clipPercentiles,
-  ctWindow,
+  type Change,
+  clipChange,
+  ctWindowChange,
+  emptyLike,
   type Grid,
   gridDifference,
   gridWithSpacing,
-  medicalNetNormalize,
+  medicalNetChange,
+  type Pass,
+  passOver,
+  percentileClipChange,
   reorient,
   resample,
-  restoreToGrid,
+  resampler,
+  type SlicedVolume,
+  slicedOnGrid,
+  slicedWhole,
   spacingOf,
   type Vec3,
   type Volume,
   type VoxelArray,
-  zScore,
+  viewOf,
+  wholeOf,
+  zScoreChange,
 } from "../volume/index.ts";
 import { counted } from "./counted.ts";
 import { pickChannels } from "./pick.ts";
@@ -75,19 +83,43 @@ export interface PreprocessedImage {
  * @throws DataError when channels are missing or voxels are NaN or infinite; ConfigError for an unknown scheme.
  */
 export function preprocess(image: Volume, spec: Preprocessing): PreprocessedImage {
+  // Whole first: looking at what lies in memory several times is cheaper than resampling several times.
+  const whole = wholeOf(onWorkingGrid(image, spec));
+  checkFinite(slicedWhole(whole));
+  return { volume: normalizeInPlace(whole, spec.intensity), original: { size: image.size, affine: image.affine } };
+}
+
+/**
+ * The same image, to the bit, made slice by slice when it is asked for: beside the image itself it takes memory for a few slices.
+ * The slices are gone through several times here, for what the intensity scheme has to measure.
+ * @throws as {@link preprocess}
+ */
+export function preprocessSlices(image: Volume, spec: Preprocessing): SlicedVolume {
+  const raw = onWorkingGrid(image, spec);
+  // What is interpolated between whole numbers is finite.
+  if (image.data instanceof Float32Array || image.data instanceof Float64Array) checkFinite(raw);
+  const change = intensityChange(raw, spec.intensity);
+  const perSlice = raw.size[0] * raw.size[1];
+  return {
+    ...raw,
+    slice: (channel, z, out, at) => {
+      raw.slice(channel, z, out, at);
+      change(out.subarray(at, at + perSlice), channel, z);
+    },
+  };
+}
+
+function onWorkingGrid(image: Volume, spec: Preprocessing): SlicedVolume {
   const name = image.name ?? "image";
   if (image.channels > spec.channels && spec.channelPick !== undefined) {
-    return preprocess(pickChannels(image, spec.channelPick, name), spec);
+    return onWorkingGrid(pickChannels(image, spec.channelPick, name), spec);
   }
   if (image.channels !== spec.channels) {
     throw new DataError(
       `${name}: image has ${counted(image.channels, "channel")}, the plan was made for ${spec.channels}`,
     );
   }
-  const onGrid = toWorkingGrid(asFloat32(image), spec, "linear");
-  checkFinite(onGrid, name);
-  const volume = normalizeIntensity(onGrid, spec.intensity);
-  return { volume: { ...volume, name }, original: { size: image.size, affine: image.affine } };
+  return slicedOnGrid({ ...image, name }, spec.orientation, spec.spacingMm);
 }
 
 /** A label map on the working grid, as class indices. */
@@ -111,7 +143,11 @@ export function preprocessLabel(label: Volume, image: Grid, spec: Preprocessing)
   if (difference) throw new DataError(`${name}: label lies elsewhere than image: ${difference}`);
   const { classes, unknown } = toClasses(label.data, spec.labels, name);
   const onImage = { ...label, data: classes, size: image.size, affine: image.affine };
-  return { volume: { ...toWorkingGrid(onImage, spec, "labels"), name }, unknown };
+  const oriented = reorient(onImage, spec.orientation);
+  const grid = spec.spacingMm === null ? oriented : gridWithSpacing(oriented, spec.spacingMm);
+  const same = gridDifference(oriented, grid, 0) === undefined;
+  const volume = same ? oriented : resample(oriented, grid, { mode: "labels", outside: "edge" });
+  return { volume: { ...volume, name }, unknown };
 }
 
 /**
@@ -123,8 +159,16 @@ export function restoreClasses<T extends VoxelArray>(
   original: Grid,
   spec: Preprocessing,
 ): Volume<Uint8Array | Int16Array> {
-  const restored = restoreToGrid(prediction, original);
-  return { ...restored, data: toLabelValues(restored.data, spec.labels) };
+  const values = labelValues(spec.labels);
+  const data = new (values.constructor as new (length: number) => typeof values)(voxelsOf(original));
+  const sample = resampler(viewOf(prediction), original, { mode: "labels", name: prediction.name });
+  const perSlice = original.size[0] * original.size[1];
+  const classes = emptyLike(prediction.data, perSlice);
+  for (let z = 0; z < original.size[2]; z++) {
+    sample(0, z, classes, 0);
+    for (let i = 0, at = z * perSlice; i < perSlice; i++) data[at + i] = values[Number(classes[i])];
+  }
+  return { data, size: original.size, affine: original.affine, channels: 1, name: prediction.name };
 }
 
 /**
@@ -133,40 +177,56 @@ export function restoreClasses<T extends VoxelArray>(
  */
 export function restoreScores(scores: Volume, original: Grid, spec: Preprocessing): Volume<Uint8Array | Int16Array> {
   const classes = argmaxOnGrid(scores, original);
-  return { ...classes, data: toLabelValues(classes.data, spec.labels) };
-}
-
-/** Reorients and resamples; the grid itself does not depend on the mode, so image and label stay together. */
-function toWorkingGrid<T extends Float32Array | Int16Array>(
-  volume: Volume<T>,
-  spec: Preprocessing,
-  mode: "linear" | "labels",
-): Volume<T> {
-  const oriented = reorient(volume, spec.orientation);
-  if (spec.spacingMm === null) return oriented;
-  const grid = gridWithSpacing(oriented, spec.spacingMm);
-  if (gridDifference(oriented, grid, 0) === undefined) return oriented;
-  return resample(oriented, grid, { mode, outside: "edge" }) as Volume<T>;
+  const values = labelValues(spec.labels);
+  const data = new (values.constructor as new (length: number) => typeof values)(classes.data.length);
+  for (let i = 0; i < data.length; i++) data[i] = values[classes.data[i]];
+  return { ...classes, data };
 }
 
 /** The intensity scheme on its own. */
 export function normalizeIntensity(volume: Volume<Float32Array>, scheme: IntensityScheme): Volume<Float32Array> {
+  return normalizeInPlace({ ...volume, data: volume.data.slice() }, scheme);
+}
+
+function normalizeInPlace(volume: Volume<Float32Array>, scheme: IntensityScheme): Volume<Float32Array> {
+  const change = intensityChange(slicedWhole(volume), scheme);
+  const perSlice = volume.size[0] * volume.size[1];
+  for (let c = 0, at = 0; c < volume.channels; c++)
+    for (let z = 0; z < volume.size[2]; z++, at += perSlice) change(volume.data.subarray(at, at + perSlice), c, z);
+  return volume;
+}
+
+/** What a scheme does to a slice, which may then come in any order; the image is gone through first, where there is something to measure. */
+function intensityChange(
+  image: SlicedVolume,
+  scheme: IntensityScheme,
+): (values: Float32Array, channel: number, z: number) => void {
+  const perChannel = (measure: (pass: Pass) => Change) => {
+    const changes = Array.from({ length: image.channels }, (_, channel) => measure(passOver(image, channel)));
+    return (values: Float32Array, channel: number): void => changes[channel](values);
+  };
   switch (scheme.kind) {
     case "zscore":
-      return zScore(scheme.clipPercentile ? clipPercentiles(volume, ...scheme.clipPercentile) : volume);
+      return perChannel((pass) => {
+        if (scheme.clipPercentile === undefined) return zScoreChange(pass);
+        const clipped = percentileClipChange(pass, ...scheme.clipPercentile);
+        return inTurn(
+          clipped,
+          zScoreChange((visit) => pass(inTurn(clipped, visit))),
+        );
+      });
     case "ctWindow": {
       const { low, high, mean, sd } = scheme;
-      if (mean === undefined || sd === undefined) return ctWindow(volume, low, high);
+      if (mean === undefined || sd === undefined) return ctWindowChange(low, high);
       if (!(sd > 0)) throw new ConfigError(`intensity.sd: ${sd} must be above 0`);
-      const clipped = clip(volume, low, high);
-      for (let i = 0; i < clipped.data.length; i++) clipped.data[i] = (clipped.data[i] - mean) / sd;
-      return clipped;
+      return inTurn(clipChange(low, high), (values) => {
+        for (let i = 0; i < values.length; i++) values[i] = (values[i] - mean) / sd;
+      });
     }
     case "medicalnet":
-      // One fixed stream: the same file gives the same volume at training and at test time.
-      return medicalNetNormalize(volume, random(0, "medicalnet-background"));
+      return medicalNetSlices(image);
     case "none":
-      return volume;
+      return () => {};
     default:
       throw new ConfigError(
         `intensity.kind: expected zscore, ctWindow, medicalnet or none, got ${JSON.stringify((scheme as { kind: unknown }).kind)}`,
@@ -174,12 +234,42 @@ export function normalizeIntensity(volume: Volume<Float32Array>, scheme: Intensi
   }
 }
 
-function checkFinite(volume: Volume<Float32Array>, name: string): void {
+function inTurn(first: Change, then: Change): Change {
+  return (values) => {
+    first(values);
+    then(values);
+  };
+}
+
+/**
+ * One fixed stream of noise: the same file gives the same volume at training and at test time. It runs from the first voxel to the
+ * last, so where it stands at each slice is noted.
+ */
+function medicalNetSlices(image: SlicedVolume): (values: Float32Array, channel: number, z: number) => void {
+  const noise = random(0, "medicalnet-background");
+  const states: RandomState[] = [];
+  const changes = Array.from({ length: image.channels }, (_, channel) => {
+    const pass = passOver(image, channel);
+    const change = medicalNetChange(pass);
+    pass((values) => {
+      states.push(noise.state());
+      for (let i = 0; i < values.length; i++) if (values[i] === 0) noise.normal();
+    });
+    return change;
+  });
+  return (values, channel, z) => changes[channel](values, restoreRandom(states[channel * image.size[2] + z]));
+}
+
+function checkFinite(image: SlicedVolume): void {
   let bad = 0;
-  for (let i = 0; i < volume.data.length; i++) if (!Number.isFinite(volume.data[i])) bad++;
+  for (let channel = 0; channel < image.channels; channel++) {
+    passOver(image, channel)((values) => {
+      for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) bad++;
+    });
+  }
   if (bad > 0)
     throw new DataError(
-      `${name}: image has ${counted(bad, "voxel")} with NaN or infinity; medvox verify lists such cases`,
+      `${image.name}: image has ${counted(bad, "voxel")} with NaN or infinity; medvox verify lists such cases`,
     );
 }
 
@@ -212,9 +302,11 @@ function toClasses(
   return { classes, unknown };
 }
 
-function toLabelValues(classes: VoxelArray, labels: readonly number[]): Uint8Array | Int16Array {
-  const small = labels.every((value) => value <= 255);
-  const out = small ? new Uint8Array(classes.length) : new Int16Array(classes.length);
-  for (let i = 0; i < classes.length; i++) out[i] = labels[Number(classes[i])];
-  return out;
+/** The file's value of each class, in the smallest type that holds them all. */
+function labelValues(labels: readonly number[]): Uint8Array | Int16Array {
+  return labels.every((value) => value <= 255) ? Uint8Array.from(labels) : Int16Array.from(labels);
+}
+
+function voxelsOf({ size }: Grid): number {
+  return size[0] * size[1] * size[2];
 }

@@ -75,17 +75,3 @@ export function labelComponents(
   }
   return { component, components };
 }
-
-/**
- * Keeps the `keep` largest components of every class and sets the rest to 0, in place. Neighbours share a face.
- * @param classes class of every voxel, x fastest; 0 is background
- */
-export function keepLargestComponents(classes: Uint8Array | Int16Array | Int32Array, size: Vec3, keep: number): void {
-  const { component, components } = labelComponents(classes, size);
-  const kept = new Uint8Array(components.length + 1);
-  for (const value of new Set(components.map((own) => own.value))) {
-    const largest = components.filter((own) => own.value === value).sort((a, b) => b.voxels - a.voxels || a.id - b.id);
-    for (const { id } of largest.slice(0, keep)) kept[id] = 1;
-  }
-  for (let i = 0; i < classes.length; i++) if (kept[component[i]] === 0) classes[i] = 0;
-}

@@ -1,17 +1,18 @@
 export * from "./affine.ts";
-export { type Component, keepLargestComponents, labelComponents } from "./components.ts";
+export { type Component, labelComponents } from "./components.ts";
 export * from "./crop.ts";
 export { gzip, isGzip } from "./gzip.ts";
 export type { LoadedVolume, VolumeFormat, VolumeHeader } from "./header.ts";
 export * from "./intensity.ts";
+export { keepLargestComponents } from "./largest-components.ts";
 export { decodeMetaImage } from "./metaimage.ts";
 export type { DecodeOptions, EncodeOptions } from "./nifti.ts";
 export { decodeNifti, encodeNifti, encodeNiftiPair, isNifti } from "./nifti.ts";
 export type { NiftiHeader } from "./nifti-header.ts";
 export { decodeNrrd, isNrrd } from "./nrrd.ts";
-export type { AxisOrder } from "./orient.ts";
-export { axisOrderTo, orderAxes, reorient } from "./orient.ts";
-export { percentiles } from "./percentiles.ts";
+export type { AxisOrder, VolumeView } from "./orient.ts";
+export { axisOrderTo, orderAxes, orderView, reorient, viewOf } from "./orient.ts";
+export { type Pass, percentiles, percentilesOf } from "./percentiles.ts";
 export type { ResampleOptions } from "./resample.ts";
 export {
   argmaxOnGrid,
@@ -19,9 +20,11 @@ export {
   gridWithSize,
   gridWithSpacing,
   resample,
+  resampler,
   resampleToSpacing,
   restoreToGrid,
 } from "./resample.ts";
+export * from "./sliced.ts";
 export type { Affine, Grid, Vec3, Volume, VoxelArray } from "./types.ts";
 export type { VoxelType } from "./voxels.ts";
-export { asFloat32, bytesPerVoxel, convertVoxels, voxelTypeOf, voxelTypes } from "./voxels.ts";
+export { asFloat32, bytesPerVoxel, convertVoxels, emptyLike, voxelTypeOf, voxelTypes } from "./voxels.ts";

@@ -3,20 +3,30 @@
  * histograms of 16 bits each find any rank. A sort of a 128³ volume takes some 200 ms, this about 15.
  */
 
+/** Shows all values, in parts and always the same ones; it is asked more than once. */
+export type Pass = (visit: (values: Float32Array) => void) => void;
+
 /**
  * The given percentiles (0 to 100) of the values that are finite, with numpy's linear interpolation between ranks.
  * `values` are taken as 32-bit floats. Without a finite value, every percentile is NaN.
  */
 export function percentiles(values: Float32Array, wanted: readonly number[]): number[] {
-  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  return percentilesOf((visit) => visit(values), wanted);
+}
+
+/** {@link percentiles} of values that are never all there at once; two passes. */
+export function percentilesOf(pass: Pass, wanted: readonly number[]): number[] {
   const coarse = new Uint32Array(65536);
   let count = 0;
-  for (let i = 0; i < bits.length; i++) {
-    // Exponent all ones: NaN or infinite.
-    if ((bits[i] & 0x7f800000) === 0x7f800000) continue;
-    coarse[orderedKey(bits[i]) >>> 16]++;
-    count++;
-  }
+  pass((values) => {
+    const bits = bitsOf(values);
+    for (let i = 0; i < bits.length; i++) {
+      // Exponent all ones: NaN or infinite.
+      if ((bits[i] & 0x7f800000) === 0x7f800000) continue;
+      coarse[orderedKey(bits[i]) >>> 16]++;
+      count++;
+    }
+  });
   if (count === 0) return wanted.map(() => Number.NaN);
   const positions = wanted.map((q) => (Math.min(Math.max(q, 0), 100) / 100) * (count - 1));
   const ranks = new Map<number, number>();
@@ -24,7 +34,7 @@ export function percentiles(values: Float32Array, wanted: readonly number[]): nu
     ranks.set(Math.floor(position), Number.NaN);
     ranks.set(Math.ceil(position), Number.NaN);
   }
-  selectRanks(bits, coarse, ranks);
+  selectRanks(pass, coarse, ranks);
   return positions.map((position) => {
     const lower = ranks.get(Math.floor(position)) as number;
     const upper = ranks.get(Math.ceil(position)) as number;
@@ -34,7 +44,7 @@ export function percentiles(values: Float32Array, wanted: readonly number[]): nu
 }
 
 /** Fills in the value at every rank asked for: its upper 16 bits from `coarse`, the lower ones by a second pass. */
-function selectRanks(bits: Uint32Array, coarse: Uint32Array, ranks: Map<number, number>): void {
+function selectRanks(pass: Pass, coarse: Uint32Array, ranks: Map<number, number>): void {
   const buckets = new Map<number, { fine: Uint32Array; below: number; ranks: number[] }>();
   const ordered = [...ranks.keys()].sort((a, b) => a - b);
   let below = 0;
@@ -47,12 +57,15 @@ function selectRanks(bits: Uint32Array, coarse: Uint32Array, ranks: Map<number, 
   }
   const finePerBucket = new Array<Uint32Array | undefined>(65536);
   for (const [bucket, { fine }] of buckets) finePerBucket[bucket] = fine;
-  for (let i = 0; i < bits.length; i++) {
-    if ((bits[i] & 0x7f800000) === 0x7f800000) continue;
-    const key = orderedKey(bits[i]);
-    const fine = finePerBucket[key >>> 16];
-    if (fine !== undefined) fine[key & 0xffff]++;
-  }
+  pass((values) => {
+    const bits = bitsOf(values);
+    for (let i = 0; i < bits.length; i++) {
+      if ((bits[i] & 0x7f800000) === 0x7f800000) continue;
+      const key = orderedKey(bits[i]);
+      const fine = finePerBucket[key >>> 16];
+      if (fine !== undefined) fine[key & 0xffff]++;
+    }
+  });
   for (const [bucket, entry] of buckets) {
     let seen = entry.below;
     let at = 0;
@@ -63,6 +76,10 @@ function selectRanks(bits: Uint32Array, coarse: Uint32Array, ranks: Map<number, 
       }
     }
   }
+}
+
+function bitsOf(values: Float32Array): Uint32Array {
+  return new Uint32Array(values.buffer, values.byteOffset, values.length);
 }
 
 /** Float bits to an unsigned number in the floats' order: negative ones are inverted, positive ones get the top bit. */
