@@ -9,12 +9,14 @@ import { dirname, join } from "node:path";
 import { threadId } from "node:worker_threads";
 import { ConfigError, DataError } from "../errors.ts";
 
-/** Text (UTF-8), bytes, or pieces of bytes that are written one after another (no joined copy is made). */
-export type FileContent = string | Uint8Array | readonly Uint8Array[];
+/** Text (UTF-8), bytes, or pieces of bytes that are written one after another, as they come (no joined copy is made). */
+export type FileContent = string | Uint8Array | readonly Uint8Array[] | AsyncIterable<Uint8Array>;
 
 export interface WriteOptions {
   /** Replace the file if it exists; otherwise an existing file is a {@link ConfigError}. Default false. */
   force?: boolean;
+  /** Stops between pieces; what was written of the file is removed. */
+  signal?: AbortSignal;
 }
 
 let written = 0;
@@ -37,7 +39,11 @@ export async function writeFileAtomic(path: string, content: FileContent, option
     temporary = opened.path;
     try {
       const pieces = typeof content === "string" || content instanceof Uint8Array ? [content] : content;
-      for (const piece of pieces) await opened.handle.writeFile(piece);
+      for await (const piece of pieces) {
+        options.signal?.throwIfAborted();
+        await opened.handle.writeFile(piece);
+      }
+      options.signal?.throwIfAborted();
       await opened.handle.sync();
     } finally {
       await opened.handle.close();
@@ -68,6 +74,7 @@ export async function removeStaleTemporaries(folder: string): Promise<string[]> 
 /** Turns a system error on writing `path` into a `DataError` that says what to do; leaves medvox's own errors alone. */
 export function writeError(path: string, error: unknown): Error {
   if (error instanceof ConfigError || error instanceof DataError) return error;
+  if (error instanceof Error && error.name === "AbortError") return error;
   const code = (error as NodeJS.ErrnoException | null)?.code ?? "";
   if (code === "EEXIST") return alreadyThere(path);
   const reasons: Record<string, string> = {

@@ -4,11 +4,11 @@
  * `volume/`; here are paths, partner files, zlib and the system's errors.
  */
 import type { FileHandle } from "node:fs/promises";
-import { access, open } from "node:fs/promises";
+import { access, open, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { DataError, GeometryError } from "../errors.ts";
 import { gridDifference } from "../volume/affine.ts";
-import { inflatePrefix, isGzip } from "../volume/gzip.ts";
+import { checkInflatable, inflatePrefix, isGzip } from "../volume/gzip.ts";
 import type { LoadedVolume, VolumeHeader } from "../volume/header.ts";
 import type { MetaImageLayout } from "../volume/metaimage.ts";
 import { metaImageVolume, parseMetaImageHeader, skipHeader } from "../volume/metaimage.ts";
@@ -17,10 +17,10 @@ import { encodeNiftiParts, niftiDataEnd, niftiVolume, niftiVolumeHeader } from "
 import { niftiHeaderBytes, niftiVersion, parseNiftiHeader } from "../volume/nifti-header.ts";
 import type { NrrdLayout } from "../volume/nrrd.ts";
 import { encodeNrrdParts, isNrrd, nrrdVolume, parseNrrdHeader, skipLines } from "../volume/nrrd.ts";
-import type { Volume } from "../volume/types.ts";
-import { defaultMaxBytes } from "../volume/voxels.ts";
+import type { Volume, VoxelArray } from "../volume/types.ts";
+import { allocateVoxels, checkVoxelBytes, defaultMaxBytes, orderBytes } from "../volume/voxels.ts";
 import { writeFileAtomic } from "./atomic.ts";
-import { gzipPieces, inflateUpTo } from "./inflate.ts";
+import { gzipPieces, inflateInto, inflateUpTo } from "./inflate.ts";
 
 export interface ReadOptions {
   /** The largest decoded volume, in bytes of stored voxels. Default 4 GiB. */
@@ -30,6 +30,8 @@ export interface ReadOptions {
 export interface WriteVolumeOptions extends EncodeOptions {
   /** Replace existing files. Default false. */
   force?: boolean;
+  /** Stops the writing; no file is left then, and an existing one stays as it was. */
+  signal?: AbortSignal;
   /** zlib's level for .nii.gz, 0 to 9. Default 6. */
   gzipLevel?: number;
 }
@@ -60,6 +62,8 @@ export function caseName(path: string): string {
   const extension = volumeExtension(file);
   return extension === undefined ? file : file.slice(0, -extension.length);
 }
+
+const pieceBytes = 2 ** 22;
 
 /** The start of a header file, enough for every header that is not deliberately huge. */
 const peekBytes = 2 ** 18;
@@ -101,7 +105,8 @@ export async function readVolumeHeader(path: string, options: ReadOptions = {}):
  * With `like`, the header of the volume that was read, grid fields are copied bit for bit into NIfTI files.
  */
 export async function writeVolume(path: string, volume: Volume, options: WriteVolumeOptions = {}): Promise<void> {
-  const { force, gzipLevel, ...encode } = options;
+  const { force, signal, gzipLevel, ...encode } = options;
+  const how = { force, signal };
   const extension = volumeExtension(path);
   if (extension === ".nrrd") {
     const difference = options.like === undefined ? undefined : gridDifference(volume, options.like);
@@ -109,17 +114,17 @@ export async function writeVolume(path: string, volume: Volume, options: WriteVo
       throw new GeometryError(`${path}: not on the grid of the volume it is written like: ${difference}`);
     }
     const { header, voxels } = encodeNrrdParts(volume, options.dtype);
-    await writeFileAtomic(path, [header, voxels], { force });
+    await writeFileAtomic(path, [header, voxels], how);
   } else if (extension === ".nii" || extension === ".nii.gz") {
     const { header, voxels } = encodeNiftiParts(volume, { ...encode, pair: false });
     const pieces = [header, voxels];
-    await writeFileAtomic(path, extension === ".nii" ? pieces : await gzipPieces(pieces, gzipLevel), { force });
+    await writeFileAtomic(path, extension === ".nii" ? pieces : gzipPieces(pieces, gzipLevel), how);
   } else if (extension === ".hdr" || extension === ".img") {
     const { header, voxels } = encodeNiftiParts(volume, { ...encode, pair: true });
     const stem = path.slice(0, -extension.length);
     // Voxels first, so that a header never stands without them.
-    await writeFileAtomic(`${stem}.img`, voxels, { force });
-    await writeFileAtomic(`${stem}.hdr`, header, { force });
+    await writeFileAtomic(`${stem}.img`, voxels, how);
+    await writeFileAtomic(`${stem}.hdr`, header, how);
   } else {
     throw new DataError(`${path}: cannot write a volume of this kind; use .nii.gz, .nii, .hdr, .img or .nrrd`);
   }
@@ -147,18 +152,34 @@ async function readHeader(asked: string, options: DecodeOptions & { name: string
   return { kind: "nifti", path, start, header };
 }
 
+/** Straight into the array the voxels stay in; a compressed file is inflated piece by piece on the way. */
 async function readNiftiVoxels(
   path: string,
   header: VolumeHeader,
   limit: number,
   whole: Uint8Array | undefined,
-): Promise<Uint8Array> {
+): Promise<VoxelArray> {
   const offset = header.nifti?.voxelOffset ?? 0;
   const end = niftiDataEnd(header);
   const compressed = isGzip(whole ?? (await readBytes(path, 0, 3)));
-  if (!compressed) return whole?.subarray(Math.min(offset, whole.length)) ?? readBytes(path, offset, end - offset);
-  const inflated = await inflateUpTo(whole ?? (await readBytes(path, 0, limit)), end, path);
-  return inflated.subarray(Math.min(offset, inflated.length));
+  const stored = whole?.length ?? Math.min(await sizeOfFile(path), limit);
+  if (compressed) checkInflatable(stored, end, path);
+  else checkVoxelBytes(Math.max(0, stored - offset), end - offset, path);
+  const count = header.size[0] * header.size[1] * header.size[2] * header.channels;
+  const voxels = allocateVoxels(header.voxelType, count, path);
+  const raw = new Uint8Array(voxels.buffer);
+  const pieces = whole === undefined ? piecesOf(path, compressed ? 0 : offset, compressed ? limit : raw.length) : [whole];
+  if (compressed) checkVoxelBytes(await inflateInto(pieces, offset, raw, path), raw.length, path);
+  else if (whole !== undefined) raw.set(whole.subarray(offset, end));
+  else {
+    let filled = 0;
+    for await (const piece of pieces) {
+      raw.set(piece, filled);
+      filled += piece.length;
+    }
+    checkVoxelBytes(filled, raw.length, path);
+  }
+  return orderBytes(voxels, header.nifti?.littleEndian ?? true);
 }
 
 async function inflateStored(
@@ -193,24 +214,36 @@ async function findPartner(path: string, wanted: ".hdr" | ".img"): Promise<strin
 
 /** Up to `length` bytes of a file from byte `start` on, fewer where it ends before. */
 async function readBytes(path: string, start: number, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(Math.min(length, Math.max(0, (await sizeOfFile(path)) - start)));
+  let filled = 0;
+  for await (const piece of piecesOf(path, start, bytes.length)) {
+    bytes.set(piece, filled);
+    filled += piece.length;
+  }
+  return bytes.subarray(0, filled);
+}
+
+/** The same bytes, piece by piece. */
+async function* piecesOf(path: string, start: number, length: number): AsyncGenerator<Uint8Array> {
   let handle: FileHandle | undefined;
   try {
     handle = await open(path, "r");
-    const available = Math.max(0, (await handle.stat()).size - start);
-    const bytes = new Uint8Array(Math.min(length, available));
-    let filled = 0;
-    while (filled < bytes.length) {
-      const piece = Math.min(bytes.length - filled, 2 ** 30);
-      const { bytesRead } = await handle.read(bytes, filled, piece, start + filled);
+    for (let done = 0; done < length; ) {
+      const piece = new Uint8Array(Math.min(length - done, pieceBytes));
+      const { bytesRead } = await handle.read(piece, 0, piece.length, start + done);
       if (bytesRead === 0) break;
-      filled += bytesRead;
+      done += bytesRead;
+      yield piece.subarray(0, bytesRead);
     }
-    return bytes.subarray(0, filled);
   } catch (error) {
-    throw readError(path, error);
+    throw error instanceof DataError ? error : readError(path, error);
   } finally {
     await handle?.close();
   }
+}
+
+async function sizeOfFile(path: string): Promise<number> {
+  return (await stat(path).catch((error: unknown) => Promise.reject(readError(path, error)))).size;
 }
 
 function readError(path: string, error: unknown): Error {

@@ -82,13 +82,13 @@ export function decodeNifti(bytes: Uint8Array, options: DecodeOptions & { image?
     checkInflatable(source.length, end, name);
     source = inflatePrefix(source, end, name);
   }
-  return niftiVolume(header, source.subarray(Math.min(nifti.voxelOffset, source.length)), name);
+  const count = header.size[0] * header.size[1] * header.size[2] * header.channels;
+  const voxelBytes = source.subarray(Math.min(nifti.voxelOffset, source.length));
+  return niftiVolume(header, decodeVoxels(voxelBytes, header.voxelType, count, nifti.littleEndian, name), name);
 }
 
-/** A volume from its header and the bytes of its voxels. */
-export function niftiVolume(header: VolumeHeader, voxelBytes: Uint8Array, name: string): LoadedVolume {
-  const count = header.size[0] * header.size[1] * header.size[2] * header.channels;
-  const stored = decodeVoxels(voxelBytes, header.voxelType, count, header.nifti?.littleEndian ?? true, name);
+/** A volume from its header and its voxels as they are stored, before the header's scaling. */
+export function niftiVolume(header: VolumeHeader, stored: VoxelArray, name: string): LoadedVolume {
   const scaled = header.slope !== 1 || header.intercept !== 0;
   const data: VoxelArray = scaled ? scaleVoxels(stored, header.slope, header.intercept) : stored;
   return { data, size: header.size, channels: header.channels, affine: header.affine, name, header };

@@ -94,13 +94,23 @@ export function decodeVoxels(
   name: string,
 ): VoxelArray {
   const need = count * bytesPerVoxel(type);
-  if (bytes.byteLength < need) {
-    throw new DataError(`${name}: holds ${bytes.byteLength} bytes of voxels, its header asks for ${need}: truncated?`);
-  }
+  checkVoxelBytes(bytes.byteLength, need, name);
   const voxels = allocateVoxels(type, count, name);
-  const raw = new Uint8Array(voxels.buffer, 0, need);
-  raw.set(bytes.subarray(0, need));
-  if (littleEndian !== machineIsLittleEndian) swapBytes(raw, bytesPerVoxel(type));
+  new Uint8Array(voxels.buffer).set(bytes.subarray(0, need));
+  return orderBytes(voxels, littleEndian);
+}
+
+/** Throws `DataError` where fewer bytes are there than the header asks for. */
+export function checkVoxelBytes(found: number, need: number, name: string): void {
+  if (found < need) {
+    throw new DataError(`${name}: holds ${found} bytes of voxels, its header asks for ${need}: truncated?`);
+  }
+}
+
+/** Voxels whose bytes are as a file had them, with the bytes put in this machine's order, in place. */
+export function orderBytes(voxels: VoxelArray, littleEndian: boolean): VoxelArray {
+  const raw = new Uint8Array(voxels.buffer, voxels.byteOffset, voxels.byteLength);
+  if (littleEndian !== machineIsLittleEndian) swapBytes(raw, voxels.BYTES_PER_ELEMENT);
   return voxels;
 }
 
