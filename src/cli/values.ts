@@ -52,6 +52,14 @@ export function decimals(count: number): (text: string) => number[] {
   };
 }
 
+/** An amount of memory in bytes: `2.5GB`, `800MB` (powers of 1000), `2GiB` (of 1024). */
+export function memorySize(text: string): number {
+  const match = /^\s*(\d+(?:\.\d+)?)\s*([kmgt])(i?)b\s*$/i.exec(text);
+  if (match === null || Number(match[1]) === 0) throw new InvalidArgumentError("must be a size such as 2.5GB or 800MB");
+  const step = match[3] === "" ? 1000 : 1024;
+  return Math.floor(Number(match[1]) * step ** ("kmgt".indexOf(match[2].toLowerCase()) + 1));
+}
+
 function within(value: number, { min, max }: Bounds): number {
   if ((min !== undefined && value < min) || (max !== undefined && value > max)) {
     const rule =

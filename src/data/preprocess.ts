@@ -263,7 +263,10 @@ function medicalNetSlices(image: SlicedVolume): (values: Float32Array, channel: 
 function checkFinite(image: SlicedVolume): void {
   let bad = 0;
   for (let channel = 0; channel < image.channels; channel++) {
-    passOver(image, channel)((values) => {
+    passOver(
+      image,
+      channel,
+    )((values) => {
       for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) bad++;
     });
   }

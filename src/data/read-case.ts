@@ -1,11 +1,11 @@
 /** Reading the files of a case: its image, all channels of it, and its label map; the part that the case takes of them. */
 import { DataError } from "../errors.ts";
-import { readVolume } from "../files/index.ts";
+import { readVolume, readVolumeHeader } from "../files/index.ts";
 import { gridDifference, spacingOf } from "../volume/affine.ts";
 import type { LoadedVolume } from "../volume/header.ts";
 import { resample } from "../volume/resample.ts";
 import type { Grid, Volume } from "../volume/types.ts";
-import { asFloat32 } from "../volume/voxels.ts";
+import { asFloat32, bytesPerVoxel, scaledType } from "../volume/voxels.ts";
 import type { DataCase } from "./dataset.ts";
 import { pickChannels, pickLabels } from "./pick.ts";
 import { scanVoxels } from "./scan.ts";
@@ -22,20 +22,35 @@ export async function readImage(item: DataCase): Promise<LoadedVolume> {
 async function readChannels(item: DataCase): Promise<LoadedVolume> {
   const first = { ...(await readVolume(item.image)), name: item.id };
   if (!item.moreChannels?.length) return first;
-  const parts = [asFloat32(first)];
+  const headers = await Promise.all(item.moreChannels.map((path) => readVolumeHeader(path)));
+  const channels = headers.reduce((sum, more) => sum + more.channels, first.channels);
+  const data = new Float32Array((first.data.length / first.channels) * channels);
+  data.set(asFloat32(first).data);
+  let at = first.data.length;
+  // One file at a time: beside the stack only one is in memory.
   for (const path of item.moreChannels) {
     const more = await readVolume(path);
     const difference = gridDifference(first, more);
     if (difference) throw new DataError(`${item.id}: ${path} is not on the grid of ${item.image}: ${difference}`);
-    parts.push(asFloat32(more));
+    data.set(asFloat32(more).data, at);
+    at += more.data.length;
   }
-  const data = new Float32Array(parts.reduce((sum, part) => sum + part.data.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    data.set(part.data, at);
-    at += part.data.length;
-  }
-  return { ...first, data, channels: parts.reduce((sum, part) => sum + part.channels, 0) };
+  return { ...first, data, channels };
+}
+
+/** How large the image of a case will be in memory, from its files' headers alone. */
+export async function readImageSize(
+  item: DataCase,
+): Promise<Grid & { channels: number; bytesPerVoxel: number; name: string }> {
+  const first = await readVolumeHeader(item.image);
+  const more = await Promise.all((item.moreChannels ?? []).map((path) => readVolumeHeader(path)));
+  return {
+    size: first.size,
+    affine: first.affine,
+    channels: more.reduce((sum, { channels }) => sum + channels, first.channels),
+    bytesPerVoxel: bytesPerVoxel(more.length > 0 ? "float32" : scaledType(first)),
+    name: item.id,
+  };
 }
 
 /** Fingerprint of the voxels of a case's image: equal for equal images, whatever files they lie in. */

@@ -168,7 +168,8 @@ async function readNiftiVoxels(
   const count = header.size[0] * header.size[1] * header.size[2] * header.channels;
   const voxels = allocateVoxels(header.voxelType, count, path);
   const raw = new Uint8Array(voxels.buffer);
-  const pieces = whole === undefined ? piecesOf(path, compressed ? 0 : offset, compressed ? limit : raw.length) : [whole];
+  const pieces =
+    whole === undefined ? piecesOf(path, compressed ? 0 : offset, compressed ? limit : raw.length) : [whole];
   if (compressed) checkVoxelBytes(await inflateInto(pieces, offset, raw, path), raw.length, path);
   else if (whole !== undefined) raw.set(whole.subarray(offset, end));
   else {

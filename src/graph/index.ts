@@ -40,6 +40,7 @@ export {
 export { gradients, reachable } from "./gradients.ts";
 export { BuildingGraph, graph } from "./graph.ts";
 export * from "./lowering/index.ts";
+export { type GraphMemory, graphMemory } from "./memory.ts";
 export { byteSize, encodeOnnx, type OnnxOptions, OPSET } from "./onnx.ts";
 export { type OnnxModel, type OnnxValue, readOnnx } from "./onnx-read.ts";
 export { operators } from "./operators/table.ts";

@@ -32,6 +32,14 @@ export {
   openFeatures,
 } from "./features.ts";
 export { modelTask } from "./model-task.ts";
+export {
+  fitMemory,
+  type ImageSize,
+  type PredictionMemory,
+  type PredictionRequest,
+  predictionMemory,
+  sizeText,
+} from "./prediction-memory.ts";
 export { branchRun } from "./pretraining-branch.ts";
 export {
   type PretrainingConfig,
@@ -79,7 +87,15 @@ export {
   type TrainSegmentationOptions,
   trainSegmentation,
 } from "./segmentation-train.ts";
-export { gaussianWindow, predictByWindows, type Windows, windowStarts } from "./sliding-window.ts";
+export {
+  gaussianWindow,
+  predictByWindows,
+  slicedImage,
+  type WindowedImage,
+  type Windows,
+  wholeImage,
+  windowStarts,
+} from "./sliding-window.ts";
 export { readStart, type Start, startFrom, startText } from "./start-from.ts";
 export { findOverlap, type Overlap, type UsedCase, usedCases } from "./used-cases.ts";
 export {

@@ -17,18 +17,23 @@ export function encodePortable(
 
 /** The same in the CPU's fast forms: not portable, but quicker here. */
 export function encodeFast(g: Graph, probability: Tensor, weights: StateMap): Uint8Array {
-  const clean = cleanUp(g, [probability]);
-  const lowered = lower(clean.graph, { probability: clean.outputs[0] });
+  const { graph, outputs, layouts } = fastForm(g, probability);
   const values = new Map<string, Float32Array>();
   for (const [name, value] of valuesOf(weights, [...g.parameters.keys()])) {
-    const layout = lowered.layouts.get(name);
+    const layout = layouts.get(name);
     if (layout === undefined) values.set(name, value);
     else
       for (const [i, piece] of splitWeights(value, weights.get(name)!.shape, layout).entries())
         values.set(pieceNames(name, layout)[i], piece);
   }
-  const final = cleanUp(lowered.graph, [lowered.outputs.probability]);
-  return encodeOnnx(final.graph, { probability: final.outputs[0] }, { weights: values, contrib: true });
+  return encodeOnnx(graph, { probability: outputs[0] }, { weights: values, contrib: true });
+}
+
+/** The graph in those forms, and how they store the weights. */
+export function fastForm(g: Graph, probability: Tensor) {
+  const clean = cleanUp(g, [probability]);
+  const lowered = lower(clean.graph, { probability: clean.outputs[0] });
+  return { ...cleanUp(lowered.graph, [lowered.outputs.probability]), layouts: lowered.layouts };
 }
 
 function valuesOf(weights: StateMap, names: readonly string[]): Map<string, Float32Array> {

@@ -5,9 +5,9 @@
 import { join } from "node:path";
 import type { Plan } from "../data/index.ts";
 import { writeFileAtomic } from "../files/index.ts";
-import { graph } from "../graph/index.ts";
+import { cleanUp, type GraphMemory, graph, graphMemory } from "../graph/index.ts";
 import { bestCheckpoint, lastCheckpoint, readWeights, type StateMap } from "../train/index.ts";
-import { encodeFast, encodePortable } from "./inference-model.ts";
+import { encodeFast, encodePortable, fastForm } from "./inference-model.ts";
 import type { RunRecord } from "./run-folder.ts";
 import { type NetworkConfig, segmentationProbabilities } from "./segmentation-network.ts";
 
@@ -58,6 +58,13 @@ export function encodeInference(
 export function encodeFastInference(network: NetworkConfig, plan: Plan, weights: StateMap): Uint8Array {
   const { g, probability } = inferenceGraph(network, plan);
   return encodeFast(g, probability, weights);
+}
+
+/** What the graph of either needs while it runs. */
+export function inferenceMemory(network: NetworkConfig, plan: Plan, form: "portable" | "fast"): GraphMemory {
+  const { g, probability } = inferenceGraph(network, plan);
+  const { graph: last, outputs } = form === "fast" ? fastForm(g, probability) : cleanUp(g, [probability]);
+  return graphMemory(last, outputs);
 }
 
 function inferenceGraph(network: NetworkConfig, { patch, preprocessing }: Plan) {

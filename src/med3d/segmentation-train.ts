@@ -52,7 +52,7 @@ import {
 } from "./segmentation-config.ts";
 import { exportModel, modelFile } from "./segmentation-export.ts";
 import { segmentationLoss, segmentationScores } from "./segmentation-network.ts";
-import { cutWindow, predictByWindows } from "./sliding-window.ts";
+import { cutWindow, predictByWindows, wholeImage } from "./sliding-window.ts";
 import { readStart, type Start, startFrom, startText } from "./start-from.ts";
 
 export interface SegmentationEvents {
@@ -270,7 +270,7 @@ async function validate(
   const losses: number[] = [];
   for (const item of cases) {
     const truth = Int32Array.from(item.label!);
-    const predicted = await predictByWindows(item.image, item.channels, item.spatial, {
+    const predicted = await predictByWindows(wholeImage(item.image, item.channels, item.spatial), {
       patch,
       classes,
       overlap: 0.25,

@@ -67,7 +67,10 @@ async function run(request: Extract<Request, { kind: "run" }>): Promise<RunResul
     state.add(output);
   }
   const wanted = request.fetch ?? session.outputNames.filter((name) => !state.has(name));
-  for (const name of wanted) fetches[name] = null;
+  for (const name of wanted) {
+    const place = request.into?.[name];
+    fetches[name] = place === undefined ? null : toTensor(place);
+  }
   const began = performance.now();
   const results = await session.run(feeds, fetches);
   const ms = performance.now() - began;
@@ -99,6 +102,7 @@ async function handle(request: Request): Promise<{ value: unknown; transfer: Arr
         interOpNumThreads: 1,
         executionMode: "sequential",
         graphOptimizationLevel: request.optimise ? "all" : "basic",
+        enableMemPattern: !request.compact,
         ...(request.profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: request.profile }),
         // Denormals (Adam's second moment, dead channels) cost a hundred times a normal number.
         extra: { session: { set_denormal_as_zero: "1" } },

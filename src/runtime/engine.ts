@@ -18,6 +18,11 @@ export interface RunOptions {
   bank?: Bank;
   /** Bank entries this run renews: entry → output. */
   renew?: Readonly<Record<string, string>>;
+  /**
+   * Arrays that outputs are written into instead of new ones. They are handed over, so they are empty afterwards; the result's
+   * arrays have their memory.
+   */
+  into?: Feeds;
   /** Hand the feeds' buffers over instead of copying them; they come back in `feeds` of the result. */
   recycle?: boolean;
 }
@@ -47,6 +52,11 @@ export interface LoadOptions {
   optimise?: boolean;
   /** Write a profile of every node to files with this prefix, when the program is closed. */
   profile?: string;
+  /**
+   * Values get memory when they are computed, instead of a place each in one block planned for the whole graph: less memory, and as
+   * fast where few values are small. Off by default.
+   */
+  compact?: boolean;
 }
 
 export interface Engine {
@@ -78,7 +88,7 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
   return {
     device: start.device,
     threads: start.threads,
-    load: async (model, { label = "program", optimise = true, profile } = {}) => {
+    load: async (model, { label = "program", optimise = true, profile, compact = false } = {}) => {
       const program = programs++;
       const names = (await connection.ask(`loading ${label} on ${start.device}`, {
         kind: "load",
@@ -87,6 +97,7 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
         label,
         optimise,
         profile,
+        compact,
       })) as {
         inputs: readonly string[];
         outputs: readonly string[];
@@ -94,12 +105,11 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
       return {
         label,
         ...names,
-        run: (feeds, { fetch, bank, renew, recycle = false } = {}) =>
-          connection.ask(
-            label,
-            { kind: "run", program, feeds, fetch, bank: bank?.id, renew, recycle },
-            recycle ? buffersOf(feeds) : [],
-          ) as Promise<RunResult>,
+        run: (feeds, { fetch, bank, renew, into, recycle = false } = {}) =>
+          connection.ask(label, { kind: "run", program, feeds, fetch, bank: bank?.id, renew, into, recycle }, [
+            ...(recycle ? buffersOf(feeds) : []),
+            ...(into === undefined ? [] : buffersOf(into)),
+          ]) as Promise<RunResult>,
         close: async () => {
           await connection.ask(`closing ${label}`, { kind: "unload", program });
         },

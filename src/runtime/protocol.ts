@@ -23,6 +23,7 @@ export type Request =
       readonly label: string;
       readonly optimise: boolean;
       readonly profile?: string;
+      readonly compact: boolean;
     }
   | { readonly kind: "unload"; readonly program: number }
   | {
@@ -35,6 +36,8 @@ export type Request =
       readonly bank?: number;
       /** Bank entries that this run renews: entry name → output name. */
       readonly renew?: Readonly<Record<string, string>>;
+      /** Arrays that these outputs are written into. */
+      readonly into?: Readonly<Record<string, ArrayMessage>>;
       /** Give the feeds' buffers back, so that they can be filled again. */
       readonly recycle: boolean;
     }

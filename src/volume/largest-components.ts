@@ -40,7 +40,7 @@ function number(
   let before = new Int32Array(plane);
   let here = new Int32Array(plane);
   let last = 0;
-  const valueOf = (part: number): number => (parts === undefined ? value[part] : parts.value[part]);
+  const classOf = (part: number): number => (parts === undefined ? value[part] : parts.value[part]);
   for (let z = 0, at = 0; z < nz; z++) {
     for (let i = 0; i < plane; i++, at++) {
       const own = classes[at];
@@ -51,9 +51,9 @@ function number(
       const left = i % nx > 0 ? here[i - 1] : 0;
       const above = i >= nx ? here[i - nx] : 0;
       const below = before[i];
-      const joinsLeft = left !== 0 && valueOf(left) === own;
-      const joinsAbove = above !== 0 && valueOf(above) === own;
-      const joinsBelow = below !== 0 && valueOf(below) === own;
+      const joinsLeft = left !== 0 && classOf(left) === own;
+      const joinsAbove = above !== 0 && classOf(above) === own;
+      const joinsBelow = below !== 0 && classOf(below) === own;
       const part = joinsLeft ? left : joinsAbove ? above : joinsBelow ? below : ++last;
       if (parts !== undefined) {
         if (!joinsLeft && !joinsAbove && !joinsBelow) parts.add(own);

@@ -52,7 +52,10 @@ export function resample(
   const sampleSlice = resampler(viewOf(volume), grid, { ...options, name: volume.name });
   const type = mode === "linear" ? "float32" : voxelTypeOf(volume.data);
   // Doubles stand for 64-bit integers until all is sampled; labels are far below 2⁵³.
-  const out = allocateVoxels(isWide(volume.data) && mode !== "linear" ? "float64" : type, voxelsOf(grid) * volume.channels);
+  const out = allocateVoxels(
+    isWide(volume.data) && mode !== "linear" ? "float64" : type,
+    voxelsOf(grid) * volume.channels,
+  );
   const perSlice = grid.size[0] * grid.size[1];
   for (let c = 0, at = 0; c < volume.channels; c++) {
     for (let z = 0; z < grid.size[2]; z++, at += perSlice) sampleSlice(c, z, out, at);

@@ -165,18 +165,32 @@ export function encodeVoxels(voxels: VoxelArray, littleEndian: boolean): Uint8Ar
   return swapped;
 }
 
+/** How a file's voxels are scaled: its element type, and what its values are multiplied by and get added. */
+export interface Scaling {
+  readonly voxelType: VoxelType;
+  readonly slope: number;
+  readonly intercept: number;
+}
+
 /**
- * `stored × slope + intercept`, in double precision as nibabel computes it. Kept in Float32Array where that holds
- * every possible result exactly (8- and 16-bit integers with a small whole slope and intercept), else Float64Array.
+ * The element type of a file's values once they are scaled: 32-bit floats where these hold every possible result exactly (8-
+ * and 16-bit integers with a small whole slope and intercept), else doubles; the file's own where nothing is scaled.
  */
-export function scaleVoxels(stored: VoxelArray, slope: number, intercept: number): Float32Array | Float64Array {
+export function scaledType({ voxelType, slope, intercept }: Scaling): VoxelType {
+  if (slope === 1 && intercept === 0) return voxelType;
   const exact =
-    !(stored instanceof Float32Array) &&
-    stored.BYTES_PER_ELEMENT <= 2 &&
+    bytesPerVoxel(voxelType) <= 2 &&
     Number.isInteger(slope) &&
     Number.isInteger(intercept) &&
     65536 * Math.abs(slope) + Math.abs(intercept) <= 2 ** 24;
-  const scaled = allocateVoxels(exact ? "float32" : "float64", stored.length) as Float32Array | Float64Array;
+  return exact ? "float32" : "float64";
+}
+
+/** `stored × slope + intercept`, in double precision as nibabel computes it, in {@link scaledType}. */
+export function scaleVoxels(stored: VoxelArray, slope: number, intercept: number): VoxelArray {
+  const type = scaledType({ voxelType: voxelTypeOf(stored), slope, intercept });
+  if (slope === 1 && intercept === 0) return stored;
+  const scaled = allocateVoxels(type, stored.length) as Float32Array | Float64Array;
   // Only what differs from 1 and 0 is applied, so that infinities and -0 pass as they do in nibabel.
   for (let i = 0; i < stored.length; i++) {
     let value = Number(stored[i]);

@@ -2,13 +2,15 @@
 
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
+import { readImageSize } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
 import { writeError, writeFileAtomic, writeVolume } from "../../files/index.ts";
 import { branchRun, modelTask, openSegmenter, predictionPath } from "../../med3d/index.ts";
+import type { VoxelArray } from "../../volume/index.ts";
 import { defineCommand } from "../command.ts";
 import { predictClasses } from "../predict-classes.ts";
 import { casesOf } from "../predicted-cases.ts";
-import { decimal, wholeNumber } from "../values.ts";
+import { decimal, memorySize, wholeNumber } from "../values.ts";
 
 interface Options {
   in: string;
@@ -19,7 +21,20 @@ interface Options {
   overlap?: number;
   threads?: number;
   device?: "cpu" | "webgpu" | "cuda";
+  maxMemory?: number;
   report?: string;
+}
+
+interface Predicted {
+  readonly case: string;
+  readonly image: string;
+  readonly prediction: string;
+  readonly voxels: Readonly<Record<string, number>>;
+  /** From the file to the mask. */
+  readonly seconds: number;
+  readonly windows: number;
+  /** In the engine alone. */
+  readonly networkSeconds: number;
 }
 
 export const command = defineCommand<Options, [string]>({
@@ -41,17 +56,28 @@ export const command = defineCommand<Options, [string]>({
       )
       .option("--device <name>", "cpu, webgpu or cuda (default cpu)")
       .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
+      .option(
+        "--max-memory <size>",
+        "most resident memory to take, e.g. 2.5GB; what does not fit whole is done in bands",
+        memorySize,
+      )
       .option("--report <file>", "also write what was done as JSON"),
   examples: [
     "medvox predict runs/hippocampus --in scan.nii.gz --out masks",
     "medvox predict model.onnx --in imagesTs --out masks --json",
+    "medvox predict runs/organs --in whole-body.nii.gz --out masks --max-memory 2GB",
   ],
   details:
-    "Memory is bounded by the slab that overlapping windows share, not by the volume: classes × patch depth × height × width × 4 bytes.",
+    "Scores exist only for the lines that overlapping windows share, about classes × half the patch's depth × height × width × 4 bytes; " +
+    "docs/how-to/large-volumes.md has the whole formula.",
   writes: true,
   async run(context, options, asked) {
     const task = await modelTask(asked);
-    if (task === "classification") return predictClasses(context, options, asked);
+    if (task === "classification") {
+      if (options.maxMemory !== undefined)
+        throw new ConfigError(`--max-memory: ${asked} is a classifier, which takes its image whole; leave it out`);
+      return predictClasses(context, options, asked);
+    }
     const run = task === "pretraining" ? await branchRun(asked, options.set) : asked;
     const { signal, progress, force } = context;
     const cases = await casesOf(options.in);
@@ -67,30 +93,39 @@ export const command = defineCommand<Options, [string]>({
     if (there.length > 0 && !force)
       throw new ConfigError(`${there[0]}: exists already (${there.length} of ${outputs.length}); --force replaces it`);
     const segmenter = await openSegmenter(run, options);
-    const done: { case: string; image: string; prediction: string; voxels: Record<string, number>; seconds: number }[] =
-      [];
+    const done: Predicted[] = [];
     try {
+      const { overlap, mirror } = options;
+      // All of them before the first: a night's predictions do not end in the middle.
+      if (options.maxMemory !== undefined)
+        for (const item of cases) segmenter.memory(await readImageSize(item), { overlap, mirror });
       await mkdir(options.out, { recursive: true }).catch((error: unknown) => {
         throw writeError(options.out, error);
       });
       for (const [i, item] of cases.entries()) {
         const began = performance.now();
+        let windows = 0;
+        let networkMs = 0;
         const { volume, image } = await segmenter.segment(item, {
-          overlap: options.overlap,
-          mirror: options.mirror,
+          overlap,
+          mirror,
           signal,
-          onWindow: (window, of) =>
+          onWindow: (window, of, ms) => {
+            windows++;
+            if (window === of) networkMs += ms;
             progress.update({
               label: `predicting  ${i + 1}/${cases.length}  ${item.id}`,
               fraction: (i + window / of) / cases.length,
               details: [`window ${window}/${of}`],
-            }),
+            });
+          },
         });
-        await writeVolume(outputs[i], volume, { like: image.header, force });
+        await writeVolume(outputs[i], volume, { like: image.header, force, signal });
+        const counts = countValues(volume.data);
         const voxels = Object.fromEntries(
           segmenter.plan.labels
             .filter(({ index }) => index !== 0)
-            .map(({ index, name }) => [name, count(volume.data, index)]),
+            .map(({ index, name }) => [name, counts.get(index) ?? 0]),
         );
         done.push({
           case: item.id,
@@ -98,6 +133,8 @@ export const command = defineCommand<Options, [string]>({
           prediction: outputs[i],
           voxels,
           seconds: (performance.now() - began) / 1000,
+          windows,
+          networkSeconds: networkMs / 1000,
         });
       }
     } finally {
@@ -121,8 +158,15 @@ export const command = defineCommand<Options, [string]>({
   },
 });
 
-function count(data: ArrayLike<number | bigint>, value: number): number {
-  let n = 0;
-  for (let i = 0; i < data.length; i++) if (Number(data[i]) === value) n++;
-  return n;
+function countValues(data: VoxelArray): Map<number, number> {
+  const counts = new Map<number, number>();
+  // Runs of one value are long, so the map is asked once per run.
+  for (let start = 0; start < data.length; ) {
+    const value = data[start];
+    let end = start + 1;
+    while (end < data.length && data[end] === value) end++;
+    counts.set(Number(value), (counts.get(Number(value)) ?? 0) + end - start);
+    start = end;
+  }
+  return counts;
 }
