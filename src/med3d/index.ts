@@ -68,6 +68,7 @@ export {
   readAnyRun,
   readRun,
   type Task,
+  writeRun,
 } from "./run-folder.ts";
 export {
   planChoicesOf,
@@ -77,7 +78,7 @@ export {
   segmentationConfigSchema,
 } from "./segmentation-config.ts";
 export { type EvaluateOptions, type Evaluation, evaluateRun, predictionPath } from "./segmentation-evaluate.ts";
-export { modelFile } from "./segmentation-export.ts";
+export { inferenceMemory, modelFile, networkOf } from "./segmentation-export.ts";
 export { segmentationProbabilities, segmentationScores } from "./segmentation-network.ts";
 export { openSegmenter, type PredictOptions, type Segmenter, type SegmenterOptions } from "./segmentation-predict.ts";
 export {
