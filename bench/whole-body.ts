@@ -118,7 +118,8 @@ async function makeImage(source: string, size: Vec3, path: string): Promise<void
   if (existsSync(path)) return;
   const volume = await readVolume(source);
   const large = resample(volume, gridWithSize(volume, size), { mode: "linear" });
-  const data = Int16Array.from(large.data, Math.round);
+  const data = new Int16Array(large.data.length);
+  for (let i = 0; i < data.length; i++) data[i] = Math.round(large.data[i]);
   await writeVolume(path, reorient({ ...large, data }, "LPS"), { gzipLevel: 1 });
 }
 

@@ -239,7 +239,8 @@ export function asFloat32(volume: Volume): Volume<Float32Array> {
   if (volume.data instanceof BigInt64Array || volume.data instanceof BigUint64Array) {
     return { ...volume, data: convertVoxels(volume.data, "float32") as Float32Array };
   }
-  return { ...volume, data: Float32Array.from(volume.data) };
+  // Not `from`, which lists the values on the heap first: a whole-body CT's do not fit there.
+  return { ...volume, data: new Float32Array(volume.data) };
 }
 
 /** Throws `DataError` where the array does not hold size × channels values. */

@@ -1,0 +1,14 @@
+/** Predicts one image (arguments: model, image, most memory in bytes) and prints what that took; for the test of the formula. */
+import { createHash } from "node:crypto";
+import { peakBytes } from "../peak.ts";
+import { readImageSize } from "../../src/data/index.ts";
+import { openSegmenter } from "../../src/med3d/index.ts";
+
+const [model, image, most] = process.argv.slice(2);
+const segmenter = await openSegmenter(model, { threads: 1, maxMemory: most === undefined ? undefined : Number(most) });
+const item = { id: "ct", image };
+const { total, band } = segmenter.memory(await readImageSize(item));
+const { volume } = await segmenter.segment(item);
+await segmenter.close();
+const hash = createHash("sha256").update(volume.data).digest("hex");
+console.log(JSON.stringify({ peak: peakBytes(), formula: total, band, hash }));
