@@ -1,8 +1,8 @@
 /** Predicts one image (arguments: model, image, most memory in bytes) and prints what that took; for the test of the formula. */
 import { createHash } from "node:crypto";
-import { peakBytes } from "../peak.ts";
 import { readImageSize } from "../../src/data/index.ts";
 import { openSegmenter } from "../../src/med3d/index.ts";
+import { peakBytes } from "../peak.ts";
 
 const [model, image, most] = process.argv.slice(2);
 const segmenter = await openSegmenter(model, { threads: 1, maxMemory: most === undefined ? undefined : Number(most) });

@@ -2,8 +2,13 @@ import { existsSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ConfigError, DataError } from "../errors.ts";
-import { affineFromSpacing } from "../volume/affine.ts";
+import { random } from "../random.ts";
+import { affineFromSpacing, gridDifference } from "../volume/affine.ts";
+import { clip, clipPercentiles, ctWindow, medicalNetNormalize, zScore } from "../volume/intensity.ts";
+import { reorient } from "../volume/orient.ts";
+import { gridWithSpacing, resample, restoreToGrid } from "../volume/resample.ts";
 import type { Affine, Vec3, Volume } from "../volume/types.ts";
+import { asFloat32, convertVoxels } from "../volume/voxels.ts";
 import { openDataset } from "./dataset.ts";
 import { prepareCase } from "./prepare.ts";
 import {
@@ -12,6 +17,7 @@ import {
   type Preprocessing,
   preprocess,
   preprocessLabel,
+  preprocessSlices,
   restoreClasses,
   restoreScores,
 } from "./preprocess.ts";
@@ -105,6 +111,118 @@ describe("preprocess", () => {
   });
 });
 
+/** An affine whose axes run along `code`, with uneven spacing. */
+function alongAxes(code: string, spacing: Vec3): Affine {
+  const affine = new Array<number>(16).fill(0);
+  [...code].forEach((letter, axis) => {
+    const row = Math.max("RAS".indexOf(letter), "LPI".indexOf(letter));
+    affine[4 * row + axis] = "RAS".includes(letter) ? spacing[axis] : -spacing[axis];
+    affine[4 * row + 3] = 10 * row + 1 / 3;
+  });
+  affine[15] = 1;
+  return affine;
+}
+
+const side = fc.integer({ min: 1, max: 9 });
+const grids = fc.record({
+  size: fc.tuple(side, side, side) as fc.Arbitrary<Vec3>,
+  code: fc.constantFrom("RAS", "LPS", "SPL", "AIR", "PIR", "IRP"),
+  spacing: fc.constantFrom<Vec3>([1, 1, 1], [0.7, 0.9, 3], [2.5, 0.4, 1.1]),
+  orientation: fc.constantFrom("RAS", "LPI", "ASL"),
+  spacingMm: fc.constantFrom<Vec3 | null>(null, [1, 1, 1], [0.7, 3, 0.9], [2, 1.5, 1.7]),
+  seed: fc.nat({ max: 999 }),
+});
+
+describe("slice by slice", () => {
+  /** Every step on the whole volume, each making a new one. */
+  const wholly = (image: Volume, { orientation, spacingMm, intensity }: Preprocessing): Volume<Float32Array> => {
+    const oriented = reorient(asFloat32(image), orientation);
+    const grid = spacingMm === null ? oriented : gridWithSpacing(oriented, spacingMm);
+    const same = gridDifference(oriented, grid, 0) === undefined;
+    const volume = same ? oriented : resample(oriented, grid, { mode: "linear", outside: "edge" });
+    switch (intensity.kind) {
+      case "zscore":
+        return zScore(intensity.clipPercentile ? clipPercentiles(volume, ...intensity.clipPercentile) : volume);
+      case "ctWindow": {
+        const { low, high, mean, sd } = intensity;
+        if (mean === undefined || sd === undefined) return ctWindow(volume, low, high);
+        const clipped = clip(volume, low, high);
+        return { ...clipped, data: clipped.data.map((value) => (value - mean) / sd) };
+      }
+      case "medicalnet":
+        return medicalNetNormalize(volume, random(0, "medicalnet-background"));
+      case "none":
+        return volume;
+    }
+  };
+  const schemes: readonly IntensityScheme[] = [
+    { kind: "none" },
+    { kind: "zscore" },
+    { kind: "zscore", clipPercentile: [0.5, 99.5] },
+    { kind: "zscore", clipPercentile: [20, 70] },
+    { kind: "ctWindow", low: -40, high: 60 },
+    { kind: "ctWindow", low: -40, high: 60, mean: 12.3, sd: 45.6 },
+    { kind: "medicalnet" },
+  ];
+
+  it("an image is what it is whole, to the bit: any shape, order of axes, spacing, element type, scheme and order of slices", () => {
+    const type = fc.constantFrom("int16", "uint8", "int32", "float32", "float64", "int64" as const);
+    const rest = [type, fc.constantFrom(...schemes), fc.integer({ min: 1, max: 2 }), fc.boolean()] as const;
+    fc.assert(
+      fc.property(
+        grids,
+        ...rest,
+        ({ size, code, spacing, orientation, spacingMm, seed }, type, intensity, channels, back) => {
+          const stream = random(seed, "image");
+          const data = Float64Array.from({ length: size[0] * size[1] * size[2] * channels }, () =>
+            // Some exact zeros, for MedicalNet's scheme.
+            stream.uniform() < 0.2 ? 0 : Math.floor(stream.between(type === "uint8" ? 0 : -120, 250)),
+          );
+          const image = {
+            data: convertVoxels(data, type),
+            size,
+            channels,
+            affine: alongAxes(code, spacing),
+            name: "c",
+          };
+          const spec = { ...plain, orientation, spacingMm, intensity, channels };
+          const wanted = wholly(image, spec);
+          const whole = preprocess(image, spec).volume;
+          expect([whole.size, whole.affine, whole.data]).toEqual([wanted.size, wanted.affine, wanted.data]);
+          const sliced = preprocessSlices(image, spec);
+          expect([sliced.size, sliced.affine]).toEqual([wanted.size, wanted.affine]);
+          const perSlice = sliced.size[0] * sliced.size[1];
+          const found = new Float32Array(wanted.data.length);
+          const slices = Array.from({ length: channels * sliced.size[2] }, (_, i) => i);
+          for (const i of back ? slices.reverse() : slices)
+            sliced.slice(Math.floor(i / sliced.size[2]), i % sliced.size[2], found, i * perSlice);
+          expect(found).toEqual(wanted.data);
+        },
+      ),
+      { numRuns: 300, seed: 3 },
+    );
+  });
+
+  it("classes come back as the whole map does, as label values", () => {
+    const values = fc.constantFrom([0, 10, 20], [0, 7, 300], [0, 1, 2]);
+    fc.assert(
+      fc.property(grids, values, ({ size, code, spacing, orientation, spacingMm, seed }, labels) => {
+        const original = { size, affine: alongAxes(code, spacing) };
+        const image = { ...original, data: new Uint8Array(size[0] * size[1] * size[2]), channels: 1 };
+        const spec = { ...plain, orientation, spacingMm, labels };
+        const { volume } = preprocess(image, spec);
+        const stream = random(seed, "classes");
+        const classes = { ...volume, data: Uint8Array.from(volume.data, () => stream.integer(3)) };
+        const back = restoreClasses(classes, original, spec);
+        const wanted = Array.from(restoreToGrid(classes, original).data, (index) => labels[index]);
+        expect([...back.data]).toEqual(wanted);
+        expect([back.size, back.affine]).toEqual([original.size, original.affine]);
+      }),
+      { numRuns: 200, seed: 4 },
+    );
+  });
+});
+
 describe("labels", () => {
   it("become class indices and back; unknown values count as background and are counted", () => {
     const size: Vec3 = [5, 1, 1];
@@ -135,15 +253,7 @@ describe("the way back", () => {
         fc.constantFrom("RAS", "LPI", "ASL"),
         fc.integer({ min: 0, max: 99 }),
         (fileCode, orientation, seed) => {
-          // An affine whose axes run along `fileCode`.
-          const affine = new Array<number>(16).fill(0);
-          [...fileCode].forEach((letter, axis) => {
-            const row = Math.max("RAS".indexOf(letter), "LPI".indexOf(letter));
-            affine[4 * row + axis] = "RAS".includes(letter) ? 1.5 : -1.5;
-          });
-          affine[3] = 1 / 3;
-          affine[15] = 1;
-          const label = labelOf([6, 7, 5], seed, affine);
+          const label = labelOf([6, 7, 5], seed, alongAxes(fileCode, [1.5, 1.5, 1.5]));
           const spec = { ...plain, orientation };
           const { volume } = preprocessLabel(label, label, spec);
           const back = restoreClasses(volume, label, spec);

@@ -7,7 +7,21 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DataError } from "../errors.ts";
 import { readVolume, writeVolume } from "../files/index.ts";
 import { graph, relu } from "../graph/index.ts";
-import { type Affine, asFloat32, composeAffines, orderAxes, reorient, type Volume, zScore } from "../volume/index.ts";
+import {
+  type Affine,
+  asFloat32,
+  clipPercentiles,
+  composeAffines,
+  cropOrPad,
+  keepLargestComponents,
+  orderAxes,
+  reorient,
+  resampleToSpacing,
+  restoreToGrid,
+  type Vec3,
+  type Volume,
+  zScore,
+} from "../volume/index.ts";
 import { openSegmenter, type Segmenter } from "./segmentation-predict.ts";
 import { thresholdModel } from "./test/threshold-model.ts";
 
@@ -119,6 +133,50 @@ test("mirroring a model that looks at single voxels changes nothing, whatever th
   const wanted = classesOf((await segmenter.segment(item)).volume);
   for (const options of [{ mirror: true }, { overlap: 0 }, { overlap: 0.7 }, { mirror: true, overlap: 0.25 }])
     expect(classesOf((await segmenter.segment(item, options)).volume)).toEqual(wanted);
+});
+
+describe("in bounded memory", () => {
+  /** The same by steps on whole volumes; the model looks at single voxels, so windows do not matter to it. */
+  const wholly = (volume: Volume, orientation: string, spacingMm: Vec3 | null, keep: number | null): number[] => {
+    const oriented = reorient(asFloat32(volume), orientation);
+    const seen = spacingMm === null ? oriented : resampleToSpacing(oriented, spacingMm, { mode: "linear" });
+    const normalised = zScore(clipPercentiles(seen, 0.5, 99.5));
+    const thresholds = [0.5, 0.75, 1, 1.25];
+    const classes = Uint8Array.from(normalised.data, (value) => thresholds.filter((level) => value > level).length);
+    if (keep !== null) keepLargestComponents(classes, seen.size, keep);
+    return Array.from(restoreToGrid({ ...normalised, data: classes }, volume).data, (index) => 7 * index);
+  };
+
+  test.each([
+    ["as it is", "RAS", null, null, undefined],
+    ["other axes, the largest parts", "LPI", null, 1, undefined],
+    ["finer", "RAS", [0.8, 0.7, 0.9], 2, undefined],
+    ["coarser and uneven", "ASL", [2.3, 1.1, 3.7], 1, undefined],
+    ["in bands", "RAS", [0.8, 0.7, 0.9], 1, 1],
+  ] as const)("%s: the labels of the whole way", async (name, orientation, spacingMm, keep, bands) => {
+    const options = { classes: 5, orientation, spacingMm, keepLargest: keep ?? undefined };
+    const intensity = { kind: "zscore", clipPercentile: [0.5, 99.5] } as const;
+    const model = thresholdModel([13, 15, 11], { ...options, intensity });
+    const path = join(folder, `${name}.onnx`);
+    writeFileSync(path, model);
+    // An odd part of the image, its axes exchanged.
+    const part = cropOrPad(image, { start: [2, 3, 1], end: [33, 48, 30] });
+    const volume = orderAxes(part, { from: [2, 0, 1], flip: [true, false, true] });
+    const one = await openSegmenter(path, { threads: 1 });
+    const size = { ...volume, bytesPerVoxel: volume.data.BYTES_PER_ELEMENT };
+    const maxMemory = bands === undefined ? undefined : one.memory(size).total - bands;
+    const bounded = await openSegmenter(path, { threads: 1, maxMemory });
+    try {
+      expect(bounded.memory(size).band !== undefined).toBe(bands !== undefined);
+      const found = await bounded.segmentImage(volume, { overlap: 0.3 });
+      const wanted = wholly(volume, orientation, spacingMm, keep);
+      expect(new Set(wanted).size).toBe(5);
+      expect(classesOf(found)).toEqual(wanted);
+    } finally {
+      await one.close();
+      await bounded.close();
+    }
+  });
 });
 
 describe("what is refused", () => {

@@ -304,3 +304,49 @@ describe("predict", () => {
     expect(stderr).not.toMatch(/\n {4}at /);
   });
 });
+
+describe("predicting a large image", () => {
+  const large = join(work, "large.nii.gz");
+  beforeAll(() => writeVolume(large, imageOf([96, 96, 80], 3)));
+
+  test.each([[["SIGINT"]], [["SIGINT", "SIGINT"]], [["SIGTERM"]]] as const)(
+    "%j in the middle: no mask, whole or half, and no temporary file",
+    async (signals) => {
+      const out = join(work, `stopped by ${signals.join()}`);
+      const child = spawn(process.execPath, [MAIN, "predict", run, "--in", large, "--out", out], { cwd: work });
+      let [stdout, stderr] = ["", ""];
+      let sent = 0;
+      child.stdout.on("data", (text) => {
+        stdout += text;
+      });
+      child.stderr.on("data", (text) => {
+        stderr += text;
+        const answered = (stderr.match(/once more/g) ?? []).length;
+        if (/window \d+\/\d+/.test(stderr) && sent === answered && sent < signals.length) child.kill(signals[sent++]);
+      });
+      const [status, signal] = await new Promise<[number | null, string | null]>((done) =>
+        child.on("close", (code, by) => done([code, by])),
+      );
+      expect(stdout).toBe("");
+      if (signals.length === 1) {
+        expect(status).toBe(1);
+        expect(stderr).toMatch(/\nstopped\n$/);
+      } else expect(signal ?? status).not.toBe(0);
+      expect(readdirSync(out)).toEqual([]);
+    },
+  );
+
+  test("--max-memory that does not suffice is told before anything is made, with what would", () => {
+    const out = join(work, "too little");
+    const { status, stdout, stderr } = medvox("predict", run, "--in", large, "--out", out, "--max-memory", "100MB");
+    expect([status, stdout]).toEqual([2, ""]);
+    expect(stderr).toMatch(/^ConfigError: .* (at least|takes) \d.*, --max-memory is 100 MB; allow more, or .*\n$/);
+    expect(existsSync(out)).toBe(false);
+  });
+
+  test.each(["3", "none", "0GB", "-1GB"])("--max-memory %s is no size", (text) => {
+    const { status, stderr } = medvox("predict", run, "--in", large, "--out", "never", `--max-memory=${text}`);
+    expect(status).toBe(2);
+    expect(stderr).toBe(`ConfigError: --max-memory ${text}: must be a size such as 2.5GB or 800MB\n`);
+  });
+});
