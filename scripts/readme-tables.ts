@@ -33,7 +33,7 @@ export function renderTable(result: Result): string {
     ...result.rows.map((row) => line(columns.map((column) => cell(row[column.key], column.digits)))),
     "",
     ...(result.notes ?? []).flatMap((note) => [note, ""]),
-    `\`${result.command}\` on ${machine.cpu}${features}, ${machine.cores} cores, ${machine.memoryGb} GB, ` +
+    `\`${result.command}\` on ${machine.cpu}${features}, ${machine.cores} ${machine.cores === 1 ? "core" : "cores"}, ${machine.memoryGb} GB, ` +
       `${machine.os}; ${others.join(", ")}; ${result.date.slice(0, 10)}.`,
   ].join("\n");
 }

@@ -45,9 +45,10 @@ export function scoreTable(head: string, rows: readonly ScoreRow[], score: strin
 }
 
 export function digits(value: number | null): string {
-  return value === null ? "–" : value.toFixed(3);
+  return value === null ? "–" : value.toFixed(3).replace("-", "−");
 }
 
 export function intervalText(interval: RepeatedScore["interval"]): string {
-  return interval === null ? "–" : `${interval[0].toFixed(3)}–${interval[1].toFixed(3)}`;
+  // A dash between numbers that may have a minus of their own cannot be read.
+  return interval === null ? "–" : interval.map(digits).join(interval[0] < 0 ? " to " : "–");
 }
