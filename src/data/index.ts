@@ -76,7 +76,7 @@ export {
   restoreScores,
 } from "./preprocess.ts";
 export { classOf, med3dNodules, positiveShare, type RatingRule, ratingScale, ruleFor } from "./rating.ts";
-export { imageHash, readImage, readImageSize, readLabel } from "./read-case.ts";
+export { imageHash, readCaseSize, readImage, readLabel } from "./read-case.ts";
 export { type Selection, select, selectionSchema } from "./selection.ts";
 export { type Fold, type HoldOut, holdOut, kFolds, type SplitOptions, sortById } from "./split.ts";
 export {

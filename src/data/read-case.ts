@@ -39,7 +39,7 @@ async function readChannels(item: DataCase): Promise<LoadedVolume> {
 }
 
 /** How large the image of a case will be in memory, from its files' headers alone. */
-export async function readImageSize(
+export async function readCaseSize(
   item: DataCase,
 ): Promise<Grid & { channels: number; bytesPerVoxel: number; name: string }> {
   const first = await readVolumeHeader(item.image);

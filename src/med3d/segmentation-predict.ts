@@ -4,8 +4,8 @@ import {
   type DataCase,
   type Plan,
   preprocessSlices,
+  readCaseSize,
   readImage,
-  readImageSize,
   regionOf,
   restoreClasses,
 } from "../data/index.ts";
@@ -269,7 +269,7 @@ async function segmenter(
     memory,
     segmentImage,
     segment: async (item, options) => {
-      if (maxMemory !== undefined) memory(await readImageSize(item), options);
+      if (maxMemory !== undefined) memory(await readCaseSize(item), options);
       const image = await readImage(item);
       return { volume: await segmentImage(image, options), image };
     },

@@ -2,7 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { readImageSize } from "../../data/index.ts";
+import { readCaseSize } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
 import { writeError, writeFileAtomic, writeVolume } from "../../files/index.ts";
 import { branchRun, modelTask, openSegmenter, predictionPath } from "../../med3d/index.ts";
@@ -98,7 +98,7 @@ export const command = defineCommand<Options, [string]>({
       const { overlap, mirror } = options;
       // All of them before the first: a night's predictions do not end in the middle.
       if (options.maxMemory !== undefined)
-        for (const item of cases) segmenter.memory(await readImageSize(item), { overlap, mirror });
+        for (const item of cases) segmenter.memory(await readCaseSize(item), { overlap, mirror });
       await mkdir(options.out, { recursive: true }).catch((error: unknown) => {
         throw writeError(options.out, error);
       });
