@@ -123,6 +123,7 @@ function written(
       ...judged(seconds / 60, { atMost: 60 }),
     },
   ].map((row) => ({ ...BLANK, ...row }));
+  const hasPaper = scored.some(({ isJudged }) => !isJudged);
   const field = config.patch!.map((size, axis) => size * config.spacingMm![2 - axis]);
   return writeResult("accuracy-nodules", rows, {
     command: COMMAND,
@@ -142,12 +143,11 @@ function written(
         `that never saw it, eight mirrored views averaged. All from random weights, ${config.epochs} epochs of ${field.join("×")} mm at ${config.spacingMm![0]} mm, no early stop. ` +
         "Ranked by the probability of 4–5 in both tasks; the first leaves the cases of rating 3 out of the score only.",
       `The recipe (bench/recipes/nodules.json): ${config.seeds} networks a fold, which learn the rating of malignancy and beside it ${config.auxiliary.join(", ")}; ` +
-        "features pooled over all and under the mask. " +
-        "The paper’s: 4–5 against 1–3 as two classes, global average pooling, Adam at 0.01, one network a fold.",
-      "Volume alone ranks nodules by the volume of the reader’s mask, which the recipe’s network sees as well and the paper’s does not. " +
+        `features pooled over all and under the mask.${hasPaper ? " The paper’s: 4–5 against 1–3 as two classes, global average pooling, Adam at 0.01, one network a fold." : ""}`,
+      `Volume alone ranks nodules by the volume of the reader’s mask, which the recipe’s network sees as well${hasPaper ? " and the paper’s does not" : ""}. ` +
         "Its figures need no training and have no threshold. The difference is paired (DeLong).",
       "How it was chosen: an earlier recipe (32 mm at 1 mm, two classes, no auxiliary targets) was scored on these folds and fell below the volume in both tasks. " +
-        "Three forms of the present one, alike but for auxiliary targets, pooling and epochs, were compared on folds of another seed of the same 101 cases, so the figures are not wholly untouched by choice.",
+        "Three forms of the present one, alike but for auxiliary targets, pooling and epochs, were compared as PyTorch prototypes on folds of another seed of the same 101 cases, so the figures are not wholly untouched by choice.",
     ],
   });
 }
