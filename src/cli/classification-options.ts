@@ -6,7 +6,7 @@ import { encoderNames } from "../nn/index.ts";
 import { readConfig } from "./config-file.ts";
 import { nameOf } from "./names.ts";
 import { archOf } from "./segmentation-options.ts";
-import { decimal, decimals, sizes, wholeNumber } from "./values.ts";
+import { decimal, decimals, lowHigh, sizes, wholeNumber } from "./values.ts";
 
 export interface ClassificationOptions {
   data?: string;
@@ -70,7 +70,7 @@ export function addClassificationOptions(command: Command): Command {
     .option("--batch <n>", "cases a step (default 8)", wholeNumber({ min: 1 }))
     .option("--patch <d,h,w>", "what is cut from the middle, multiples of 8 (default: from the plan)", sizes(3))
     .option("--spacing <x,y,z>", "voxel size in mm (default: the data set's median)", decimals(3))
-    .option("--window <low,high>", "CT window in HU (default: from the plan)", windowOf)
+    .option("--window <low,high>", "CT window in HU, e.g. --window=-1000,400 (default: from the plan)", lowHigh)
     .option("--lr <rate>", "learning rate", decimal({ min: 0 }))
     .option("--augmentation <preset>", "none, light, default or lesion (default lesion)")
     .option("--dropout <share>", "share of the pooled features dropped in training", decimal({ min: 0, max: 0.95 }))
@@ -160,11 +160,4 @@ function columns(text: string): string[] {
   const names = text.split(",").map((part) => part.trim());
   if (names.includes("")) throw new InvalidArgumentError("must be names of columns separated by commas");
   return names;
-}
-
-function windowOf(text: string): number[] {
-  const values = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
-  if (values.length !== 2 || !values.every(Number.isFinite))
-    throw new InvalidArgumentError("must be two numbers separated by a comma, e.g. -1000,400");
-  return values;
 }

@@ -73,6 +73,19 @@ export function classificationEvents(progress: Progress): { events: Classificati
   };
 }
 
+/** The keys of what `--json` prints of a finished classification training. */
+export const classificationTrainingJson = {
+  task: "classification",
+  run: "the run's folder",
+  model: "its model.onnx, where it is one network",
+  classes: "names, in the order of the outputs",
+  train: "cases trained on",
+  validation: "cases watched",
+  heldOut: "cases kept for the score; with folds, all of them",
+  folds: "number of folds, or null",
+  networks: "networks of the run: folds × seeds",
+};
+
 /** What a finished training says. */
 export function classificationOutcome(
   out: string,

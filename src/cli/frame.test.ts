@@ -9,12 +9,12 @@ import { interrupted } from "./failure.ts";
 import { runCommandLine } from "./frame.ts";
 import { refuseToOverwrite } from "./outputs.ts";
 import type { CommandEntry } from "./table.ts";
-import { decimal, decimals, sizes, wholeNumber } from "./values.ts";
+import { decimal, decimals, lowHigh, sizes, wholeNumber } from "./values.ts";
 
 const entry = (name: string, run: CommandModule["run"], rest: Partial<CommandModule> = {}): CommandEntry => ({
   name,
   summary: `what ${name} does`,
-  load: async () => ({ command: { examples: [`medvox ${name} a.nii`], run, ...rest } }),
+  load: async () => ({ command: { examples: [`medvox ${name} a.nii`], json: {}, run, ...rest } }),
 });
 
 const throwing = (make: () => unknown) => async () => {
@@ -26,7 +26,7 @@ const commands: CommandEntry[] = [
     configure: (command) => {
       command.argument("<word>", "what to say").option("--times <n>", "how often", wholeNumber({ min: 1, max: 9 }));
       command.option("--patch <sizes>", "voxels", sizes(3)).option("--lr <rate>", "learning rate", decimal({ min: 0 }));
-      command.option("--spacing <mm>", "spacing", decimals(3));
+      command.option("--spacing <mm>", "spacing", decimals(3)).option("--window <hu>", "CT window", lowHigh);
     },
   }),
   entry("check", async () => ({ document: { errors: 2 }, text: "2 errors", ok: false })),

@@ -49,6 +49,16 @@ export function pretrainingEvents(progress: Progress): { events: PretrainingEven
   };
 }
 
+/** The keys of what `--json` prints of a finished pre-training. */
+export const pretrainingJson = {
+  task: "pretraining",
+  run: "the run's folder",
+  report: "its report.html",
+  sets: "names of the sets",
+  train: "cases trained on, of all sets",
+  heldOut: "cases kept for the score, of all sets",
+};
+
 /** What a finished pre-training says. */
 export function pretrainingOutcome(out: string, { record }: PretrainingRun, style: Style): Outcome {
   const { config, splits } = record;

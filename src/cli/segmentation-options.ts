@@ -7,7 +7,7 @@ import type { SegmentationRequest } from "../med3d/index.ts";
 import { type EncoderArchitecture, encoderNames, parseArchitecture } from "../nn/index.ts";
 import { readConfig } from "./config-file.ts";
 import { nameOf } from "./names.ts";
-import { decimal, decimals, sizes, wholeNumber } from "./values.ts";
+import { decimal, decimals, lowHigh, sizes, wholeNumber } from "./values.ts";
 
 export interface SegmentationOptions {
   data?: string;
@@ -65,7 +65,11 @@ export function addSegmentationOptions(command: Command): Command {
     .option("--workers <n>", "threads that prepare data (default 1)", wholeNumber({ min: 1 }))
     .option("--plan <file>", "a plan that medvox plan wrote: spacing, intensities, patch and batch")
     .option("--spacing <x,y,z>", "voxel size in mm (default: the data set's median)", decimals(3))
-    .option("--window <low,high>", "CT window in HU, scaled to 0–1 (default: from the plan)", decimals(2))
+    .option(
+      "--window <low,high>",
+      "CT window in HU, scaled to 0–1, e.g. --window=-200,250 (default: from the plan)",
+      lowHigh,
+    )
     .option("--intensity <scheme>", "plan, percentile (the paper's), medicalnet or none (default plan)")
     .option("--keep-largest <n>", "connected components of each class kept in predictions", wholeNumber({ min: 1 }))
     .option("--train-cases <n>", "train on so many cases only, a number or a share", decimal({ min: 0 }))

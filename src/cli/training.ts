@@ -87,6 +87,16 @@ function arrow(before: number | undefined, now: number): string {
   return before === undefined ? "" : now < before ? " ↓" : " ↑";
 }
 
+/** The keys of what `--json` prints of a finished segmentation training. */
+export const trainingJson = {
+  task: "segmentation",
+  run: "the run's folder",
+  model: "its model.onnx",
+  train: "cases trained on",
+  validation: "cases watched",
+  heldOut: "cases kept for the score",
+};
+
 /** What a finished training says. */
 export function trainingOutcome(out: string, record: RunRecord, style: Style): Outcome {
   const { train, validation, heldOut } = record.splits;

@@ -10,11 +10,13 @@ const ratings = z.array(z.number().int()).min(1);
 export const classificationConfigSchema = z.strictObject({
   /** Folder with `labels.csv`, or a CSV, TSV or JSON list. */
   data: z.string(),
-  /** Columns of the list; null: the usual names. */
+  /** Column of the list with the label; null: label, rating, malignancy or class. */
   labelColumn: z.string().nullable().default(null),
+  /** Column with the patient, whose cases stay together; null: group or patient. */
   groupColumn: z.string().nullable().default(null),
-  /** Ratings that are the positive and the negative class; null: the rest of the scale, or Med3D's 4–5 against 1–3. */
+  /** Ratings that are the positive class; null: the rest of the scale, or Med3D's 4–5 against 1–3. */
   positive: ratings.nullable().default(null),
+  /** Ratings that are the negative class, likewise; ratings of neither are left out of the score. */
   negative: ratings.nullable().default(null),
   /**
    * `class`: one output per class. `rating`: ordinal regression, one output per step of the scale (is it above 1, above
@@ -41,6 +43,7 @@ export const classificationConfigSchema = z.strictObject({
   loss: z.enum(["crossEntropy", "binaryCrossEntropy", "focal"]).optional(),
   /** `balanced`: every class counts the same however rare it is. Left out: balanced for classes, none for ratings. */
   classWeights: z.enum(["balanced", "none"]).optional(),
+  /** Share of a target that is spread evenly over all classes. */
   labelSmoothing: z.number().min(0).max(0.5).default(0),
   optimizer: z.enum(["adamW", "adam", "sgd"]).default("adamW"),
   learningRate: z.number().positive().default(1e-3),

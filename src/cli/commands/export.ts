@@ -36,6 +36,15 @@ export const command = defineCommand<Options, [string]>({
     "medvox export runs/pretrain --format safetensors --encoder --out encoder.safetensors",
     "medvox export runs/pretrain --format pth-names --encoder --out resnet_18.safetensors",
   ],
+  json: {
+    run: "the run's folder",
+    format: "as asked",
+    out: "the file",
+    use: "last or best, where asked",
+    encoder: "true, where asked",
+    tensors: "how many the file holds (not for onnx)",
+    network: "what they make up",
+  },
   writes: true,
   async run({ force }, options, run) {
     refuseToOverwrite(options.out, force);

@@ -14,7 +14,7 @@ import { planChoicesOf, resolveSegmentationConfig, type SegmentationRequest } fr
 import { defineCommand } from "../command.ts";
 import { nameOf } from "../names.ts";
 import { refuseToOverwrite } from "../outputs.ts";
-import { decimal, decimals, sizes, wholeNumber } from "../values.ts";
+import { decimal, decimals, lowHigh, sizes, wholeNumber } from "../values.ts";
 
 interface Options {
   out?: string;
@@ -40,7 +40,7 @@ export const command = defineCommand<Options, [string[]]>({
       .argument("<datasets...>", "data sets, as train segmentation takes them")
       .option("--out <file>", "write the plan (of several sets, a folder for NAME.json)")
       .option("--intensity <scheme>", "plan, percentile (the paper's), medicalnet or none (default plan: by modality)")
-      .option("--window <low,high>", "CT window in HU, scaled to 0–1", decimals(2))
+      .option("--window <low,high>", "CT window in HU, scaled to 0–1, e.g. --window=-200,250", lowHigh)
       .option("--spacing <x,y,z>", "voxel size in mm (default: the median)", decimals(3))
       .option("--mean-spacing", "the mean of the set instead of its median (the paper's liver recipe)")
       .option("--patch <d,h,w>", "patch size, multiples of 8", sizes(3))
@@ -58,6 +58,15 @@ export const command = defineCommand<Options, [string[]]>({
     "medvox plan Task03_Liver --window=-200,250 --mean-spacing --out liver.json",
     "medvox train segmentation --data Task09_Spleen --plan spleen.json",
   ],
+  json: {
+    data: "as given",
+    "fingerprint.orientation": "axes that sizes and spacings are told along",
+    "fingerprint.foreground": "intensities of the labelled voxels per channel: low, median, high, mean, sd",
+    "fingerprint.cases": "per case: id, size, spacingMm, channels, intensity, labelVoxels, hash",
+    plan: "the plan (docs/reference/formats.md)",
+    problems: "per degenerate case: case, problem",
+    plans: "of several data sets: a list of all of this",
+  },
   writes: true,
   async run({ signal, progress, style, force }, options, datasets) {
     const { out } = options;

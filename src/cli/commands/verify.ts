@@ -18,6 +18,19 @@ export const command = defineCommand<object, [string]>({
   details:
     "An error is a case that training cannot use or would be wrong with; a warning is worth a look.\n" +
     "Exit status 1 where there is an error; warnings alone are exit status 0.",
+  json: {
+    ok: "whether there is no error",
+    dataset: "its name",
+    findings: "severity (error, warning), case, rule, message",
+    cases: "per case: id, errors, warnings, and what was seen of it",
+    "summary.cases": "how many",
+    "summary.errors": "how many",
+    "summary.warnings": "how many",
+    "summary.broken": "cases with an error",
+    "summary.labels": "per label: index, name, cases, voxels",
+    "summary.medianSize": "[x, y, z]",
+    "summary.medianSpacingMm": "[x, y, z]",
+  },
   async run({ signal, progress, style }, _options, path) {
     const onProgress = (done: number, total: number, id: string): void =>
       progress.update({ label: `verify ${done}/${total}`, fraction: done / total, details: [id] });

@@ -46,16 +46,27 @@ export const experimentSchemas = {
   transfer: z.strictObject({
     ...common,
     /** Weights, a run, or a pre-training to be done first, as `pretrain --config` takes it. */
-    from: z.union([z.string(), z.strictObject({ pretraining: settings })]),
+    from: z.union([
+      z.string(),
+      z.strictObject({
+        /** As `pretrain --config` takes it. */
+        pretraining: settings,
+      }),
+    ]),
+    /** What is learnt, each from scratch and pre-trained. */
     targets: z
       .array(
         z
           .strictObject({
+            /** Stands in the table. */
             name,
+            /** As `train segmentation --config` takes it; or else */
             segmentation: settings.optional(),
+            /** as `train classification --config` takes it. */
             classification: settings.optional(),
-            /** Over those of all targets. */
+            /** Over `scratch` of all targets. */
             scratch: settings.default({}),
+            /** Over `pretrained` of all targets. */
             pretrained: settings.default({}),
           })
           .refine(
@@ -64,8 +75,9 @@ export const experimentSchemas = {
           ),
       )
       .min(1),
-    /** Settings of all targets that start from random weights, and of those that start from the encoder. */
+    /** Settings of all trainings that start from random weights. */
     scratch: settings.default({}),
+    /** Settings of all trainings that start from the encoder. */
     pretrained: settings.default({}),
   }),
 } as const;
