@@ -132,7 +132,7 @@ function withoutTags(text: string): string {
 }
 
 function firstSentence(text: string): string {
-  return cell(/^[\s\S]*?[.:](?=\s|$)/.exec(text)?.[0].replace(/:$/, ".") ?? text).trim();
+  return cell(/^[\s\S]*?[.](?=\s|$)/.exec(text)?.[0] ?? text);
 }
 
 /** The comment at the head of a module, without its `@module` tag. */
@@ -143,7 +143,7 @@ function aboutOf(source: ts.SourceFile): string {
     .map((line) => line.trim().replace(/^\*\s?/, ""))
     .join("\n")
     .trim()
-    .replace(/^@module \S+ /, "")
+    .replace(/^@module [\w/]+: /, "")
     .replace(/^./, (first) => first.toUpperCase());
 }
 

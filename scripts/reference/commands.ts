@@ -13,7 +13,7 @@ export async function commandsPage(entries: readonly CommandEntry[] = commands):
   return [
     "# The command line",
     generated,
-    "`medvox COMMAND [options]`. Every command also takes `--help`, `--json` (one JSON document on standard output and nothing else there) and `--debug` (stack traces of errors). Progress goes to standard error. Commands that write files take `--force`; without it nothing that exists is replaced.",
+    "Every command also takes `--help`, `--json` (one JSON document on standard output and nothing else there) and `--debug` (stack traces of errors). Progress goes to standard error. Commands that write files take `--force`; without it nothing that exists is replaced.",
     'Exit status: **0** done · **1** failed, or the answer is no (a data set with errors) · **2** asked wrongly. With `--json` a failure is `{ "error": { "code", "message" } }`; codes are `E_SHAPE`, `E_GEOMETRY`, `E_DATA`, `E_WEIGHTS`, `E_CONFIG` (exit 2), `E_DEVICE`, `E_FILE`, `E_INTERRUPTED` (Ctrl-C) and `E_INTERNAL` (a fault of medvox).',
     "Values that begin with a minus sign need an equals sign: `--window=-200,250`.",
     table(
@@ -30,9 +30,13 @@ function section(entry: CommandEntry, module: CommandModule): string {
   const options = command.options.filter(({ long }) => !everywhere.includes(long ?? ""));
   const places = args.map((argument) => placeholder(argument)).join(" ");
   const parts = [`## \`medvox ${entry.name}\``, `${sentence(entry.summary)}`];
-  parts.push(fence([`medvox ${entry.name}${places && ` ${places}`}${options.length > 0 ? " [options]" : ""}`]));
+  parts.push(fence([`medvox ${entry.name}${places && ` ${places}`}${options.length > 0 ? " [options]" : ""}`], "text"));
   const rows = [
-    ...args.map((argument) => [`\`${placeholder(argument)}\``, argument.description, "required"]),
+    ...args.map((argument) => [
+      `\`${placeholder(argument)}\``,
+      argument.description,
+      argument.required ? "required" : "",
+    ]),
     ...options.map((option) => [`\`${option.flags}\``, ...described(option)]),
   ];
   if (rows.length > 0) parts.push(table(["argument, option", "", "default"], rows));
@@ -66,8 +70,8 @@ function details(text: string): string {
   return / {2,}\S/.test(text) ? fence(text.split("\n")) : text.replaceAll("\n", " ");
 }
 
-function fence(lines: readonly string[]): string {
-  return ["```", ...lines, "```"].join("\n");
+function fence(lines: readonly string[], language = ""): string {
+  return [`\`\`\`${language}`, ...lines, "```"].join("\n");
 }
 
 function sentence(text: string): string {

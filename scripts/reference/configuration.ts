@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import ts from "typescript";
 import { z } from "zod";
+import { augmentationPresets } from "../../src/augment/index.ts";
 import { selectionSchema } from "../../src/data/index.ts";
 import {
   classificationConfigSchema,
@@ -114,6 +115,7 @@ export function configuration(root: string): { page: string; schemas: Record<str
     };
     sections.push(`## ${title}`, about, table(["key", "type", "default", "meaning"], rows));
   }
+  sections.push(...augmentationSection(root));
   const page = [
     "# Configurations",
     generated,
@@ -122,6 +124,31 @@ export function configuration(root: string): { page: string; schemas: Record<str
     ...sections,
   ].join("\n\n");
   return { page, schemas };
+}
+
+/** Transforms are an interface, not a schema: its members and their comments are the reference. */
+function augmentationSection(root: string): string[] {
+  const path = "src/augment/augmentation.ts";
+  const source = parse(path, readFileSync(join(root, path), "utf8"));
+  const found = source.statements.find(
+    (node): node is ts.InterfaceDeclaration => ts.isInterfaceDeclaration(node) && node.name.text === "Augmentation",
+  );
+  const members = found?.members.filter(ts.isPropertySignature) ?? [];
+  const type = (node: ts.PropertySignature): string =>
+    (node.type?.getText() ?? "").replaceAll("readonly ", "").replaceAll("Range", "[number, number]");
+  return [
+    "## Augmentation",
+    "The value of `augmentation` and `balance`: a preset by name, or an object of transforms. A transform that is left out never happens; `probability` is the share of patches that get it; ranges are drawn from evenly.",
+    table(
+      ["key", "type", "meaning"],
+      members.map((node) => [`\`${node.name.getText()}\``, `\`${type(node)}\``, docOf(node).replaceAll("\n", " ")]),
+    ),
+    "The presets:",
+    table(
+      ["preset", ""],
+      Object.entries(augmentationPresets).map(([name, value]) => [`\`${name}\``, `\`${JSON.stringify(value)}\``]),
+    ),
+  ];
 }
 
 /** Adds the meaning of every key to the schema itself. */
@@ -147,7 +174,9 @@ function rowsOf(json: JsonSchema, prefix: string): string[][] {
     const usual = property.default === undefined ? (required ? "required" : "") : code(property.default);
     const [inner] = nested(property);
     const list = property.type === "array" ? "[]" : "";
-    const type = inner === undefined ? typeOf(property) : list ? "list of objects" : "object";
+    const others =
+      property.anyOf?.filter((form) => nested(form).length === 0).map((form) => `${typeOf(form)} or `) ?? [];
+    const type = inner === undefined ? typeOf(property) : list ? "list of objects" : `${others.join("")}object`;
     const rows = inner === undefined ? [] : rowsOf(inner, `${name}${list}.`);
     return [[`\`${name}\``, type, usual, property.description ?? ""], ...rows];
   });
@@ -163,13 +192,13 @@ export function typeOf(json: JsonSchema): string {
   if (json.enum) return json.enum.map(code).join(", ");
   if (Array.isArray(json.type)) return json.type.join(" or ");
   const forms = json.anyOf ?? json.oneOf;
-  if (forms) return forms.map(typeOf).join(" or ");
+  if (forms) return forms.map(typeOf).join(forms.every((form) => form.const !== undefined) ? ", " : " or ");
   switch (json.type) {
     case "integer":
     case "number":
       return json.type + boundsOf(json);
     case "array":
-      return json.prefixItems ? `[${json.prefixItems.map(typeOf).join(", ")}]` : `list of ${typeOf(json.items ?? {})}`;
+      return json.prefixItems ? tupleOf(json.prefixItems.map(typeOf)) : `list of ${typeOf(json.items ?? {})}`;
     case "object":
       return Object.keys(json.properties ?? {}).length > 0
         ? `{ ${Object.entries(json.properties ?? {})
@@ -179,6 +208,11 @@ export function typeOf(json: JsonSchema): string {
     default:
       return json.type ?? "any";
   }
+}
+
+/** Three of the same are told once. */
+function tupleOf(types: readonly string[]): string {
+  return types.length > 1 && new Set(types).size === 1 ? `${types.length} × ${types[0]}` : `[${types.join(", ")}]`;
 }
 
 function boundsOf({ minimum, exclusiveMinimum, maximum }: JsonSchema): string {

@@ -82,6 +82,11 @@ describe("an outcome", () => {
     expect([status, err]).toEqual([0, ""]);
   });
 
+  it("may be asked for with values below 0", async () => {
+    const { out } = await run("echo", "hello", "--window=-200,250", "--json");
+    expect(JSON.parse(out)).toMatchObject({ window: [-200, 250] });
+  });
+
   it("that is not good is exit 1, and still the document", async () => {
     expect(await run("check", "--json")).toMatchObject({ status: 1, out: '{\n  "errors": 2\n}\n', err: "" });
   });
@@ -143,6 +148,10 @@ describe("asking wrongly", () => {
     [
       ["echo", "a", "--spacing", "1,1,x"],
       "--spacing 1,1,x: must be 3 numbers above 0 separated by commas, e.g. 1,1,1.5",
+    ],
+    [
+      ["echo", "a", "--window=250,-200"],
+      "--window 250,-200: must be two numbers separated by a comma, the lower one first, e.g. -1000,400",
     ],
     [["echo", "a", "--lr", "-1"], "--lr -1: must be at least 0"],
     [

@@ -16,6 +16,7 @@ const valueOrName = z.union([z.number().int().positive("a label value is a whole
 export const labelPickSchema = z.record(z.string().min(1), z.union([valueOrName, z.array(valueOrName).min(1)]));
 export const channelPickSchema = z.array(z.union([z.number().int().min(0), z.string().min(1)])).min(1);
 
+/** The zod schema of what is taken of a data set. */
 export const selectionSchema = z.strictObject({
   /** What the part is called. */
   name: z.string().min(1).optional(),
@@ -33,7 +34,8 @@ export const selectionSchema = z.strictObject({
   labelGrid: z.literal("own").optional(),
 });
 
-export const viewSchema = selectionSchema.extend({ data: nonEmptyPath });
+/** A file that names the whole beside what it takes of it; `$schema` is for editors. */
+export const viewSchema = selectionSchema.extend({ $schema: z.string().optional(), data: nonEmptyPath });
 
 export type Selection = z.output<typeof selectionSchema>;
 

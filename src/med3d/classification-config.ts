@@ -7,6 +7,7 @@ import { augmentationOf, scheduleSchema } from "./segmentation-config.ts";
 const size = z.number().int().positive();
 const ratings = z.array(z.number().int()).min(1);
 
+/** The zod schema of a classification's configuration; docs/reference/configuration.md lists its keys. */
 export const classificationConfigSchema = z.strictObject({
   /** Folder with `labels.csv`, or a CSV, TSV or JSON list. */
   data: z.string(),

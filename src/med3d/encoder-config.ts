@@ -38,6 +38,7 @@ export function encoderFeatures(
   });
 }
 
+/** The architecture a configuration asks for, e.g. `resnet18`. */
 export function encoderName({ depth, preActivation = false }: EncoderConfig): string {
   return architectureName({ depth, preActivation });
 }

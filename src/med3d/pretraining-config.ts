@@ -53,6 +53,7 @@ const setSchema = selectionSchema.extend({
   plan: planSchema.default({}),
 });
 
+/** The zod schema of a pre-training's configuration; docs/reference/configuration.md lists its keys. */
 export const pretrainingConfigSchema = segmentationConfigSchema
   .omit({ data: true, validation: true, validateEvery: true, patience: true, use: true })
   // Told set by set (`plan`, `labels`, `cases`, `updatesPerSet`), or of no meaning here: refused rather than ignored.

@@ -17,6 +17,7 @@ export const scheduleSchema = z.discriminatedUnion("kind", [
 const size = z.number().int().positive();
 const millimetres = z.number().positive();
 
+/** The zod schema of a segmentation's configuration; docs/reference/configuration.md lists its keys. */
 export const segmentationConfigSchema = z.strictObject({
   /** Folder or list of the data set. */
   data: z.string(),

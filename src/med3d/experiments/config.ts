@@ -15,6 +15,7 @@ const common = {
   mirror: z.boolean().default(false),
 };
 
+/** The zod schemas of the experiments' configurations; docs/reference/configuration.md lists their keys. */
 export const experimentSchemas = {
   /** How much data is enough: one set, growing parts of it, the same number of steps for each. */
   magnitude: z.strictObject({
