@@ -43,7 +43,10 @@ export interface SegmentationOptions {
 
 export function addSegmentationOptions(command: Command): Command {
   return command
-    .option("--data <path>", "data set: a folder with dataset.json, imagesTr/labelsTr or images/labels, or a CSV/JSON list")
+    .option(
+      "--data <path>",
+      "data set: a folder with dataset.json, imagesTr/labelsTr or images/labels, or a CSV/JSON list",
+    )
     .option("--out <folder>", "the run's folder (default runs/NAME_OF_THE_DATA)")
     .option("--config <file>", "JSON file with any of the keys that run.json shows under config; options go over it")
     .option("--arch <name>", `${encoderNames.join(", ")} (default resnet10)`)

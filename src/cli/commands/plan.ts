@@ -106,7 +106,7 @@ export const command = defineCommand<Options, [string[]]>({
       if (several) await mkdir(out, { recursive: true });
       const path = several ? join(out, `${nameOf(data)}.json`) : out;
       await writeFileAtomic(path, `${JSON.stringify(plan, null, 2)}\n`, { force });
-      text.push(`plan     ${path}`, "");
+      text.push(`plan     ${path}`, `next     medvox train segmentation --data ${data} --plan ${path}`, "");
     }
     return { document: several ? { plans: made } : made[0], text: text.join("\n").trimEnd() };
   },
@@ -151,10 +151,15 @@ function describe(
     `classes  ${labels.map(({ index, name: label }) => `${label} ${index === 0 ? "" : share(index)}`.trim()).join(", ")}`,
     ...(foreground.length > 0
       ? [
-          `values   foreground ${foreground.map(({ low, median, high }) => `${low.toPrecision(4)} to ${high.toPrecision(4)}, median ${median.toPrecision(4)}`).join("; ")}`,
+          `values   foreground ${foreground.map(({ low, median, high }) => `${short(low)} to ${short(high)}, median ${short(median)}`).join("; ")}`,
         ]
       : []),
     `plan     intensities ${JSON.stringify(preprocessing.intensity)}`,
     `         patch ${patch.join("×")} (D×H×W) of a median ${medianSize.join("×")} (x×y×z), batch ${batch}`,
   ];
+}
+
+/** Four digits, without exponents. */
+function short(value: number): string {
+  return String(Number(value.toPrecision(4)));
 }
