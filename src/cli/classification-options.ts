@@ -96,12 +96,12 @@ export function addClassificationOptions(command: Command): Command {
 /** What the options and the configuration file ask for; `usual` is what the command itself would have. */
 export async function classificationRequest(
   options: ClassificationOptions,
-  usual: (from: string | null) => Partial<ClassificationRequest> = () => ({}),
+  usual: (from: string | null | undefined) => Partial<ClassificationRequest> = () => ({}),
 ): Promise<ClassificationRequest> {
   const file = options.config === undefined ? {} : await readConfig(options.config);
   const data = options.data ?? (file.data as string | undefined);
   if (data === undefined) throw new ConfigError("--data: is missing; name a list of cases, e.g. --data labels.csv");
-  const from = options.from === "none" ? null : (options.from ?? (file.from as string | null | undefined) ?? null);
+  const asked = options.from === "none" ? null : (options.from ?? (file.from as string | null | undefined));
   const given = {
     data,
     labelColumn: options.label,
@@ -135,12 +135,12 @@ export async function classificationRequest(
     device: options.device,
     threads: options.threads,
     workers: options.workers,
-    from,
+    from: asked,
     freeze: options.freeze,
     newLayerRate: options.newLayerRate,
   };
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  return { ...usual(from), ...file, ...set } as ClassificationRequest;
+  return { ...usual(asked), ...file, ...set } as ClassificationRequest;
 }
 
 /** The folder of a run that nobody named. */

@@ -101,12 +101,12 @@ export function stoppedBefore(next: string): (error: unknown) => never {
 /** What the options and the configuration file ask for; `usual` is what the command itself would have. */
 export async function segmentationRequest(
   options: SegmentationOptions,
-  usual: (from: string | null) => Partial<SegmentationRequest> = () => ({}),
+  usual: (from: string | null | undefined) => Partial<SegmentationRequest> = () => ({}),
 ): Promise<SegmentationRequest> {
   const file = options.config === undefined ? {} : await readConfig(options.config);
   const data = options.data ?? (file.data as string | undefined);
   if (data === undefined) throw new ConfigError("--data: is missing; name a data set, e.g. --data Task04_Hippocampus");
-  const from = options.from === "none" ? null : (options.from ?? (file.from as string | null | undefined) ?? null);
+  const asked = options.from === "none" ? null : (options.from ?? (file.from as string | null | undefined));
   const given = {
     data,
     ...(options.arch === undefined ? {} : archOf(options.arch)),
@@ -126,7 +126,7 @@ export async function segmentationRequest(
     device: options.device,
     threads: options.threads,
     workers: options.workers,
-    from,
+    from: asked,
     freeze: options.freeze,
     newLayerRate: options.newLayerRate,
     spacingMm: options.spacing,
@@ -137,7 +137,7 @@ export async function segmentationRequest(
     plan: options.plan,
   };
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  return { ...usual(from), ...file, ...set } as SegmentationRequest;
+  return { ...usual(asked), ...file, ...set } as SegmentationRequest;
 }
 
 /** The keys that an architecture's name stands for. */

@@ -1,6 +1,7 @@
 /** What a classification training is told, checked key by key, with the defaults written out. Stored in `run.json`. */
 import { z } from "zod";
 import { ConfigError } from "../errors.ts";
+import { checkedConfig } from "./checked-config.ts";
 import { encoderKeys, refuseFrozenNothing } from "./encoder-config.ts";
 import { augmentationOf, scheduleSchema } from "./segmentation-config.ts";
 
@@ -91,16 +92,12 @@ export type ClassificationRequest = z.input<typeof classificationConfigSchema>;
 
 /** Checks a request and fills in defaults. @throws ConfigError naming the key */
 export function resolveClassificationConfig(request: ClassificationRequest): ClassificationConfig {
-  const parsed = classificationConfigSchema.safeParse(request);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new ConfigError(`${issue.path.join(".") || "configuration"}: ${issue.message}`);
-  }
-  const isRating = parsed.data.target === "rating";
+  const asked = checkedConfig(classificationConfigSchema, request);
+  const isRating = asked.target === "rating";
   const config: ClassificationConfig = {
-    ...parsed.data,
-    loss: parsed.data.loss ?? (isRating ? "binaryCrossEntropy" : "crossEntropy"),
-    classWeights: parsed.data.classWeights ?? (isRating ? "none" : "balanced"),
+    ...asked,
+    loss: asked.loss ?? (isRating ? "binaryCrossEntropy" : "crossEntropy"),
+    classWeights: asked.classWeights ?? (isRating ? "none" : "balanced"),
   };
   augmentationOf(config);
   const twice = config.auxiliary.find((name, i) => config.auxiliary.indexOf(name) !== i);

@@ -6,6 +6,7 @@ import { z } from "zod";
 import { type Augmentation, type augmentationPresets, resolveAugmentation } from "../augment/index.ts";
 import { type PlanChoices, selectionSchema } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
+import { checkedConfig } from "./checked-config.ts";
 import { type SegmentationConfig, segmentationConfigSchema } from "./segmentation-config.ts";
 
 const size = z.number().int().positive();
@@ -87,17 +88,13 @@ export type PretrainingSet = PretrainingConfig["sets"][number];
 
 /** Checks a request and fills in defaults. @throws ConfigError naming the key */
 export function resolvePretrainingConfig(request: PretrainingRequest): PretrainingConfig {
-  const parsed = pretrainingConfigSchema.safeParse(request);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new ConfigError(`${issue.path.join(".") || "configuration"}: ${issue.message}`);
-  }
-  const names = parsed.data.sets.map(({ name }) => name);
+  const config = checkedConfig(pretrainingConfigSchema, request);
+  const names = config.sets.map(({ name }) => name);
   const twice = names.find((name, i) => names.indexOf(name) < i);
   if (twice !== undefined) throw new ConfigError(`sets: two of them are called ${twice}; names must be unique`);
-  resolveAugmentation(parsed.data.augmentation as keyof typeof augmentationPresets | Augmentation);
-  balancingOf(parsed.data);
-  return parsed.data;
+  resolveAugmentation(config.augmentation as keyof typeof augmentationPresets | Augmentation);
+  balancingOf(config);
+  return config;
 }
 
 /** How the copies that fill up a set are augmented; undefined where sets keep their size. */

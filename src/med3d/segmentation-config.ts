@@ -4,6 +4,7 @@ import { type Augmentation, type augmentationPresets, resolveAugmentation } from
 import type { PlanChoices } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { adam, adamW, type Optimiser, type ParameterGroup, sgd } from "../nn/index.ts";
+import { checkedConfig } from "./checked-config.ts";
 import { encoderKeys, encoderPattern, refuseFrozenNothing } from "./encoder-config.ts";
 
 export const scheduleSchema = z.discriminatedUnion("kind", [
@@ -119,23 +120,32 @@ export type SegmentationRequest = z.input<typeof segmentationConfigSchema>;
 
 /** Checks a request and fills in defaults. @throws ConfigError naming the key */
 export function resolveSegmentationConfig(request: SegmentationRequest): SegmentationConfig {
-  const parsed = segmentationConfigSchema.safeParse(request);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new ConfigError(`${issue.path.join(".") || "configuration"}: ${issue.message}`);
-  }
-  augmentationOf(parsed.data);
-  refuseFrozenNothing(parsed.data);
-  const { window, coarse } = parsed.data;
+  const config = checkedConfig(segmentationConfigSchema, request);
+  augmentationOf(config);
+  refuseFrozenNothing(config);
+  const { window, coarse, patch, outputStride } = config;
+  if (patch !== null) checkPatch(patch, outputStride);
   if (window !== null && window[0] >= window[1])
     throw new ConfigError(`window: ${window.join(", ")}; the first value must be the lower one`);
-  if (coarse !== null) coarseConfig(parsed.data);
-  return parsed.data;
+  if (coarse !== null) coarseConfig(config);
+  return config;
+}
+
+/**
+ * @param about what else may help to choose, in brackets
+ * @throws ConfigError for sizes that the encoder cannot divide
+ */
+export function checkPatch(patch: readonly number[], stride: number, about = ""): void {
+  const bad = patch.find((n) => n % stride !== 0);
+  if (bad !== undefined)
+    throw new ConfigError(
+      `patch ${patch.join(",")}: ${bad} is not a multiple of ${stride}, and the encoder divides sizes by ${stride}${about}`,
+    );
 }
 
 /** What the first network of a cascade is told: what the second is, but for what `coarse` says, and the whole image at once. */
 export function coarseConfig({ coarse, ...config }: SegmentationConfig): SegmentationConfig {
-  const own = segmentationConfigSchema.safeParse({
+  const own = {
     ...config,
     decoder: "upsampling",
     mergeLabels: true,
@@ -146,10 +156,8 @@ export function coarseConfig({ coarse, ...config }: SegmentationConfig): Segment
     from: config.from,
     ...coarse,
     coarse: null,
-  });
-  if (own.success) return own.data;
-  const [issue] = own.error.issues;
-  throw new ConfigError(`coarse.${issue.path.join(".")}: ${issue.message}`);
+  };
+  return checkedConfig(segmentationConfigSchema, own, "coarse.");
 }
 
 /** What a configuration decides of the plan. */

@@ -31,6 +31,8 @@ export const command = defineCommand<object, [string]>({
     "summary.labels": "per label: index, name, cases, voxels",
     "summary.medianSize": "[x, y, z]",
     "summary.medianSpacingMm": "[x, y, z]",
+    task: "of boxes: detection; the summary then has images, boxes, skipped, empty, splits, classes (name, boxes, images, side)",
+    format: "of boxes: how they are written",
   },
   async run({ signal, progress, style }, _options, path) {
     const onProgress = (done: number, total: number, id: string): void =>

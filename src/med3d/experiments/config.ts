@@ -1,6 +1,6 @@
 /** What an experiment is told, checked key by key, with the defaults written out. */
 import { z } from "zod";
-import { ConfigError } from "../../errors.ts";
+import { checkedConfig } from "../checked-config.ts";
 
 const name = z.string().regex(/^[\w-]+$/, "a name has letters, digits, - and _ only");
 /** Checked by the training it is meant for. */
@@ -89,10 +89,5 @@ export type ExperimentRequest<K extends ExperimentKind> = z.input<(typeof experi
 
 /** Checks a request and fills in defaults. @throws ConfigError naming the key */
 export function resolveExperimentConfig<K extends ExperimentKind>(kind: K, request: unknown): ExperimentConfig<K> {
-  const parsed = experimentSchemas[kind].safeParse(request);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new ConfigError(`${issue.path.join(".") || "experiment"}: ${issue.message}`);
-  }
-  return parsed.data as ExperimentConfig<K>;
+  return checkedConfig(experimentSchemas[kind], request) as ExperimentConfig<K>;
 }
