@@ -49,6 +49,8 @@ describe.skipIf(!present)("a checkpoint as MedicalNet released them", () => {
     const info = medvox("info", "resnet10.safetensors", "--json");
     expect(JSON.parse(info.stdout)).toMatchObject({ tensors: expect.anything() });
     expect(await undeclaredKeys("info", info.stdout)).toEqual([]);
+    const before = JSON.parse(medvox("info", released, "--json").stdout);
+    expect([before.kind, before.tensors.length]).toEqual(["weights", 72]);
     const checked = medvox("import", released, "--arch", "resnet10", "--json");
     expect(await undeclaredKeys("import", checked.stdout)).toEqual([]);
     const again = medvox("import", released, "--arch", "resnet10", "--out", "resnet10.safetensors");

@@ -1,5 +1,5 @@
 /** `medvox info`: what is in a file. One description per kind of file; the first that knows the path answers. */
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { ConfigError } from "../../errors.ts";
 import { volumeExtension, volumeExtensions } from "../../files/index.ts";
@@ -21,7 +21,11 @@ const kinds: readonly Kind[] = [
     knows: (path) => volumeExtension(path) !== undefined,
     describe: describeVolume,
   },
-  { name: "weights (.safetensors)", knows: (path) => /\.safetensors$/i.test(path), describe: describeWeights },
+  {
+    name: "weights (.safetensors, .pth, .pt, .th, .tar)",
+    knows: (path) => /\.(safetensors|(pth|pt|th|tar)(\.gz)?)$/i.test(path),
+    describe: describeWeights,
+  },
   { name: "models (.onnx)", knows: (path) => /\.onnx$/i.test(path), describe: describeModel },
   { name: "runs (folders with run.json)", knows: (path) => existsSync(join(path, "run.json")), describe: describeRun },
 ];
@@ -69,8 +73,16 @@ export const command = defineCommand<object, [string]>({
   },
   async run(_context, _options, path) {
     const kind = kinds.find(({ knows }) => knows(path));
-    if (!kind)
+    if (kind === undefined && isFolder(path))
+      throw new ConfigError(
+        `${path}: is a folder, and no run; of data sets medvox plan and medvox verify say what is in them`,
+      );
+    if (kind === undefined)
       throw new ConfigError(`${path}: not a kind of file info knows: ${kinds.map(({ name }) => name).join("; ")}`);
     return kind.describe(path);
   },
 });
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
