@@ -29,6 +29,7 @@ const training = [
   "files",
   "augment",
   "data",
+  "closest",
   "progress",
   "machine",
   "threads",
@@ -38,6 +39,7 @@ const training = [
 export const LAYERS: Readonly<Record<string, Layer>> = {
   errors: { may: [], browser: true },
   random: { may: ["errors"], browser: true },
+  closest: { may: [], browser: true },
   progress: { may: [], browser: true },
   machine: { may: [], browser: false },
   threads: { may: ["errors"], browser: false },

@@ -44,6 +44,7 @@ const FEATURES: readonly (readonly [flag: string, name: string])[] = [
   ["sve2", "SVE2"],
 ];
 
+/** What this process runs on; every result says it. */
 export function machine(): Machine {
   return {
     cpu: cpuName(),
@@ -59,6 +60,7 @@ export function bestFeature(features: readonly string[]): string | undefined {
   return ["AVX-512", "AVX2", "AVX", "SVE", "NEON", "SSE4.2"].find((name) => features.includes(name));
 }
 
+/** Versions of medvox, Node.js and ONNX Runtime. */
 export function versions(): Versions {
   const require = createRequire(import.meta.url);
   const version = (manifest: string): string => (require(manifest) as { version: string }).version;

@@ -46,6 +46,7 @@ export interface Augmentation {
 
 export type AugmentationPreset = "none" | "light" | "default" | "lesion";
 
+/** The presets, written out. */
 export const augmentationPresets: Readonly<Record<AugmentationPreset, Augmentation>> = {
   none: {},
   light: {

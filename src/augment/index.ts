@@ -1,3 +1,4 @@
+/** @module medvox/augment: augmentation of patches: one resampling for all geometry, then intensities. Free of Node APIs. */
 export { augmentIntensity, augmentInto, type PatchOptions } from "./augment.ts";
 export {
   type Augmentation,

@@ -6,7 +6,7 @@ import { encoderNames } from "../nn/index.ts";
 import { readConfig } from "./config-file.ts";
 import { nameOf } from "./names.ts";
 import { archOf } from "./segmentation-options.ts";
-import { decimal, decimals, sizes, wholeNumber } from "./values.ts";
+import { decimal, decimals, lowHigh, sizes, wholeNumber } from "./values.ts";
 
 export interface ClassificationOptions {
   data?: string;
@@ -70,7 +70,7 @@ export function addClassificationOptions(command: Command): Command {
     .option("--batch <n>", "cases a step (default 8)", wholeNumber({ min: 1 }))
     .option("--patch <d,h,w>", "what is cut from the middle, multiples of 8 (default: from the plan)", sizes(3))
     .option("--spacing <x,y,z>", "voxel size in mm (default: the data set's median)", decimals(3))
-    .option("--window <low,high>", "CT window in HU (default: from the plan)", windowOf)
+    .option("--window <low,high>", "CT window in HU, e.g. --window=-1000,400 (default: from the plan)", lowHigh)
     .option("--lr <rate>", "learning rate", decimal({ min: 0 }))
     .option("--augmentation <preset>", "none, light, default or lesion (default lesion)")
     .option("--dropout <share>", "share of the pooled features dropped in training", decimal({ min: 0, max: 0.95 }))
@@ -96,12 +96,12 @@ export function addClassificationOptions(command: Command): Command {
 /** What the options and the configuration file ask for; `usual` is what the command itself would have. */
 export async function classificationRequest(
   options: ClassificationOptions,
-  usual: (from: string | null) => Partial<ClassificationRequest> = () => ({}),
+  usual: (from: string | null | undefined) => Partial<ClassificationRequest> = () => ({}),
 ): Promise<ClassificationRequest> {
   const file = options.config === undefined ? {} : await readConfig(options.config);
   const data = options.data ?? (file.data as string | undefined);
   if (data === undefined) throw new ConfigError("--data: is missing; name a list of cases, e.g. --data labels.csv");
-  const from = options.from === "none" ? null : (options.from ?? (file.from as string | null | undefined) ?? null);
+  const asked = options.from === "none" ? null : (options.from ?? (file.from as string | null | undefined));
   const given = {
     data,
     labelColumn: options.label,
@@ -135,12 +135,12 @@ export async function classificationRequest(
     device: options.device,
     threads: options.threads,
     workers: options.workers,
-    from,
+    from: asked,
     freeze: options.freeze,
     newLayerRate: options.newLayerRate,
   };
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  return { ...usual(from), ...file, ...set } as ClassificationRequest;
+  return { ...usual(asked), ...file, ...set } as ClassificationRequest;
 }
 
 /** The folder of a run that nobody named. */
@@ -160,11 +160,4 @@ function columns(text: string): string[] {
   const names = text.split(",").map((part) => part.trim());
   if (names.includes("")) throw new InvalidArgumentError("must be names of columns separated by commas");
   return names;
-}
-
-function windowOf(text: string): number[] {
-  const values = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
-  if (values.length !== 2 || !values.every(Number.isFinite))
-    throw new InvalidArgumentError("must be two numbers separated by a comma, e.g. -1000,400");
-  return values;
 }

@@ -1,4 +1,5 @@
 /** What classification commands show while they work and say when they are done. */
+import { counted } from "../data/counted.ts";
 import {
   type ClassificationEvaluation,
   type ClassificationEvents,
@@ -45,7 +46,7 @@ export function classificationEvents(progress: Progress): { events: Classificati
         if (at > 1) return;
         const input = config.mask ? "image and mask" : "image";
         progress.note(
-          `resnet${config.depth} on ${input}, ${[config.target, ...config.auxiliary].join(" + ")} · patch ${plan.patch.join("×")} · batch ${plan.batch} · ${config.optimizer} ${config.learningRate} · ${threads} threads`,
+          `resnet${config.depth} on ${input}, ${[config.target, ...config.auxiliary].join(" + ")} · patch ${plan.patch.join("×")} · batch ${plan.batch} · ${config.optimizer} ${config.learningRate} · ${counted(threads, "thread")}`,
         );
       },
       onStep: ({ epoch, stepInEpoch, stepsPerEpoch, loss: now }) => {
@@ -72,6 +73,19 @@ export function classificationEvents(progress: Progress): { events: Classificati
     close: () => progress.clear(),
   };
 }
+
+/** The keys of what `--json` prints of a finished classification training. */
+export const classificationTrainingJson = {
+  task: "classification",
+  run: "the run's folder",
+  model: "its model.onnx, where it is one network",
+  classes: "names, in the order of the outputs",
+  train: "cases trained on",
+  validation: "cases watched",
+  heldOut: "cases kept for the score; with folds, all of them",
+  folds: "number of folds, or null",
+  networks: "networks of the run: folds × seeds",
+};
 
 /** What a finished training says. */
 export function classificationOutcome(

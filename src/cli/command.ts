@@ -36,6 +36,8 @@ export interface CommandModule {
   examples: readonly string[];
   /** Further lines of `--help`, after the options. */
   details?: string;
+  /** The keys of `document` (dots lead to keys within), and what each holds; the reference lists them, tests hold them true. */
+  json: Readonly<Record<string, string>>;
   /** The command writes files, so it takes `--force`. */
   writes?: boolean;
   // biome-ignore lint/suspicious/noExplicitAny: commander's own types for arguments and options are `any`; `defineCommand` types them.

@@ -15,5 +15,7 @@ export async function readConfig(path: string): Promise<Record<string, unknown>>
   }
   if (typeof config !== "object" || config === null || Array.isArray(config))
     throw new ConfigError(`--config ${path}: must be an object of settings, e.g. { "epochs": 30 }`);
-  return config as Record<string, unknown>;
+  // Names the JSON Schema for editors.
+  const { $schema: _, ...settings } = config as Record<string, unknown>;
+  return settings;
 }

@@ -2,6 +2,21 @@
 import type { Evaluation } from "../med3d/index.ts";
 import type { Style } from "./style.ts";
 
+/** The keys of what `--json` prints of a segmentation's scores. */
+export const evaluationKeys = {
+  task: "segmentation",
+  cases: "how many were scored",
+  "dice.mean": "mean over classes of the mean over cases; absent from both masks is left out",
+  "dice.interval": "its 95 % bootstrap interval over cases, [low, high] or null",
+  "dice.classes": "mean Dice by class",
+  hd95Mm: "95th percentile of the symmetric surface distance, mm, mean over classes",
+  assdMm: "average symmetric surface distance, mm",
+  perCase: "per case: case, dice, meanDice, hd95Mm, assdMm, volumeDifferenceMl by class, absent classes",
+  overall: "every measure: mean, interval, median, std, min, max, n, leftOut",
+  classes: "the same by class",
+  bootstrap: "resamples, confidence and seed of the intervals",
+};
+
 export function evaluationText({ summary, predictions, report }: Evaluation, style: Style): string {
   const { overall, classes } = summary;
   const number = (value: number | null, digits: number): string => value?.toFixed(digits) ?? "undefined";

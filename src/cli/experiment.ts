@@ -23,6 +23,13 @@ export function experimentCommand(kind: ExperimentKind, details: string): Comman
       `medvox experiment ${kind} --config ${kind}.json --out runs/${kind} --json`,
     ],
     details: `${details}\nStopped, the same command goes on where it was; --force begins anew. Writes table.csv, charts.svg, results.json and report.html.`,
+    json: {
+      experiment: kind,
+      folder: "the experiment's folder",
+      report: "its report.html",
+      columns: "of the table",
+      rows: "of the table, as texts",
+    },
     writes: true,
     run: (context, options) => run(kind, context, options),
   });

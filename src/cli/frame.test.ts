@@ -9,12 +9,12 @@ import { interrupted } from "./failure.ts";
 import { runCommandLine } from "./frame.ts";
 import { refuseToOverwrite } from "./outputs.ts";
 import type { CommandEntry } from "./table.ts";
-import { decimal, decimals, sizes, wholeNumber } from "./values.ts";
+import { decimal, decimals, lowHigh, sizes, wholeNumber } from "./values.ts";
 
 const entry = (name: string, run: CommandModule["run"], rest: Partial<CommandModule> = {}): CommandEntry => ({
   name,
   summary: `what ${name} does`,
-  load: async () => ({ command: { examples: [`medvox ${name} a.nii`], run, ...rest } }),
+  load: async () => ({ command: { examples: [`medvox ${name} a.nii`], json: {}, run, ...rest } }),
 });
 
 const throwing = (make: () => unknown) => async () => {
@@ -26,7 +26,7 @@ const commands: CommandEntry[] = [
     configure: (command) => {
       command.argument("<word>", "what to say").option("--times <n>", "how often", wholeNumber({ min: 1, max: 9 }));
       command.option("--patch <sizes>", "voxels", sizes(3)).option("--lr <rate>", "learning rate", decimal({ min: 0 }));
-      command.option("--spacing <mm>", "spacing", decimals(3));
+      command.option("--spacing <mm>", "spacing", decimals(3)).option("--window <hu>", "CT window", lowHigh);
     },
   }),
   entry("check", async () => ({ document: { errors: 2 }, text: "2 errors", ok: false })),
@@ -80,6 +80,11 @@ describe("an outcome", () => {
     const { status, out, err } = await run(...argv);
     expect(JSON.parse(out)).toEqual({ word: "hello", times: 3, json: true });
     expect([status, err]).toEqual([0, ""]);
+  });
+
+  it("may be asked for with values below 0", async () => {
+    const { out } = await run("echo", "hello", "--window=-200,250", "--json");
+    expect(JSON.parse(out)).toMatchObject({ window: [-200, 250] });
   });
 
   it("that is not good is exit 1, and still the document", async () => {
@@ -143,6 +148,10 @@ describe("asking wrongly", () => {
     [
       ["echo", "a", "--spacing", "1,1,x"],
       "--spacing 1,1,x: must be 3 numbers above 0 separated by commas, e.g. 1,1,1.5",
+    ],
+    [
+      ["echo", "a", "--window=250,-200"],
+      "--window 250,-200: must be two numbers separated by a comma, the lower one first, e.g. -1000,400",
     ],
     [["echo", "a", "--lr", "-1"], "--lr -1: must be at least 0"],
     [

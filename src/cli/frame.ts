@@ -79,25 +79,29 @@ function has(argv: readonly string[], flag: string): boolean {
 
 type Parsed = { help: string } | { options: Record<string, unknown>; args: unknown[] };
 
-async function parse(entry: CommandEntry, module: CommandModule, argv: readonly string[]): Promise<Parsed> {
-  let help = "";
-  let parsed: Parsed | undefined;
+/** A command with its own options and the frame's, ready to parse or to be described. */
+export function commandOf(entry: Pick<CommandEntry, "name" | "summary">, module: CommandModule): Command {
   const command = new Command(`medvox ${entry.name}`)
     .description(entry.summary)
     .helpOption("-h, --help", "show this")
     .showSuggestionAfterError(true)
-    .exitOverride()
-    .configureOutput({
-      writeOut: (text) => {
-        help += text;
-      },
-      writeErr: () => {},
-    });
+    .exitOverride();
   module.configure?.(command);
   if (module.writes) command.option("--force", "replace what exists");
   command.option("--json", "print one JSON document on standard output, nothing else");
   command.option("--debug", "show stack traces of errors");
-  command.addHelpText("after", helpTail(module));
+  return command.addHelpText("after", helpTail(module));
+}
+
+async function parse(entry: CommandEntry, module: CommandModule, argv: readonly string[]): Promise<Parsed> {
+  let help = "";
+  let parsed: Parsed | undefined;
+  const command = commandOf(entry, module).configureOutput({
+    writeOut: (text) => {
+      help += text;
+    },
+    writeErr: () => {},
+  });
   command.action((...received: unknown[]) => {
     // Commander passes the declared arguments, then the options, then itself.
     parsed = { args: received.slice(0, -2), options: received.at(-2) as Record<string, unknown> };

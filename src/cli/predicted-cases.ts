@@ -12,7 +12,8 @@ export async function casesOf(path: string): Promise<DataCase[]> {
     throw new DataError(`${path}: does not exist; --in names an image, a folder of images or a data set`);
   });
   if (found.isFile() && volumeExtension(path) !== undefined) return [{ id: caseName(path), image: path }];
-  if (found.isDirectory() && !existsSync(join(path, "dataset.json")) && !existsSync(join(path, "imagesTr"))) {
+  const isDataset = ["dataset.json", "imagesTr", "images"].some((name) => existsSync(join(path, name)));
+  if (found.isDirectory() && !isDataset) {
     const names = (await readdir(path))
       .filter((name) => volumeExtension(name) !== undefined && !/\.img(\.gz)?$/i.test(name))
       .sort();

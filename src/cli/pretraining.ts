@@ -1,4 +1,5 @@
 /** What a pre-training shows while it works and says when it is done. */
+import { counted } from "../data/counted.ts";
 import { encoderName, type PretrainingEvents, type PretrainingRun, type SetEpoch } from "../med3d/index.ts";
 import type { Progress } from "../progress.ts";
 import type { Outcome } from "./command.ts";
@@ -22,7 +23,7 @@ export function pretrainingEvents(progress: Progress): { events: PretrainingEven
           );
         }
         progress.note(
-          `${encoderName(config)}, ${config.decoder} decoders · ${config.optimizer} ${config.learningRate} · ${threads} threads`,
+          `${encoderName(config)}, ${config.decoder} decoders · ${config.optimizer} ${config.learningRate} · ${counted(threads, "thread")}`,
         );
       },
       onStep: ({ epoch, stepInEpoch, stepsPerEpoch, loss, branch = "" }) => {
@@ -48,6 +49,16 @@ export function pretrainingEvents(progress: Progress): { events: PretrainingEven
     close: () => progress.clear(),
   };
 }
+
+/** The keys of what `--json` prints of a finished pre-training. */
+export const pretrainingJson = {
+  task: "pretraining",
+  run: "the run's folder",
+  report: "its report.html",
+  sets: "names of the sets",
+  train: "cases trained on, of all sets",
+  heldOut: "cases kept for the score, of all sets",
+};
 
 /** What a finished pre-training says. */
 export function pretrainingOutcome(out: string, { record }: PretrainingRun, style: Style): Outcome {

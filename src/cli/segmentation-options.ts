@@ -7,7 +7,7 @@ import type { SegmentationRequest } from "../med3d/index.ts";
 import { type EncoderArchitecture, encoderNames, parseArchitecture } from "../nn/index.ts";
 import { readConfig } from "./config-file.ts";
 import { nameOf } from "./names.ts";
-import { decimal, decimals, sizes, wholeNumber } from "./values.ts";
+import { decimal, decimals, lowHigh, sizes, wholeNumber } from "./values.ts";
 
 export interface SegmentationOptions {
   data?: string;
@@ -43,7 +43,10 @@ export interface SegmentationOptions {
 
 export function addSegmentationOptions(command: Command): Command {
   return command
-    .option("--data <path>", "data set: a folder with dataset.json, imagesTr/labelsTr, or a CSV/JSON list")
+    .option(
+      "--data <path>",
+      "data set: a folder with dataset.json, imagesTr/labelsTr or images/labels, or a CSV/JSON list",
+    )
     .option("--out <folder>", "the run's folder (default runs/NAME_OF_THE_DATA)")
     .option("--config <file>", "JSON file with any of the keys that run.json shows under config; options go over it")
     .option("--arch <name>", `${encoderNames.join(", ")} (default resnet10)`)
@@ -65,7 +68,11 @@ export function addSegmentationOptions(command: Command): Command {
     .option("--workers <n>", "threads that prepare data (default 1)", wholeNumber({ min: 1 }))
     .option("--plan <file>", "a plan that medvox plan wrote: spacing, intensities, patch and batch")
     .option("--spacing <x,y,z>", "voxel size in mm (default: the data set's median)", decimals(3))
-    .option("--window <low,high>", "CT window in HU, scaled to 0–1 (default: from the plan)", decimals(2))
+    .option(
+      "--window <low,high>",
+      "CT window in HU, scaled to 0–1, e.g. --window=-200,250 (default: from the plan)",
+      lowHigh,
+    )
     .option("--intensity <scheme>", "plan, percentile (the paper's), medicalnet or none (default plan)")
     .option("--keep-largest <n>", "connected components of each class kept in predictions", wholeNumber({ min: 1 }))
     .option("--train-cases <n>", "train on so many cases only, a number or a share", decimal({ min: 0 }))
@@ -94,12 +101,12 @@ export function stoppedBefore(next: string): (error: unknown) => never {
 /** What the options and the configuration file ask for; `usual` is what the command itself would have. */
 export async function segmentationRequest(
   options: SegmentationOptions,
-  usual: (from: string | null) => Partial<SegmentationRequest> = () => ({}),
+  usual: (from: string | null | undefined) => Partial<SegmentationRequest> = () => ({}),
 ): Promise<SegmentationRequest> {
   const file = options.config === undefined ? {} : await readConfig(options.config);
   const data = options.data ?? (file.data as string | undefined);
   if (data === undefined) throw new ConfigError("--data: is missing; name a data set, e.g. --data Task04_Hippocampus");
-  const from = options.from === "none" ? null : (options.from ?? (file.from as string | null | undefined) ?? null);
+  const asked = options.from === "none" ? null : (options.from ?? (file.from as string | null | undefined));
   const given = {
     data,
     ...(options.arch === undefined ? {} : archOf(options.arch)),
@@ -119,7 +126,7 @@ export async function segmentationRequest(
     device: options.device,
     threads: options.threads,
     workers: options.workers,
-    from,
+    from: asked,
     freeze: options.freeze,
     newLayerRate: options.newLayerRate,
     spacingMm: options.spacing,
@@ -130,7 +137,7 @@ export async function segmentationRequest(
     plan: options.plan,
   };
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  return { ...usual(from), ...file, ...set } as SegmentationRequest;
+  return { ...usual(asked), ...file, ...set } as SegmentationRequest;
 }
 
 /** The keys that an architecture's name stands for. */

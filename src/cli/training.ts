@@ -1,4 +1,5 @@
 /** What the commands that train show while they work and say when they are done. */
+import { counted } from "../data/counted.ts";
 import {
   encoderName,
   type RunRecord,
@@ -50,7 +51,7 @@ export function trainingEvents(progress: Progress): { events: SegmentationEvents
         const watched = validation.length > 0 ? ` · ${validation.length} watched` : "";
         progress.note(`${plan.dataset}  ${train.length} train${watched} · ${heldOut.length} held out`);
         progress.note(
-          `${encoderName(config)}, ${config.decoder} decoder · patch ${plan.patch.join("×")} · batch ${plan.batch} · ${config.optimizer} ${config.learningRate} · ${threads} threads`,
+          `${encoderName(config)}, ${config.decoder} decoder · patch ${plan.patch.join("×")} · batch ${plan.batch} · ${config.optimizer} ${config.learningRate} · ${counted(threads, "thread")}`,
         );
         began = performance.now();
       },
@@ -68,7 +69,8 @@ export function trainingEvents(progress: Progress): { events: SegmentationEvents
         });
       },
       onEpoch: ({ epoch, trainLoss, validation, seconds, waitingShare, best }) => {
-        lastLoss = trainLoss;
+        // The live line shows a running mean, which lags behind the epoch's own; it is compared with itself.
+        lastLoss = loss;
         validationDice = validation?.score;
         const scores =
           validation === undefined
@@ -86,6 +88,16 @@ export function trainingEvents(progress: Progress): { events: SegmentationEvents
 function arrow(before: number | undefined, now: number): string {
   return before === undefined ? "" : now < before ? " ↓" : " ↑";
 }
+
+/** The keys of what `--json` prints of a finished segmentation training. */
+export const trainingJson = {
+  task: "segmentation",
+  run: "the run's folder",
+  model: "its model.onnx",
+  train: "cases trained on",
+  validation: "cases watched",
+  heldOut: "cases kept for the score",
+};
 
 /** What a finished training says. */
 export function trainingOutcome(out: string, record: RunRecord, style: Style): Outcome {

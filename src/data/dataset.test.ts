@@ -148,8 +148,17 @@ describe("folders without a description", () => {
     expect(alone?.image).toBe(join(bare, "imagesTr/p0.nii.gz"));
   });
 
+  it("may as well be called images and labels", async () => {
+    const root = temporaryFolder();
+    for (const folder of ["images", "labels"]) mkdirSync(join(root, folder));
+    await writeVolume(join(root, "images/a.nii.gz"), imageOf([4, 4, 4], 1));
+    await writeVolume(join(root, "labels/a.nii.gz"), labelOf([4, 4, 4], 0));
+    const { cases } = await openDataset(root);
+    expect(cases).toEqual([{ id: "a", image: join(root, "images/a.nii.gz"), label: join(root, "labels/a.nii.gz") }]);
+  });
+
   it("says what it looked for", async () => {
-    await expect(openDataset(temporaryFolder())).rejects.toThrow("no dataset.json and no imagesTr folder");
+    await expect(openDataset(temporaryFolder())).rejects.toThrow("no dataset.json and no imagesTr or images folder");
     await expect(openDataset("/no/such/place")).rejects.toThrow(ConfigError);
     await expect(openDataset("/no/such/place")).rejects.toThrow("/no/such/place: no such file or folder");
     const root = folderWith({ "list.txt": "" });

@@ -3,7 +3,7 @@
  *
  * - Medical Segmentation Decathlon: a folder (or its `dataset.json`) that lists pairs of image and label;
  * - nnU-Net v2: a `dataset.json` with `channel_names`, cases found in `imagesTr` (`CASE_0000.nii.gz`) and `labelsTr`;
- * - the same folders without a `dataset.json`;
+ * - the same folders without a `dataset.json`, or `images` and `labels`;
  * - a plain list: CSV, TSV or JSON with the columns `image`, `label` and optionally `case`, `split`, `group`;
  * - a part of any of them: JSON with `data` and what to take of it (`selection.ts`).
  *
@@ -130,7 +130,7 @@ async function openDescription(absolute: string, asked: string, from: readonly s
 
 /** A part of another data set. `from` are the files that led here, this one last. */
 async function openPart(document: unknown, file: string, from: readonly string[]): Promise<OpenedDataset> {
-  const { data, ...selection } = checkDescription(viewSchema, document, file);
+  const { data, $schema: _, ...selection } = checkDescription(viewSchema, document, file);
   const whole = resolve(dirname(file), data);
   if (from.includes(whole)) throw new DataError(`${file}: data: ${data} leads back to the file itself`);
   const opened = await openDescription(whole, `${file}: data: ${data}`, from);

@@ -15,6 +15,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, extname, join, resolve } from "node:path";
 import type { Axes } from "../boxes/index.ts";
 import { ConfigError, DataError } from "../errors.ts";
+import { isVolumeName } from "./case-id.ts";
 import { readCocoFiles, readCocoFolder } from "./detection-coco.ts";
 import { readNodulesJson, readWorldCsv } from "./detection-findings.ts";
 import { readMaskDetection } from "./detection-masks.ts";
@@ -144,7 +145,12 @@ async function detectionFormat(path: string): Promise<Reader | undefined> {
     const text = await readFile(join(path, name), "utf8");
     if (/^names\s*:/m.test(text)) return (_, options) => readYoloYaml(join(path, name), options);
   }
-  if (names.has("classes.txt") || (names.has("labels") && names.has("images"))) return readYoloFolder;
+  if (names.has("classes.txt")) return readYoloFolder;
+  // YOLO's folders are called so, and anybody's with label maps.
+  if (names.has("labels") && names.has("images")) {
+    const holdsMaps = (await readdir(join(path, "labels"))).some(isVolumeName);
+    return holdsMaps ? readMaskDetection : readYoloFolder;
+  }
   if (names.has("nodules.json")) return (_, options) => readNodulesJson(join(path, "nodules.json"), options);
   if ((await readCocoFolder.files(path)).length > 0) return readCocoFolder;
   if (names.has("dataset.json") || names.has("imagesTr")) return readMaskDetection;

@@ -1,6 +1,7 @@
 /**
  * Cases found by looking into folders: `imagesTr` and `labelsTr` (and `imagesTs`), the layout that the Decathlon and
- * nnU-Net share. Image and label belong together by name; nnU-Net's images carry a channel suffix (`_0000`).
+ * nnU-Net share, or plainly `images` and `labels`. Image and label belong together by name; nnU-Net's images carry a channel
+ * suffix (`_0000`).
  */
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -11,7 +12,7 @@ import type { DataCase, OpenedDataset } from "./dataset.ts";
 
 /**
  * A folder without a description.
- * @throws DataError when there is no `imagesTr`, or nothing in it.
+ * @throws DataError when there is neither `imagesTr` nor `images`, or nothing in it.
  */
 export async function readFolders(root: string): Promise<OpenedDataset> {
   const { cases, test } = await casesInFolders(root, {});
@@ -19,31 +20,36 @@ export async function readFolders(root: string): Promise<OpenedDataset> {
 }
 
 /**
- * Pairs of `imagesTr` and `labelsTr`, in order of name. `channelSuffix` says whether images end in a channel number;
+ * Pairs of image and label, in order of name. `channelSuffix` says whether images end in a channel number;
  * left out, they do when every one of them ends in `_0000` and so on and the labels do not.
  */
 export async function casesInFolders(
   root: string,
   options: { readonly channelSuffix?: boolean },
 ): Promise<{ cases: DataCase[]; test: DataCase[] }> {
-  const images = await volumesIn(join(root, "imagesTr"));
+  const decathlon = await volumesIn(join(root, "imagesTr"));
+  const images = decathlon ?? (await volumesIn(join(root, "images")));
   if (images === undefined) {
-    throw new DataError(`${root}: no dataset.json and no imagesTr folder; expected one of them, or a list of cases`);
+    throw new DataError(
+      `${root}: no dataset.json and no imagesTr or images folder; expected one of them, or a list of cases`,
+    );
   }
-  if (images.length === 0) throw new DataError(`${join(root, "imagesTr")}: no volume in it`);
-  const labels = new Map((await volumesIn(join(root, "labelsTr")))?.map((file) => [caseName(file), file]));
+  const imageFolder = join(root, decathlon ? "imagesTr" : "images");
+  const labelFolder = join(root, decathlon ? "labelsTr" : "labels");
+  if (images.length === 0) throw new DataError(`${imageFolder}: no volume in it`);
+  const labels = new Map((await volumesIn(labelFolder))?.map((file) => [caseName(file), file]));
   const suffixed =
     options.channelSuffix ?? images.every((file) => channelSuffix.test(caseName(file)) && !labels.has(caseName(file)));
-  const cases = group(images, suffixed, join(root, "imagesTr")).map((item): DataCase => {
+  const cases = group(images, suffixed, imageFolder).map((item): DataCase => {
     const label = labels.get(item.id);
-    return label === undefined ? item : { ...item, label: join(root, "labelsTr", label) };
+    return label === undefined ? item : { ...item, label: join(labelFolder, label) };
   });
   // A label on its own: its image is missing, and whoever opens the case will be told which file that is.
   const seen = new Set(cases.map((item) => item.id));
   for (const [id, file] of labels) {
     if (seen.has(id)) continue;
-    const image = join(root, "imagesTr", suffixed ? file.replace(id, `${id}_0000`) : file);
-    cases.push({ id, image, label: join(root, "labelsTr", file) });
+    const image = join(imageFolder, suffixed ? file.replace(id, `${id}_0000`) : file);
+    cases.push({ id, image, label: join(labelFolder, file) });
   }
   const tests = (await volumesIn(join(root, "imagesTs"))) ?? [];
   const test = group(tests, suffixed, join(root, "imagesTs")).map((item): DataCase => ({ ...item, split: "test" }));

@@ -1,3 +1,4 @@
+/** @module medvox/data: data sets: opening, verifying, splitting, planning, preprocessing, and batches from worker threads. */
 export {
   type ClassificationDataset,
   type ClassificationOptions,

@@ -10,6 +10,7 @@ export interface RatingRule {
   readonly positive: readonly number[];
 }
 
+/** Med3D's rule for the malignancy of nodules (LIDC-IDRI's ratings): 4 and 5 against 1 to 3. */
 export const med3dNodules: RatingRule = { negative: [1, 2, 3], positive: [4, 5] };
 
 /** Whole numbers from the smallest to the largest rating, those nobody gave too. */

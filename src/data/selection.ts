@@ -16,7 +16,9 @@ const valueOrName = z.union([z.number().int().positive("a label value is a whole
 export const labelPickSchema = z.record(z.string().min(1), z.union([valueOrName, z.array(valueOrName).min(1)]));
 export const channelPickSchema = z.array(z.union([z.number().int().min(0), z.string().min(1)])).min(1);
 
+/** The zod schema of what is taken of a data set. */
 export const selectionSchema = z.strictObject({
+  /** What the part is called. */
   name: z.string().min(1).optional(),
   /** `{ "liver": [5] }`, `{ "liver": ["liver", "cancer"] }`: numbered 1, 2, … as written; all else is background. */
   labels: labelPickSchema.optional(),
@@ -26,12 +28,14 @@ export const selectionSchema = z.strictObject({
   cases: z.array(z.string()).min(1).optional(),
   /** Ids of cases to leave out. */
   exclude: z.array(z.string()).optional(),
+  /** One name per channel, e.g. `["CT"]`; the whole set's by default. */
   modality: z.array(z.string()).optional(),
   /** `"own"`: label maps lie on grids of their own, and are brought to their image's by the affines (nearest voxel). */
   labelGrid: z.literal("own").optional(),
 });
 
-export const viewSchema = selectionSchema.extend({ data: nonEmptyPath });
+/** A file that names the whole beside what it takes of it; `$schema` is for editors. */
+export const viewSchema = selectionSchema.extend({ $schema: z.string().optional(), data: nonEmptyPath });
 
 export type Selection = z.output<typeof selectionSchema>;
 

@@ -343,7 +343,11 @@ function labelSummary(dataset: Dataset, cases: readonly VerifiedCase[]): Verific
   }
   return [...totals]
     .sort(([a], [b]) => a - b)
-    .map(([index, total]) => ({ index, name: names.get(index) ?? `label ${index}`, ...total }));
+    .map(([index, total]) => ({
+      index,
+      name: names.get(index) ?? (index === 0 ? "background" : `label ${index}`),
+      ...total,
+    }));
 }
 
 function medians(cases: readonly VerifiedCase[]): { medianSize?: Vec3; medianSpacingMm?: Vec3 } {

@@ -169,12 +169,14 @@ export class Graph {
   }
 }
 
+/** Number of elements; 1 for a scalar ([]). */
 export function sizeOf(shape: Shape): number {
   let size = 1;
   for (const n of shape) size *= n;
   return size;
 }
 
+/** A shape for messages: `[2, 3]`, or `scalar`. */
 export function shapeText(shape: Shape): string {
   return shape.length === 0 ? "scalar" : `[${shape.join(", ")}]`;
 }

@@ -24,6 +24,7 @@ import { ONNX_DTYPE } from "./operators/elementwise.ts";
 import type { EmitContext, Emitter, OnnxAttribute, Operator } from "./operators/types.ts";
 import { contentKeys } from "./rewrite.ts";
 
+/** Version of ONNX's operator set that all graphs are written in. */
 export const OPSET = 18;
 const IR_VERSION = 9n;
 

@@ -1,20 +1,24 @@
 /** What a classification training is told, checked key by key, with the defaults written out. Stored in `run.json`. */
 import { z } from "zod";
 import { ConfigError } from "../errors.ts";
+import { checkedConfig } from "./checked-config.ts";
 import { encoderKeys, refuseFrozenNothing } from "./encoder-config.ts";
 import { augmentationOf, scheduleSchema } from "./segmentation-config.ts";
 
 const size = z.number().int().positive();
 const ratings = z.array(z.number().int()).min(1);
 
+/** The zod schema of a classification's configuration; docs/reference/configuration.md lists its keys. */
 export const classificationConfigSchema = z.strictObject({
   /** Folder with `labels.csv`, or a CSV, TSV or JSON list. */
   data: z.string(),
-  /** Columns of the list; null: the usual names. */
+  /** Column of the list with the label; null: label, rating, malignancy or class. */
   labelColumn: z.string().nullable().default(null),
+  /** Column with the patient, whose cases stay together; null: group or patient. */
   groupColumn: z.string().nullable().default(null),
-  /** Ratings that are the positive and the negative class; null: the rest of the scale, or Med3D's 4–5 against 1–3. */
+  /** Ratings that are the positive class; null: the rest of the scale, or Med3D's 4–5 against 1–3. */
   positive: ratings.nullable().default(null),
+  /** Ratings that are the negative class, likewise; ratings of neither are left out of the score. */
   negative: ratings.nullable().default(null),
   /**
    * `class`: one output per class. `rating`: ordinal regression, one output per step of the scale (is it above 1, above
@@ -41,6 +45,7 @@ export const classificationConfigSchema = z.strictObject({
   loss: z.enum(["crossEntropy", "binaryCrossEntropy", "focal"]).optional(),
   /** `balanced`: every class counts the same however rare it is. Left out: balanced for classes, none for ratings. */
   classWeights: z.enum(["balanced", "none"]).optional(),
+  /** Share of a target that is spread evenly over all classes. */
   labelSmoothing: z.number().min(0).max(0.5).default(0),
   optimizer: z.enum(["adamW", "adam", "sgd"]).default("adamW"),
   learningRate: z.number().positive().default(1e-3),
@@ -87,16 +92,12 @@ export type ClassificationRequest = z.input<typeof classificationConfigSchema>;
 
 /** Checks a request and fills in defaults. @throws ConfigError naming the key */
 export function resolveClassificationConfig(request: ClassificationRequest): ClassificationConfig {
-  const parsed = classificationConfigSchema.safeParse(request);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new ConfigError(`${issue.path.join(".") || "configuration"}: ${issue.message}`);
-  }
-  const isRating = parsed.data.target === "rating";
+  const asked = checkedConfig(classificationConfigSchema, request);
+  const isRating = asked.target === "rating";
   const config: ClassificationConfig = {
-    ...parsed.data,
-    loss: parsed.data.loss ?? (isRating ? "binaryCrossEntropy" : "crossEntropy"),
-    classWeights: parsed.data.classWeights ?? (isRating ? "none" : "balanced"),
+    ...asked,
+    loss: asked.loss ?? (isRating ? "binaryCrossEntropy" : "crossEntropy"),
+    classWeights: asked.classWeights ?? (isRating ? "none" : "balanced"),
   };
   augmentationOf(config);
   const twice = config.auxiliary.find((name, i) => config.auxiliary.indexOf(name) !== i);

@@ -9,7 +9,7 @@ export const encoderKeys = {
   depth: z.literal([10, 18, 34, 50, 101, 152, 200]).default(10),
   /** Norm and ReLU before each convolution; depth 200 only. */
   preActivation: z.boolean().default(false),
-  /** null: as released, A for 18 and 34, B for the others. */
+  /** Subsampling and zero channels (A) or a 1×1×1 convolution (B) past blocks that change size. null: as released, A for 18 and 34, B for the others. */
   shortcut: z.enum(["A", "B"]).nullable().default(null),
   /** 8 as released, or 32, the usual ResNet's. */
   outputStride: z.literal([8, 32]).default(8),
@@ -38,6 +38,7 @@ export function encoderFeatures(
   });
 }
 
+/** The architecture a configuration asks for, e.g. `resnet18`. */
 export function encoderName({ depth, preActivation = false }: EncoderConfig): string {
   return architectureName({ depth, preActivation });
 }

@@ -10,6 +10,7 @@ import { encodeFast } from "./inference-model.ts";
 import { readAnyRun } from "./run-folder.ts";
 import { readStart } from "./start-from.ts";
 
+/** Layers whose activations can be taken, from the input upwards. */
 export const featureLayers = ["conv1", "maxpool", "layer1", "layer2", "layer3", "layer4"] as const;
 export type FeatureLayer = (typeof featureLayers)[number];
 

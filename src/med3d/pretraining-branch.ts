@@ -10,14 +10,16 @@ import { exportModel } from "./segmentation-export.ts";
 
 /**
  * Writes it to `branches/NAME` of the run, anew each time, from the weights the run has now.
+ * @param name of the set; may be left out where there is but one
  * @returns the folder
  * @throws ConfigError for a set that the run does not have
  */
 export async function branchRun(folder: string, name: string | undefined): Promise<string> {
   const { record, plan } = await readRun(folder, "pretraining");
-  const set = record.config.sets.find((other) => other.name === name);
+  const { sets } = record.config;
+  const set = name === undefined && sets.length === 1 ? sets[0] : sets.find((other) => other.name === name);
   if (set === undefined) {
-    const names = record.config.sets.map((other) => other.name).join(", ");
+    const names = sets.map((other) => other.name).join(", ");
     throw new ConfigError(
       name === undefined
         ? `${folder}: is a pre-training of several sets; name one with --set: ${names}`

@@ -6,6 +6,7 @@ import { z } from "zod";
 import { type Augmentation, type augmentationPresets, resolveAugmentation } from "../augment/index.ts";
 import { type PlanChoices, selectionSchema } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
+import { checkedConfig } from "./checked-config.ts";
 import { type SegmentationConfig, segmentationConfigSchema } from "./segmentation-config.ts";
 
 const size = z.number().int().positive();
@@ -26,10 +27,15 @@ const intensitySchema = z.discriminatedUnion("kind", [
 
 /** What is decided for a set by hand; its plan's rules decide the rest. */
 const planSchema = z.strictObject({
+  /** Three of R, L, A, P, S, I: where the axes x, y, z lead; `"RAS"` by default. */
   orientation: z.string().optional(),
+  /** Along x, y, z; left out: the set's median; null: as scanned. */
   spacingMm: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]).nullable().optional(),
+  /** Left out: clipped to the 0.5–99.5 percentile and z-scored, image by image (the paper's). */
   intensity: intensitySchema.optional(),
+  /** [D, H, W]; left out: that of all sets. */
   patch: z.tuple([size, size, size]).optional(),
+  /** Patches a step of this set. */
   batch: size.optional(),
 });
 
@@ -40,19 +46,26 @@ const setSchema = selectionSchema.extend({
   data: z.string(),
   /** null: as the others. */
   decoder: common.decoder.unwrap().nullable().default(null),
+  /** null: as the others. */
   decoderChannels: common.decoderChannels.unwrap().nullable().default(null),
   /** Cases kept for the final score; null: as the others. */
   heldOut: z.number().min(0).nullable().default(null),
+  /** What is decided for this set by hand; rules decide the rest. */
   plan: planSchema.default({}),
 });
 
+/** The zod schema of a pre-training's configuration; docs/reference/configuration.md lists its keys. */
 export const pretrainingConfigSchema = segmentationConfigSchema
   .omit({ data: true, validation: true, validateEvery: true, patience: true, use: true })
+  // Told set by set (`plan`, `labels`, `cases`, `updatesPerSet`), or of no meaning here: refused rather than ignored.
+  .omit({ plan: true, spacingMm: true, spacing: true, window: true, intensity: true, mergeLabels: true })
+  .omit({ coarse: true, marginMm: true, jitterMm: true, trainCases: true, splitSeed: true, stepsPerEpoch: true })
   .extend({
+    /** The data sets, one branch each. */
     sets: z.array(setSchema).min(1, "name at least one data set"),
-    /** The paper's branch: one 1×1×1 convolution and up-sampling. */
+    /** Of every branch. `upsampling` is the paper's: one 1×1×1 convolution and linear up-sampling. */
     decoder: common.decoder.unwrap().default("upsampling"),
-    /** Of the first pass over a set's cases in an epoch. */
+    /** Of the first pass over a set's cases in an epoch: a preset, or the transforms one by one. */
     augmentation: common.augmentation.unwrap().default("none"),
     /**
      * Sets smaller than the largest are filled up to its size by augmented copies of their cases; this is how. `"none"` leaves
@@ -75,17 +88,13 @@ export type PretrainingSet = PretrainingConfig["sets"][number];
 
 /** Checks a request and fills in defaults. @throws ConfigError naming the key */
 export function resolvePretrainingConfig(request: PretrainingRequest): PretrainingConfig {
-  const parsed = pretrainingConfigSchema.safeParse(request);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new ConfigError(`${issue.path.join(".") || "configuration"}: ${issue.message}`);
-  }
-  const names = parsed.data.sets.map(({ name }) => name);
+  const config = checkedConfig(pretrainingConfigSchema, request);
+  const names = config.sets.map(({ name }) => name);
   const twice = names.find((name, i) => names.indexOf(name) < i);
   if (twice !== undefined) throw new ConfigError(`sets: two of them are called ${twice}; names must be unique`);
-  resolveAugmentation(parsed.data.augmentation as keyof typeof augmentationPresets | Augmentation);
-  balancingOf(parsed.data);
-  return parsed.data;
+  resolveAugmentation(config.augmentation as keyof typeof augmentationPresets | Augmentation);
+  balancingOf(config);
+  return config;
 }
 
 /** How the copies that fill up a set are augmented; undefined where sets keep their size. */

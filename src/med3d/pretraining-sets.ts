@@ -13,7 +13,7 @@ import {
 import { ConfigError } from "../errors.ts";
 import { type PretrainingConfig, type PretrainingSet, planChoices } from "./pretraining-config.ts";
 import { asRunCase, type DataCredit, type RunCase } from "./run-folder.ts";
-import { checkPatch, creditOf } from "./segmentation-train.ts";
+import { checkPlannedPatch, creditOf } from "./segmentation-train.ts";
 
 /** A case with the set it belongs to and a fingerprint of its voxels, so that other experiments can avoid it. */
 export interface PretrainingCase extends RunCase {
@@ -115,7 +115,7 @@ function planSets(config: PretrainingConfig, opened: readonly OpenedSet[]): Reco
     opened.map(({ set, dataset, fingerprint }) => {
       const choices = planChoices(config, set);
       const plan = makePlan(dataset, fingerprint, { ...choices, patch: choices.patch ?? patch });
-      checkPatch(plan, config.outputStride);
+      checkPlannedPatch(plan, config.outputStride);
       return [set.name, plan];
     }),
   );

@@ -4,6 +4,7 @@ import { type Augmentation, type augmentationPresets, resolveAugmentation } from
 import type { PlanChoices } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { adam, adamW, type Optimiser, type ParameterGroup, sgd } from "../nn/index.ts";
+import { checkedConfig } from "./checked-config.ts";
 import { encoderKeys, encoderPattern, refuseFrozenNothing } from "./encoder-config.ts";
 
 export const scheduleSchema = z.discriminatedUnion("kind", [
@@ -17,10 +18,15 @@ export const scheduleSchema = z.discriminatedUnion("kind", [
 const size = z.number().int().positive();
 const millimetres = z.number().positive();
 
+/** The zod schema of a segmentation's configuration; docs/reference/configuration.md lists its keys. */
 export const segmentationConfigSchema = z.strictObject({
   /** Folder or list of the data set. */
   data: z.string(),
   ...encoderKeys,
+  /**
+   * What stands on the encoder: `skip` (features at 1/2, 1/4 and 1/8 joined, outlines at full size), `upsampling` (one 1×1×1
+   * convolution, Med3D's in pre-training), `convSeg` (the released code's), `transposed` (Med3D's for lungs), `denseAspp` (for the liver).
+   */
   decoder: z.enum(["skip", "upsampling", "convSeg", "transposed", "denseAspp"]).default("skip"),
   /** Channels of the skip decoder at 1/4, 1/2 and 1. */
   decoderChannels: z.tuple([size, size, size]).default([64, 32, 16]),
@@ -30,18 +36,27 @@ export const segmentationConfigSchema = z.strictObject({
   decoderInputChannels: z.number().int().min(0).default(0),
   /** Dilation of the branches of `denseAspp`. */
   asppRates: z.array(size).min(1).default([3, 6, 12, 18, 24]),
+  /** Soft Dice and cross-entropy added, one of them, or the focal loss. */
   loss: z.enum(["diceCrossEntropy", "crossEntropy", "dice", "focal"]).default("diceCrossEntropy"),
+  /** AdamW (decoupled weight decay), Adam, or SGD with Nesterov momentum. */
   optimizer: z.enum(["adamW", "adam", "sgd"]).default("adamW"),
+  /** Of the encoder; what stands on it has `newLayerRate` times as much. The schedule's factor goes over both. */
   learningRate: z.number().positive().default(1e-3),
+  /** Norms and biases are not decayed. */
   weightDecay: z.number().min(0).default(1e-4),
+  /** Of `sgd`. */
   momentum: z.number().min(0).max(0.9999).default(0.9),
+  /** How the learning rate falls over the epochs. */
   schedule: scheduleSchema.default({ kind: "cosine", floor: 0.01 }),
+  /** Epochs over which the learning rate rises from a twentieth to its full size; 0 for none. */
   warmupEpochs: z.number().min(0).default(0.5),
   /** Joint norm above which gradients are scaled down; null for none. */
   clipNorm: z.number().positive().nullable().default(12),
+  /** Passes over the training cases, or over `stepsPerEpoch` batches. */
   epochs: size.default(30),
-  /** null: from the plan. */
+  /** Patches a step; null: from the plan. */
   batch: size.nullable().default(null),
+  /** Batches whose gradients are added up to one update: larger batches in the same memory. */
   accumulate: size.default(1),
   /** [D, H, W]; null: from the plan. */
   patch: z.tuple([size, size, size]).nullable().default(null),
@@ -49,6 +64,7 @@ export const segmentationConfigSchema = z.strictObject({
   plan: z.string().nullable().default(null),
   /** Along x, y, z; null: what `spacing` says of the training cases. */
   spacingMm: z.tuple([millimetres, millimetres, millimetres]).nullable().default(null),
+  /** Which spacing of the training cases all are resampled to, axis by axis. */
   spacing: z.enum(["median", "mean"]).default("median"),
   /** Lowest and highest intensity (HU) of a CT window scaled to [0, 1]; null: what `intensity` says. */
   window: z.tuple([z.number(), z.number()]).nullable().default(null),
@@ -67,6 +83,7 @@ export const segmentationConfigSchema = z.strictObject({
   marginMm: z.number().min(0).default(20),
   /** In training, windows are drawn from the region and up to so much more around it. */
   jitterMm: z.number().min(0).default(15),
+  /** A preset (`none`, `light`, `default`, `lesion`), or the transforms one by one. */
   augmentation: z.union([z.string(), z.looseObject({})]).default("default"),
   /** Cases kept for the final score: a number, or a share below 1; 0 for none. */
   heldOut: z.number().min(0).default(0.2),
@@ -78,18 +95,23 @@ export const segmentationConfigSchema = z.strictObject({
   splitSeed: z.number().int().min(0).nullable().default(null),
   /** Batches that make an epoch, however many cases there are; null: as many as show every case once. */
   stepsPerEpoch: size.nullable().default(null),
+  /** Epochs between two looks at the watched cases. */
   validateEvery: size.default(1),
+  /** Stop after so many epochs without a better score of the watched cases; null: never. */
   patience: size.nullable().default(null),
   /** Which weights are scored and exported. */
   use: z.enum(["last", "best"]).default("last"),
   /** Of first weights, order, augmentation and the choice of `trainCases`. */
   seed: z.number().int().min(0).default(0),
+  /** Where ONNX Runtime computes; `medvox doctor` says which of them work here. */
   device: z.enum(["cpu", "webgpu", "cuda"]).default("cpu"),
-  /** null: all cores. */
+  /** Of the engine; null: all cores. The same number gives the same bits. */
   threads: size.nullable().default(null),
+  /** Threads that prepare batches. */
   workers: size.default(1),
+  /** Time between two checkpoints; the end, and a stop by Ctrl-C, always write one. */
   checkpointSeconds: z.number().min(0).default(30),
-  /** Weights to start from (safetensors); null for none. */
+  /** Weights (.safetensors, .pth) or a run to start from; null for none. */
   from: z.string().nullable().default(null),
 });
 
@@ -98,23 +120,32 @@ export type SegmentationRequest = z.input<typeof segmentationConfigSchema>;
 
 /** Checks a request and fills in defaults. @throws ConfigError naming the key */
 export function resolveSegmentationConfig(request: SegmentationRequest): SegmentationConfig {
-  const parsed = segmentationConfigSchema.safeParse(request);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new ConfigError(`${issue.path.join(".") || "configuration"}: ${issue.message}`);
-  }
-  augmentationOf(parsed.data);
-  refuseFrozenNothing(parsed.data);
-  const { window, coarse } = parsed.data;
+  const config = checkedConfig(segmentationConfigSchema, request);
+  augmentationOf(config);
+  refuseFrozenNothing(config);
+  const { window, coarse, patch, outputStride } = config;
+  if (patch !== null) checkPatch(patch, outputStride);
   if (window !== null && window[0] >= window[1])
     throw new ConfigError(`window: ${window.join(", ")}; the first value must be the lower one`);
-  if (coarse !== null) coarseConfig(parsed.data);
-  return parsed.data;
+  if (coarse !== null) coarseConfig(config);
+  return config;
+}
+
+/**
+ * @param about what else may help to choose, in brackets
+ * @throws ConfigError for sizes that the encoder cannot divide
+ */
+export function checkPatch(patch: readonly number[], stride: number, about = ""): void {
+  const bad = patch.find((n) => n % stride !== 0);
+  if (bad !== undefined)
+    throw new ConfigError(
+      `patch ${patch.join(",")}: ${bad} is not a multiple of ${stride}, and the encoder divides sizes by ${stride}${about}`,
+    );
 }
 
 /** What the first network of a cascade is told: what the second is, but for what `coarse` says, and the whole image at once. */
 export function coarseConfig({ coarse, ...config }: SegmentationConfig): SegmentationConfig {
-  const own = segmentationConfigSchema.safeParse({
+  const own = {
     ...config,
     decoder: "upsampling",
     mergeLabels: true,
@@ -125,10 +156,8 @@ export function coarseConfig({ coarse, ...config }: SegmentationConfig): Segment
     from: config.from,
     ...coarse,
     coarse: null,
-  });
-  if (own.success) return own.data;
-  const [issue] = own.error.issues;
-  throw new ConfigError(`coarse.${issue.path.join(".")}: ${issue.message}`);
+  };
+  return checkedConfig(segmentationConfigSchema, own, "coarse.");
 }
 
 /** What a configuration decides of the plan. */

@@ -87,6 +87,7 @@ export async function evaluateRun(folder: string, options: EvaluateOptions = {})
   return { summary, cases: scores, json, predictions, report, seconds };
 }
 
+/** The file of a case's predicted label map. */
 export function predictionPath(folder: string, { id }: Pick<DataCase, "id">): string {
   return join(folder, `${id}.nii.gz`);
 }

@@ -11,6 +11,7 @@ import { encodeFast, encodePortable, fastForm } from "./inference-model.ts";
 import type { RunRecord } from "./run-folder.ts";
 import { type NetworkConfig, segmentationProbabilities } from "./segmentation-network.ts";
 
+/** Where a run keeps its inference graph. */
 export const modelFile = (folder: string): string => join(folder, "model.onnx");
 
 /** The weights a run is scored with. */

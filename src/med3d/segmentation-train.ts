@@ -43,6 +43,7 @@ import {
 import { asRunCase, type DataCredit, type RunRecord, readRun, runFile, writeRun } from "./run-folder.ts";
 import {
   augmentationOf,
+  checkPatch,
   coarseConfig,
   optimiserOf,
   planChoicesOf,
@@ -90,7 +91,7 @@ export async function trainSegmentation(
   );
   const plan = given ?? makePlan(dataset, fingerprint, planChoicesOf(config));
   if (given !== undefined) checkPlanFits(given, dataset, fingerprint, config.plan!);
-  checkPatch(plan, config.outputStride);
+  checkPlannedPatch(plan, config.outputStride);
   await mkdir(options.out, { recursive: true }).catch((error: unknown) => {
     throw writeError(options.out, error);
   });
@@ -334,13 +335,8 @@ function partOf(cases: readonly DataCase[], amount: number | null, seed: number)
 }
 
 /** The encoder halves sizes three times, or five. */
-export function checkPatch({ patch, medianSize }: Plan, stride = 8): void {
-  const bad = patch.find((n) => n % stride !== 0);
-  if (bad !== undefined) {
-    throw new ConfigError(
-      `patch ${patch.join(",")}: ${bad} is not a multiple of ${stride}, and the encoder divides sizes by ${stride} (median size ${medianSize.join("×")})`,
-    );
-  }
+export function checkPlannedPatch({ patch, medianSize }: Plan, stride = 8): void {
+  checkPatch(patch, stride, ` (median size ${medianSize.join("×")})`);
 }
 
 /** Who made the data, where its description says so. */

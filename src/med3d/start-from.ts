@@ -55,6 +55,7 @@ export async function startFrom(
   return match;
 }
 
+/** The line that says which weights were found: `from FILE: 100 matched · …`. */
 export function startText(start: Start, match: MatchedWeights): string {
   return `from ${start.from}: ${describeMatch(match)}`;
 }

@@ -52,10 +52,13 @@ function linspace(low: number, high: number, count: number): number[] {
   return Array.from({ length: count }, (_, i) => (i === count - 1 ? high : low + i * step));
 }
 
+/** IoU from 0.5 to 0.95 in steps of 0.05, COCO's for boxes in pictures. */
 export const cocoThresholds: readonly number[] = linspace(0.5, 0.95, 10);
+/** IoU from 0.1 to 0.5 in steps of 0.05, for boxes in volumes, where an equal shift costs more overlap. */
 export const volumeThresholds: readonly number[] = linspace(0.1, 0.5, 9);
 const recalls = linspace(0, 1, 101);
 const everything: AreaRange = [0, 1e10];
+/** COCO's ranges of a box's area in pixels: all, small, medium, large. */
 export const cocoAreas: Readonly<Record<string, AreaRange>> = {
   all: everything,
   small: [0, 32 ** 2],

@@ -74,6 +74,7 @@ export interface FrocPoint {
   readonly threshold: number;
 }
 
+/** False positives a scan at which LUNA16 reads the sensitivity; their mean is its score (CPM). */
 export const lunaRates: readonly number[] = [0.125, 0.25, 0.5, 1, 2, 4, 8];
 
 /** What one scan adds: scores of findings that were hit and of false positives, and how many findings there are. */

@@ -1,5 +1,5 @@
 /**
- * Scores of segmentations (overlap, surface distances in mm, volumes), of classifications and of detections (average
+ * @module medvox/metrics: scores of segmentations (overlap, surface distances in mm, volumes), of classifications and of detections (average
  * precision by VOC's and COCO's rules, free-response curves), and their summary over cases.
  * Free of Node APIs.
  */

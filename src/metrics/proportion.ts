@@ -10,6 +10,7 @@ export interface Proportion {
   readonly interval: readonly [low: number, high: number] | null;
 }
 
+/** `hits` of `of` with its interval at confidence `level`. */
 export function proportion(hits: number, of: number, level = 0.95): Proportion {
   if (of === 0) return { hits, of, value: null, interval: null };
   const z = normalQuantile((1 + level) / 2);

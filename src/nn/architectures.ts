@@ -24,6 +24,7 @@ export function parseArchitecture(name: string): EncoderArchitecture {
   return { depth, preActivation: pre !== undefined };
 }
 
+/** `resnet18`, `preresnet200`: what `--arch` takes and {@link parseArchitecture} reads. */
 export function architectureName({ depth, preActivation }: EncoderArchitecture): string {
   return `${preActivation ? "pre" : ""}resnet${depth}`;
 }

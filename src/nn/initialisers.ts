@@ -18,11 +18,14 @@ function fill(shape: Shape, value: (i: number) => number): Float32Array {
   return out;
 }
 
+/** The same value everywhere. */
 export function constant(value: number): Initialiser {
   return (shape) => new Float32Array(sizeOf(shape)).fill(value);
 }
 
+/** 0 everywhere. */
 export const zeros: Initialiser = constant(0);
+/** 1 everywhere. */
 export const ones: Initialiser = constant(1);
 
 /** Normal with mean 0. */

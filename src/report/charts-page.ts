@@ -36,6 +36,7 @@ export interface ChartsReportInput extends ReportFrame {
   readonly notes: readonly string[];
 }
 
+/** A page of charts, a table and notes, as self-contained HTML. */
 export function renderChartsReport(input: ChartsReportInput): string {
   const { charts, table, notes } = input;
   const [head, ...rest] = table.columns;

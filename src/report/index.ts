@@ -1,4 +1,4 @@
-/** Reports: one self-contained HTML file for a run, and its parts as pictures. */
+/** @module medvox/report: reports: one self-contained HTML file for a run, and its parts as pictures. */
 
 export {
   type BoxPictureOptions,

@@ -10,6 +10,7 @@ import { axisOrientation, spacingOf } from "../volume/index.ts";
 import type { Convention } from "./input.ts";
 
 export type Plane = "axial" | "coronal" | "sagittal";
+/** The planes, in the order in which reports show them. */
 export const planes: readonly Plane[] = ["axial", "coronal", "sagittal"];
 
 /** How a plane lies in the array: which voxel axis runs to the right and which down, and whether backwards. */
@@ -25,6 +26,7 @@ export interface PlaneView {
 /** World axes (0 R, 1 A, 2 S) to the right, upwards and through the picture. */
 const world: Record<Plane, Vec3> = { axial: [0, 1, 2], coronal: [0, 2, 1], sagittal: [1, 2, 0] };
 
+/** Which voxel axes of a volume with this affine show a plane, the way radiologists (or neurologists) look at it. */
 export function planeView(affine: Volume["affine"], plane: Plane, convention: Convention = "radiological"): PlaneView {
   const { axis, sign } = axisOrientation(affine);
   const [right, up, through] = world[plane].map((w) => axis.indexOf(w));

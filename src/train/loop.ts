@@ -105,8 +105,11 @@ export interface LoopResult {
   readonly stoppedEarly: boolean;
 }
 
+/** Where a run keeps its newest checkpoint. */
 export const lastCheckpoint = (folder: string): string => join(folder, "checkpoints", "last.safetensors");
+/** Where a run keeps the checkpoint of its best watched score. */
 export const bestCheckpoint = (folder: string): string => join(folder, "checkpoints", "best.safetensors");
+/** Where a run keeps its log, one JSON object a line. */
 export const logFile = (folder: string): string => join(folder, "log.jsonl");
 
 /**

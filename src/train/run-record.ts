@@ -30,7 +30,9 @@ export interface RecordOfRun {
 /** What whoever begins a run says; the rest is found out. */
 export type Asked<R extends RecordOfRun> = Omit<R, "format" | "machine" | "versions" | "begun">;
 
+/** Where a run keeps what was asked and where it was done. */
 export const runFile = (folder: string): string => join(folder, "run.json");
+/** Where a run keeps its plan. */
 export const planFile = (folder: string): string => join(folder, "plan.json");
 
 /** Writes what was asked; refuses to replace another run unless `force` is set. */

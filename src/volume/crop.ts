@@ -14,6 +14,7 @@ export interface VoxelBox {
   readonly end: Vec3;
 }
 
+/** Voxels along x, y, z. */
 export function boxSize({ start, end }: VoxelBox): Vec3 {
   return [end[0] - start[0], end[1] - start[1], end[2] - start[2]];
 }

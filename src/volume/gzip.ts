@@ -11,6 +11,7 @@ import { DataError } from "../errors.ts";
 /** Deflate's best ratio is 1032:1 (RFC 1951: 258 bytes from 2 bits). */
 const maxRatio = 1032;
 
+/** Whether bytes begin as gzip's do. */
 export function isGzip(bytes: Uint8Array): boolean {
   return bytes.length >= 3 && bytes[0] === 0x1f && bytes[1] === 0x8b && bytes[2] === 8;
 }

@@ -1,3 +1,4 @@
+/** @module medvox/volume: volumes in memory: NIfTI, NRRD and MetaImage as bytes, geometry in RAS+ mm, resampling, cropping, intensities. Free of Node APIs; `medvox/files` reads and writes them on disk. */
 export * from "./affine.ts";
 export { type Component, labelComponents } from "./components.ts";
 export * from "./crop.ts";

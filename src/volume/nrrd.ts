@@ -44,6 +44,7 @@ export interface NrrdLayout extends StoredVoxels {
   readonly after: number;
 }
 
+/** Whether bytes begin as an NRRD file's do. */
 export function isNrrd(bytes: Uint8Array): boolean {
   return bytes.length >= 8 && String.fromCharCode(...bytes.subarray(0, 7)) === "NRRD000";
 }

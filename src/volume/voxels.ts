@@ -38,11 +38,13 @@ const constructors: Record<VoxelType, VoxelArrayConstructor> = {
   float64: Float64Array,
 };
 
+/** Every element type that a volume's voxels may have. */
 export const voxelTypes = Object.keys(constructors) as readonly VoxelType[];
 
 /** The largest decoded volume that is read unless the caller says otherwise: 4 GiB. */
 export const defaultMaxBytes = 2 ** 32;
 
+/** Size of an element in bytes. */
 export function bytesPerVoxel(type: VoxelType): number {
   return constructors[type].BYTES_PER_ELEMENT;
 }

@@ -1,4 +1,4 @@
-/** Weights of networks as files: safetensors, PyTorch checkpoints; and which of them fit a network. Free of Node APIs; `medvox/files` reads and writes them on disk. */
+/** @module medvox/weights: weights of networks as files: safetensors, PyTorch checkpoints; and which of them fit a network. Free of Node APIs; `medvox/files` reads and writes them on disk. */
 
 export {
   type ArchitectureHint,

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildIfStale } from "../../scripts/build.ts";
 import { writeRated } from "../../src/data/test/made-up.ts";
+import { undeclaredKeys } from "./json-keys.ts";
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const work = mkdtempSync(join(tmpdir(), "medvox-cli-classes-"));
@@ -113,11 +114,12 @@ describe("train classification", () => {
 });
 
 describe("evaluate", () => {
-  test("--json: out-of-fold scores of every case under the stable keys, and the report", () => {
+  test("--json: out-of-fold scores of every case under the stable keys, and the report", async () => {
     const { status, stdout, stderr } = medvox("evaluate", run, "--json");
     expect(status, stderr).toBe(0);
     const document = JSON.parse(stdout);
     expect(document).toMatchObject({ task: "classification", cases: 8, run, report: join(run, "report.html") });
+    expect(await undeclaredKeys("evaluate", stdout)).toEqual([]);
     for (const key of ["auc", "accuracy", "sensitivity", "specificity"])
       expect(document[key], key).toEqual(expect.any(Number));
     expect(document.perCase).toHaveLength(8);
@@ -136,11 +138,12 @@ describe("evaluate", () => {
 });
 
 describe("predict", () => {
-  test("a table of all networks' mean; images alone are refused where masks are needed", () => {
+  test("a table of all networks' mean; images alone are refused where masks are needed", async () => {
     const { status, stdout, stderr } = medvox("predict", run, "--in", data, "--out", "out", "--json");
     expect(status, stderr).toBe(0);
     const document = JSON.parse(stdout);
     expect(document).toMatchObject({ task: "classification", networks: 2, table: join("out", "predictions.csv") });
+    expect(await undeclaredKeys("predict", stdout)).toEqual([]);
     const [head, first] = readFileSync(join(work, "out/predictions.csv"), "utf8").split("\r\n");
     expect(head).toBe("case,called,p(benign),p(malignant)");
     expect(first.split(",")[0]).toBe(document.predictions[0].case);
@@ -155,12 +158,13 @@ describe("predict", () => {
 });
 
 describe("transfer", () => {
-  test("nodule: the paper's rule and rates, from a network trained before", () => {
+  test("nodule: the paper's rule and rates, from a network trained before", async () => {
     const from = join(run, "members/fold-1/checkpoints/last.safetensors");
     const out = join(work, "nodules");
     const asked = ["--data", data, "--from", from, "--mask", "--held-out", "4", "--out", out, "--json"];
-    const { status, stderr } = medvox("transfer", "nodule", ...asked, ...small);
+    const { status, stdout, stderr } = medvox("transfer", "nodule", ...asked, ...small);
     expect(status, stderr).toBe(0);
+    expect(await undeclaredKeys("transfer nodule", stdout)).toEqual([]);
     const { config } = JSON.parse(readFileSync(join(out, "run.json"), "utf8"));
     expect(config).toMatchObject({ learningRate: 1e-4, newLayerRate: 10, window: [-1000, 400], from });
     expect(medvox("transfer", "--help").stdout).toContain("transfer nodule");

@@ -17,6 +17,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildIfStale } from "../../scripts/build.ts";
 import { imageOf, labelOf, writeDecathlon } from "../../src/data/test/made-up.ts";
 import { readVolume, writeVolume } from "../../src/files/index.ts";
+import { undeclaredKeys } from "./json-keys.ts";
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const SIZE = [16, 24, 16] as const;
@@ -348,5 +349,24 @@ describe("predicting a large image", () => {
     const { status, stderr } = medvox("predict", run, "--in", large, "--out", "never", `--max-memory=${text}`);
     expect(status).toBe(2);
     expect(stderr).toBe(`ConfigError: --max-memory ${text}: must be a size such as 2.5GB or 800MB\n`);
+  });
+});
+
+describe("--json", () => {
+  const image = (): string => join(data, "imagesTr/case_3.nii.gz");
+  test.each([
+    ["train segmentation", () => trained],
+    ["evaluate", () => medvox("evaluate", run, "--json")],
+    ["predict", () => medvox("predict", run, "--in", image(), "--out", "keys", "--json")],
+    ["plan", () => medvox("plan", data, "--json")],
+    ["verify", () => medvox("verify", data, "--json")],
+    ["info", () => medvox("info", run, "--json")],
+    ["info", () => medvox("info", join(run, "model.onnx"), "--json")],
+    ["info", () => medvox("info", image(), "--json")],
+    ["export", () => medvox("export", run, "--format", "safetensors", "--out", "keys.safetensors", "--json")],
+  ])("of %s prints the keys that the reference lists", async (name, ask) => {
+    const { status, stdout, stderr } = ask();
+    expect(status, stderr).toBe(0);
+    expect(await undeclaredKeys(name, stdout)).toEqual([]);
   });
 });

@@ -12,6 +12,7 @@ import { encodePortable } from "../../src/med3d/inference-model.ts";
 import { resnet3d } from "../../src/nn/index.ts";
 import { createEngine } from "../../src/runtime/index.ts";
 import { formula } from "../golden-values.ts";
+import { undeclaredKeys } from "./json-keys.ts";
 
 const cli = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const golden = fileURLToPath(new URL("../../../shared/golden/", import.meta.url));
@@ -47,6 +48,11 @@ describe.skipIf(!present)("a checkpoint as MedicalNet released them", () => {
     expect(metadata).toMatchObject({ arch: "resnet10", shortcut: "B" });
     const info = medvox("info", "resnet10.safetensors", "--json");
     expect(JSON.parse(info.stdout)).toMatchObject({ tensors: expect.anything() });
+    expect(await undeclaredKeys("info", info.stdout)).toEqual([]);
+    const before = JSON.parse(medvox("info", released, "--json").stdout);
+    expect([before.kind, before.tensors.length]).toEqual(["weights", 72]);
+    const checked = medvox("import", released, "--arch", "resnet10", "--json");
+    expect(await undeclaredKeys("import", checked.stdout)).toEqual([]);
     const again = medvox("import", released, "--arch", "resnet10", "--out", "resnet10.safetensors");
     expect([again.status, again.stderr]).toEqual([2, expect.stringContaining("--force replaces it")]);
     // What layer4 gives with them is what the original gives.
@@ -82,6 +88,7 @@ describe.skipIf(!present)("a checkpoint as MedicalNet released them", () => {
     const bytes = readFileSync(join(work, "layer4.npy"));
     const found = new Float32Array(bytes.buffer.slice(bytes.byteOffset + 128, bytes.byteOffset + bytes.length));
     expect(JSON.parse(stdout).features[0].shape).toEqual([512, 2, 3, 4]);
+    expect(await undeclaredKeys("features", stdout)).toEqual([]);
     const ends = [...found.subarray(0, 16), ...found.subarray(-16)];
     const apart = [...layer4.first16, ...layer4.last16].map((v: number, i) => Math.abs(ends[i] - v) / layer4.std);
     expect(Math.max(...apart)).toBeLessThanOrEqual(1e-4);

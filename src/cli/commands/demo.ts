@@ -5,7 +5,7 @@ import { ConfigError } from "../../errors.ts";
 import { bestFeature, machine, versions } from "../../machine.ts";
 import { evaluateRun, trainSegmentation } from "../../med3d/index.ts";
 import { defineCommand } from "../command.ts";
-import { evaluationText } from "../evaluation.ts";
+import { evaluationKeys, evaluationText } from "../evaluation.ts";
 import { refuseToOverwrite } from "../outputs.ts";
 import { stoppedAt } from "../segmentation-options.ts";
 import { trainingEvents } from "../training.ts";
@@ -36,6 +36,13 @@ export const command = defineCommand<{ out: string; epochs: number; threads?: nu
   examples: ["medvox demo", "medvox demo --out runs/first --json"],
   details:
     "40 hippocampus MRI cases come with medvox (Medical Segmentation Decathlon Task04, CC BY-SA 4.0): 28 to train on, 2 watched, 10 held out. A demo run that is there already is replaced.",
+  json: {
+    ...evaluationKeys,
+    run: "the run's folder",
+    report: "its report.html",
+    seconds: "of training and scoring",
+    train: "cases trained on",
+  },
   writes: true,
   async run({ signal, progress, style, force }, { out, epochs, threads }) {
     const began = performance.now();

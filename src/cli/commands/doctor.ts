@@ -11,6 +11,12 @@ type Device = Awaited<ReturnType<typeof probeDevices>>[number];
 export const command = defineCommand<object>({
   examples: ["medvox doctor", "medvox doctor --json"],
   details: "Exit status 1 where medvox cannot run here at all: Node.js too old, or no processor device.",
+  json: {
+    ok: "whether medvox can run here",
+    machine: "cpu, cores, memoryGb, features (instruction sets), os",
+    versions: "of medvox, node and onnxruntime",
+    devices: "per device: name, works, why not",
+  },
   async run({ style }) {
     const found = { machine: machine(), versions: versions(), devices: await probeDevices() };
     const node = nodeIsRecentEnough(found.versions.node);

@@ -5,7 +5,7 @@ import { branchRun, evaluateClassificationRun, evaluateRun, type Run, readAnyRun
 import { classificationText } from "../classification.ts";
 import { ratings } from "../classification-options.ts";
 import { type CommandContext, defineCommand, type Outcome } from "../command.ts";
-import { evaluationText } from "../evaluation.ts";
+import { evaluationKeys, evaluationText } from "../evaluation.ts";
 import { decimal, wholeNumber } from "../values.ts";
 
 interface Options {
@@ -39,6 +39,26 @@ export const command = defineCommand<Options, [string]>({
       .option("--negative <ratings>", "and which negative, e.g. 1,2; others are left out of the score", ratings),
   details:
     "Scores on --data or another --split go to evaluations/ in the run's folder; the held-out ones to the folder itself.",
+  json: {
+    ...evaluationKeys,
+    task: "segmentation or classification",
+    auc: "of a classifier: area under the ROC curve; with more classes their mean, each against the rest",
+    aucInterval: "DeLong's 95 % interval, or null",
+    accuracy: "at 0.5, with accuracyInterval (Wilson)",
+    accuracyInterval: "[low, high]",
+    sensitivity: "at 0.5; with more than two classes the mean recall",
+    specificity: "at 0.5; with more than two classes null",
+    balancedAccuracy: "mean recall over classes",
+    atHalf: "threshold, sensitivity, specificity, accuracy and their intervals at 0.5",
+    youden: "the same at the threshold that maximises sensitivity + specificity on these very cases",
+    averagePrecision: "of class 1",
+    brier: "mean squared difference of probability and truth",
+    calibrationError: "expected calibration error, ten bins",
+    reliability: "the bins",
+    rule: "which ratings are positive and negative, of a classifier of ratings",
+    run: "the run's folder",
+    report: "the report's file",
+  },
   examples: [
     "medvox evaluate runs/hippocampus",
     "medvox evaluate runs/hippocampus --data other_hospital/ --json",

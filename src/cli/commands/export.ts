@@ -36,16 +36,33 @@ export const command = defineCommand<Options, [string]>({
     "medvox export runs/pretrain --format safetensors --encoder --out encoder.safetensors",
     "medvox export runs/pretrain --format pth-names --encoder --out resnet_18.safetensors",
   ],
+  json: {
+    run: "the run's folder",
+    format: "as asked",
+    out: "the file",
+    use: "last or best, where asked",
+    encoder: "true, where asked",
+    tensors: "how many the file holds (not for onnx)",
+    network: "what they make up",
+  },
   writes: true,
-  async run({ force }, options, run) {
-    refuseToOverwrite(options.out, force);
-    const { tensors, network } = await exportRun(run, { ...options, force });
+  async run({ force }, { format, out, use, encoder }, run) {
+    refuseToOverwrite(out, force);
+    const { tensors, network } = await exportRun(run, { format, out, use, encoder, force });
     const about = [tensors === undefined ? undefined : `${tensors} tensors`, network].filter(
       (part) => part !== undefined,
     );
     return {
-      document: { run, ...options, ...(tensors !== undefined && { tensors }), ...(network && { network }) },
-      text: `${options.out}${about.length > 0 ? `  ${about.join(" · ")}` : ""}`,
+      document: {
+        run,
+        format,
+        out,
+        use,
+        encoder,
+        ...(tensors !== undefined && { tensors }),
+        ...(network && { network }),
+      },
+      text: `${out}${about.length > 0 ? `  ${about.join(" · ")}` : ""}`,
     };
   },
 });

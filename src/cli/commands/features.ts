@@ -39,6 +39,13 @@ export const command = defineCommand<Options, [string]>({
     "medvox features runs/pretrain --in imagesTr --pool --out features.npy",
     "medvox features runs/spleen --in ct.nii.gz --layer layer2 --out map.nii.gz",
   ],
+  json: {
+    weights: "as given",
+    layer: "conv1, layer1 … layer4",
+    pool: "whether maps were averaged",
+    raw: "whether voxels were taken as they are",
+    features: "per image: case, image, shape, file, affine (RAS+ mm) of a map",
+  },
   writes: true,
   async run({ signal, progress, force }, options, from) {
     const layer = (options.layer ?? "layer4") as FeatureLayer;

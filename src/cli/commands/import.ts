@@ -30,6 +30,17 @@ export const command = defineCommand<Options, [string]>({
   ],
   details:
     "Nothing in a checkpoint is run: what is no tensor, number, text, list or dictionary is refused by name. MedicalNet's released\nweights have shortcut A for depths 18 and 34, B for the others.",
+  json: {
+    file: "as given",
+    arch: "architecture",
+    shortcut: "A or B",
+    inputChannels: "of the first convolution",
+    matched: "entries that found their place",
+    reshaped: "names of entries made for another number of input channels",
+    missing: "names the network has and the file has not",
+    unexpected: "names the file has and the network has not",
+    out: "the file written, where asked",
+  },
   writes: true,
   async run({ force }, { arch, shortcut, out }, file) {
     const { depth, preActivation } = archOf(arch);

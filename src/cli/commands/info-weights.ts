@@ -1,12 +1,16 @@
-/** What `medvox info` says of a safetensors file; only its header is read. */
-import { readSafetensorsHeader } from "../../files/index.ts";
+/** What `medvox info` says of a file of weights; of safetensors only the header is read. */
+import { readSafetensorsHeader, readWeightsFile } from "../../files/index.ts";
 import type { Outcome } from "../command.ts";
 
+interface Contents {
+  readonly tensors: readonly { readonly name: string; readonly dtype: string; readonly shape: readonly number[] }[];
+  readonly bytes: number;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
 export async function describeWeights(path: string): Promise<Outcome> {
-  const { entries, metadata } = await readSafetensorsHeader(path);
-  const tensors = entries.map(({ name, dtype, shape }) => ({ name, dtype, shape }));
+  const { tensors, bytes, metadata } = /\.safetensors$/i.test(path) ? await ofSafetensors(path) : await ofTorch(path);
   const values = tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
-  const bytes = entries.at(-1)?.to ?? 0;
   const names = tensors.map(({ name }) => printable(name));
   const width = Math.max(0, ...names.map((name) => name.length));
   const text = [
@@ -17,6 +21,24 @@ export async function describeWeights(path: string): Promise<Outcome> {
     ...tensors.map(({ dtype, shape }, i) => `${names[i].padEnd(width)}  ${dtype.padEnd(4)}  [${shape.join(", ")}]`),
   ];
   return { document: { kind: "weights", path, tensors, values, bytes, metadata }, text: text.join("\n") };
+}
+
+async function ofSafetensors(path: string): Promise<Contents> {
+  const { entries, metadata } = await readSafetensorsHeader(path);
+  const tensors = entries.map(({ name, dtype, shape }) => ({ name, dtype, shape }));
+  return { tensors, bytes: entries.at(-1)?.to ?? 0, metadata };
+}
+
+/** A PyTorch checkpoint is unpickled, which runs nothing of it. */
+async function ofTorch(path: string): Promise<Contents> {
+  const tensors = [...(await readWeightsFile(path))].map(([name, { dtype, shape, data }]) => ({
+    name,
+    dtype,
+    shape,
+    bytes: data.byteLength,
+  }));
+  const bytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
+  return { tensors: tensors.map(({ bytes: _, ...tensor }) => tensor), bytes, metadata: {} };
 }
 
 /** A file's text on a terminal: control characters, which could move its cursor or worse, are shown as \x1b. */

@@ -1,5 +1,5 @@
 /** `medvox info`: what is in a file. One description per kind of file; the first that knows the path answers. */
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { ConfigError } from "../../errors.ts";
 import { volumeExtension, volumeExtensions } from "../../files/index.ts";
@@ -21,7 +21,11 @@ const kinds: readonly Kind[] = [
     knows: (path) => volumeExtension(path) !== undefined,
     describe: describeVolume,
   },
-  { name: "weights (.safetensors)", knows: (path) => /\.safetensors$/i.test(path), describe: describeWeights },
+  {
+    name: "weights (.safetensors, .pth, .pt, .th, .tar)",
+    knows: (path) => /\.(safetensors|(pth|pt|th|tar)(\.gz)?)$/i.test(path),
+    describe: describeWeights,
+  },
   { name: "models (.onnx)", knows: (path) => /\.onnx$/i.test(path), describe: describeModel },
   { name: "runs (folders with run.json)", knows: (path) => existsSync(join(path, "run.json")), describe: describeRun },
 ];
@@ -35,10 +39,50 @@ export const command = defineCommand<object, [string]>({
     "medvox info runs/demo",
   ],
   details: `Knows ${kinds.map(({ name }) => name).join("; ")}.`,
+  json: {
+    kind: "volume, weights, onnx or run; the other keys follow it",
+    path: "as given",
+    format: "of a volume: nifti1, nifti2, nrrd or metaimage",
+    voxelType: "of a volume",
+    size: "of a volume, [x, y, z]",
+    channels: "of a volume",
+    spacingMm: "of a volume, [x, y, z]",
+    orientation: "of a volume, e.g. RAS",
+    affine: "of a volume: 16 numbers, row by row, voxels to RAS+ mm",
+    affineSource: "of a NIfTI file: sform, qform or spacing",
+    units: "of a NIfTI file",
+    slope: "of a volume: value = slope × stored + intercept",
+    intercept: "of a volume",
+    values: "of a volume: min, max, mean, notFinite; of weights and models: how many numbers",
+    labels: "of a label map: voxels by value",
+    tensors: "of weights: name, dtype, shape",
+    bytes: "of weights",
+    metadata: "of weights and models",
+    producer: "of a model",
+    irVersion: "of a model",
+    opsets: "of a model, by domain",
+    inputs: "of a model: name, dtype, shape",
+    outputs: "of a model: name, dtype, shape",
+    initialisers: "of a model: how many",
+    nodes: "of a model: how many",
+    operators: "of a model: how many of each",
+    record: "of a run: run.json",
+    plan: "of a run: plan.json",
+    epochs: "of a run: finished ones; of a classification, by network",
+    trained: "of a classification: finished networks",
+  },
   async run(_context, _options, path) {
     const kind = kinds.find(({ knows }) => knows(path));
-    if (!kind)
+    if (kind === undefined && isFolder(path))
+      throw new ConfigError(
+        `${path}: is a folder, and no run; of data sets medvox plan and medvox verify say what is in them`,
+      );
+    if (kind === undefined)
       throw new ConfigError(`${path}: not a kind of file info knows: ${kinds.map(({ name }) => name).join("; ")}`);
     return kind.describe(path);
   },
 });
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}

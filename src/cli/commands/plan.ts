@@ -14,7 +14,7 @@ import { planChoicesOf, resolveSegmentationConfig, type SegmentationRequest } fr
 import { defineCommand } from "../command.ts";
 import { nameOf } from "../names.ts";
 import { refuseToOverwrite } from "../outputs.ts";
-import { decimal, decimals, sizes, wholeNumber } from "../values.ts";
+import { decimal, decimals, lowHigh, sizes, wholeNumber } from "../values.ts";
 
 interface Options {
   out?: string;
@@ -40,7 +40,7 @@ export const command = defineCommand<Options, [string[]]>({
       .argument("<datasets...>", "data sets, as train segmentation takes them")
       .option("--out <file>", "write the plan (of several sets, a folder for NAME.json)")
       .option("--intensity <scheme>", "plan, percentile (the paper's), medicalnet or none (default plan: by modality)")
-      .option("--window <low,high>", "CT window in HU, scaled to 0–1", decimals(2))
+      .option("--window <low,high>", "CT window in HU, scaled to 0–1, e.g. --window=-200,250", lowHigh)
       .option("--spacing <x,y,z>", "voxel size in mm (default: the median)", decimals(3))
       .option("--mean-spacing", "the mean of the set instead of its median (the paper's liver recipe)")
       .option("--patch <d,h,w>", "patch size, multiples of 8", sizes(3))
@@ -58,6 +58,15 @@ export const command = defineCommand<Options, [string[]]>({
     "medvox plan Task03_Liver --window=-200,250 --mean-spacing --out liver.json",
     "medvox train segmentation --data Task09_Spleen --plan spleen.json",
   ],
+  json: {
+    data: "as given",
+    "fingerprint.orientation": "axes that sizes and spacings are told along",
+    "fingerprint.foreground": "intensities of the labelled voxels per channel: low, median, high, mean, sd",
+    "fingerprint.cases": "per case: id, size, spacingMm, channels, intensity, labelVoxels, hash",
+    plan: "the plan (docs/reference/formats.md)",
+    problems: "per degenerate case: case, problem",
+    plans: "of several data sets: a list of all of this",
+  },
   writes: true,
   async run({ signal, progress, style, force }, options, datasets) {
     const { out } = options;
@@ -97,7 +106,7 @@ export const command = defineCommand<Options, [string[]]>({
       if (several) await mkdir(out, { recursive: true });
       const path = several ? join(out, `${nameOf(data)}.json`) : out;
       await writeFileAtomic(path, `${JSON.stringify(plan, null, 2)}\n`, { force });
-      text.push(`plan     ${path}`, "");
+      text.push(`plan     ${path}`, `next     medvox train segmentation --data ${data} --plan ${path}`, "");
     }
     return { document: several ? { plans: made } : made[0], text: text.join("\n").trimEnd() };
   },
@@ -142,10 +151,15 @@ function describe(
     `classes  ${labels.map(({ index, name: label }) => `${label} ${index === 0 ? "" : share(index)}`.trim()).join(", ")}`,
     ...(foreground.length > 0
       ? [
-          `values   foreground ${foreground.map(({ low, median, high }) => `${low.toPrecision(4)} to ${high.toPrecision(4)}, median ${median.toPrecision(4)}`).join("; ")}`,
+          `values   foreground ${foreground.map(({ low, median, high }) => `${short(low)} to ${short(high)}, median ${short(median)}`).join("; ")}`,
         ]
       : []),
     `plan     intensities ${JSON.stringify(preprocessing.intensity)}`,
     `         patch ${patch.join("×")} (D×H×W) of a median ${medianSize.join("×")} (x×y×z), batch ${batch}`,
   ];
+}
+
+/** Four digits, without exponents. */
+function short(value: number): string {
+  return String(Number(value.toPrecision(4)));
 }

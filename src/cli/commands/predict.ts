@@ -70,6 +70,14 @@ export const command = defineCommand<Options, [string]>({
   details:
     "Scores exist only for the lines that overlapping windows share, about classes × half the patch's depth × height × width × 4 bytes; " +
     "docs/how-to/large-volumes.md has the whole formula.",
+  json: {
+    task: "segmentation or classification",
+    run: "the run or model that predicted",
+    predictions:
+      "per image: case, image, prediction (file), voxels by class, seconds; of a classifier: case, image, class, probabilities, ratings",
+    table: "of a classifier: predictions.csv",
+    networks: "of a classifier: how many were averaged",
+  },
   writes: true,
   async run(context, options, asked) {
     const task = await modelTask(asked);

@@ -6,7 +6,7 @@ import { defineCommand } from "../command.ts";
 import { readConfig } from "../config-file.ts";
 import { nameOf } from "../names.ts";
 import { refuseToOverwrite } from "../outputs.ts";
-import { pretrainingEvents, pretrainingOutcome } from "../pretraining.ts";
+import { pretrainingEvents, pretrainingJson, pretrainingOutcome } from "../pretraining.ts";
 import { archOf, stoppedAt } from "../segmentation-options.ts";
 import { decimal, sizes, wholeNumber } from "../values.ts";
 
@@ -65,6 +65,7 @@ export const command = defineCommand<Options>({
     "medvox pretrain --config 3dseg-8.json --out runs/3dseg-8",
     "medvox train --resume runs/pretrain",
   ],
+  json: pretrainingJson,
   writes: true,
   async run({ signal, progress, style, force }, options) {
     const request = await requestOf(options);

@@ -1,5 +1,5 @@
 /** `medvox train classification`: from a list of images and their labels to a run. */
-import { runClassification } from "../classification.ts";
+import { classificationTrainingJson, runClassification } from "../classification.ts";
 import {
   addClassificationOptions,
   type ClassificationOptions,
@@ -17,6 +17,7 @@ export const command = defineCommand<ClassificationOptions>({
   ],
   details:
     "The list has columns image (or case, for images/CASE beside it), label or rating, and if there are any mask, group and split.\nWith --folds or --seeds, every network is a run of its own in members/.",
+  json: classificationTrainingJson,
   writes: true,
   async run(context, options) {
     const request = await classificationRequest(options);

@@ -1,7 +1,7 @@
 /** `medvox train segmentation`: from a data set to a run. */
 import { defineCommand } from "../command.ts";
 import { addSegmentationOptions, type SegmentationOptions, segmentationRequest } from "../segmentation-options.ts";
-import { runSegmentationTraining } from "../training.ts";
+import { runSegmentationTraining, trainingJson } from "../training.ts";
 
 export const command = defineCommand<SegmentationOptions>({
   configure: (command) => void addSegmentationOptions(command),
@@ -10,6 +10,7 @@ export const command = defineCommand<SegmentationOptions>({
     "medvox train segmentation --data cases.csv --arch resnet18 --epochs 60 --held-out 20",
     "medvox train --resume runs/hippocampus",
   ],
+  json: trainingJson,
   writes: true,
   async run(context, options) {
     return runSegmentationTraining(context, await segmentationRequest(options), options.out, "train segmentation");

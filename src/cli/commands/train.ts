@@ -1,17 +1,24 @@
 /** `medvox train --resume RUN`: goes on with a training that was stopped. */
 import { ConfigError } from "../../errors.ts";
 import { readAnyRun, resumeClassification, resumePretraining, resumeSegmentation } from "../../med3d/index.ts";
-import { classificationEvents, classificationOutcome } from "../classification.ts";
+import { classificationEvents, classificationOutcome, classificationTrainingJson } from "../classification.ts";
 import { defineCommand } from "../command.ts";
-import { pretrainingEvents, pretrainingOutcome } from "../pretraining.ts";
+import { pretrainingEvents, pretrainingJson, pretrainingOutcome } from "../pretraining.ts";
 import { stoppedAt } from "../segmentation-options.ts";
-import { trainingEvents, trainingOutcome } from "../training.ts";
+import { trainingEvents, trainingJson, trainingOutcome } from "../training.ts";
 
 export const command = defineCommand<{ resume?: string }>({
   configure: (command) => command.option("--resume <run>", "the folder of the run to go on with"),
   examples: ["medvox train --resume runs/hippocampus", "medvox train segmentation --help"],
   details:
     "A resumed training ends with the same weights, bit for bit, as one that was never stopped (same number of threads).",
+  // What the training itself would have printed.
+  json: {
+    ...pretrainingJson,
+    ...classificationTrainingJson,
+    ...trainingJson,
+    task: "segmentation, classification or pretraining; the other keys follow it",
+  },
   async run({ signal, progress, style }, { resume }) {
     if (resume === undefined)
       throw new ConfigError("train: say what: medvox train segmentation --data DATASET, or medvox train --resume RUN");

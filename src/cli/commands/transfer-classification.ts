@@ -1,5 +1,5 @@
 /** `medvox transfer classification`: a classification that starts from an encoder's weights, with the rates the paper gives it. */
-import { runClassification } from "../classification.ts";
+import { classificationTrainingJson, runClassification } from "../classification.ts";
 import {
   addClassificationOptions,
   type ClassificationOptions,
@@ -18,6 +18,7 @@ export const command = defineCommand<ClassificationOptions>({
   ],
   details:
     "As train classification; with --from, the encoder learns at a tenth of the usual rate and the new layer at the usual one.",
+  json: classificationTrainingJson,
   writes: true,
   async run(context, options) {
     const request = await classificationRequest(options, transferRates);

@@ -2,7 +2,7 @@
 import type { SegmentationRequest } from "../../med3d/index.ts";
 import { defineCommand } from "../command.ts";
 import { addSegmentationOptions, type SegmentationOptions, segmentationRequest } from "../segmentation-options.ts";
-import { runSegmentationTraining } from "../training.ts";
+import { runSegmentationTraining, trainingJson } from "../training.ts";
 import { transferRates } from "../transfer-rates.ts";
 
 /**
@@ -27,6 +27,7 @@ export const command = defineCommand<SegmentationOptions>({
   ],
   details:
     "Two trainings in one run: coarse/ finds the region (all labels as one), the run itself labels it with DenseASPP (rates 3, 6, 12,\n18, 24; asppRates in --config). predict and evaluate run both. Keys coarse, marginMm and jitterMm of --config change the cascade.",
+  json: trainingJson,
   writes: true,
   async run(context, options) {
     const request = await segmentationRequest(options, (from) => ({ ...usual, ...transferRates(from) }));

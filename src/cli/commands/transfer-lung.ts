@@ -2,7 +2,7 @@
 import type { SegmentationRequest } from "../../med3d/index.ts";
 import { defineCommand } from "../command.ts";
 import { addSegmentationOptions, type SegmentationOptions, segmentationRequest } from "../segmentation-options.ts";
-import { runSegmentationTraining } from "../training.ts";
+import { runSegmentationTraining, trainingJson } from "../training.ts";
 import { transferRates } from "../transfer-rates.ts";
 
 /** A lung window; the two lungs are the two largest parts. */
@@ -22,6 +22,7 @@ export const command = defineCommand<SegmentationOptions>({
   ],
   details:
     "The list names images and masks (columns image, label; split keeps cases for the test). Window −1000…400 HU, Adam; the two\nlargest parts of a prediction are kept.",
+  json: trainingJson,
   writes: true,
   async run(context, options) {
     const request = await segmentationRequest(options, (from) => ({ ...usual, ...transferRates(from) }));

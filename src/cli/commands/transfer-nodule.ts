@@ -1,6 +1,6 @@
 /** `medvox transfer nodule`: benign or malignant, from patches around pulmonary nodules (Med3D §4.2). */
 import type { ClassificationRequest } from "../../med3d/index.ts";
-import { runClassification } from "../classification.ts";
+import { classificationTrainingJson, runClassification } from "../classification.ts";
 import {
   addClassificationOptions,
   type ClassificationOptions,
@@ -27,6 +27,7 @@ export const command = defineCommand<ClassificationOptions>({
   ],
   details:
     "Malignancy 1–3 is benign and 4–5 malignant, as in the paper; --positive and --negative say otherwise, here or at evaluate.",
+  json: classificationTrainingJson,
   writes: true,
   async run(context, options) {
     const request = await classificationRequest(options, (from) => ({ ...usual, ...transferRates(from) }));

@@ -1,7 +1,7 @@
 /** `medvox transfer segmentation`: a segmentation that starts from an encoder's weights, with the rates the paper gives it. */
 import { defineCommand } from "../command.ts";
 import { addSegmentationOptions, type SegmentationOptions, segmentationRequest } from "../segmentation-options.ts";
-import { runSegmentationTraining } from "../training.ts";
+import { runSegmentationTraining, trainingJson } from "../training.ts";
 import { transferRates } from "../transfer-rates.ts";
 
 export const command = defineCommand<SegmentationOptions>({
@@ -13,6 +13,7 @@ export const command = defineCommand<SegmentationOptions>({
   ],
   details:
     "As train segmentation; with --from, the encoder learns at a tenth of the usual rate and what stands on it at the usual one.\nMedicalNet's own factor for new layers is --new-layer-rate 100.",
+  json: trainingJson,
   writes: true,
   async run(context, options) {
     const request = await segmentationRequest(options, transferRates);

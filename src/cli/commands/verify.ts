@@ -1,4 +1,5 @@
 /** `medvox verify`: checks a data set and names every broken case. */
+import { counted } from "../../data/counted.ts";
 import {
   type DetectionVerification,
   formatFinding,
@@ -18,6 +19,21 @@ export const command = defineCommand<object, [string]>({
   details:
     "An error is a case that training cannot use or would be wrong with; a warning is worth a look.\n" +
     "Exit status 1 where there is an error; warnings alone are exit status 0.",
+  json: {
+    ok: "whether there is no error",
+    dataset: "its name",
+    findings: "severity (error, warning), case, rule, message",
+    cases: "per case: id, errors, warnings, and what was seen of it",
+    "summary.cases": "how many",
+    "summary.errors": "how many",
+    "summary.warnings": "how many",
+    "summary.broken": "cases with an error",
+    "summary.labels": "per label: index, name, cases, voxels",
+    "summary.medianSize": "[x, y, z]",
+    "summary.medianSpacingMm": "[x, y, z]",
+    task: "of boxes: detection; the summary then has images, boxes, skipped, empty, splits, classes (name, boxes, images, side)",
+    format: "of boxes: how they are written",
+  },
   async run({ signal, progress, style }, _options, path) {
     const onProgress = (done: number, total: number, id: string): void =>
       progress.update({ label: `verify ${done}/${total}`, fraction: done / total, details: [id] });
@@ -44,19 +60,19 @@ function findingLines(findings: readonly Parameters<typeof formatFinding>[0][], 
   return lines.length > 0 ? [...lines, ""] : lines;
 }
 
-const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`;
-
 function detectionPage({ findings, summary, dataset, format }: DetectionVerification, style: Style): string {
   const { images, broken, errors, warnings, boxes, skipped, empty, splits, classes } = summary;
   const lines = findingLines(findings, style);
-  const counts = `${broken} broken; ${count(errors, "error")}, ${count(warnings, "warning")}`;
-  lines.push(style.bold(`${dataset} (${format}): ${count(images, "image")}, ${counts}`));
+  const counts = `${broken} broken; ${counted(errors, "error")}, ${counted(warnings, "warning")}`;
+  lines.push(style.bold(`${dataset} (${format}): ${counted(images, "image")}, ${counts}`));
   const parts = Object.entries(splits).map(([name, n]) => `${name} ${n}`);
-  lines.push(`boxes    ${boxes}, ${skipped} left out; ${count(empty, "image")} without objects; ${parts.join(" · ")}`);
+  lines.push(
+    `boxes    ${boxes}, ${skipped} left out; ${counted(empty, "image")} without objects; ${parts.join(" · ")}`,
+  );
   for (const { name, boxes: own, images: within, side } of classes) {
     const sides = side === null ? "" : `, sides ${side.map((s) => Number(s.toPrecision(3))).join(" / ")}`;
     lines.push(
-      `class    ${name}: ${count(own, "box")} in ${count(within, "image")}${sides}`.replaceAll("boxs", "boxes"),
+      `class    ${name}: ${counted(own, "box")} in ${counted(within, "image")}${sides}`.replaceAll("boxs", "boxes"),
     );
   }
   if (skipped > 0) lines.push("What is left out is no error in training: the other boxes of the image are used.");
@@ -67,8 +83,8 @@ function page({ findings, summary, dataset }: Verification, path: string, style:
   const lines = findingLines(findings, style);
   lines.push(
     style.bold(
-      `${dataset}: ${count(summary.cases, "case")}, ${summary.broken} broken; ` +
-        `${count(summary.errors, "error")}, ${count(summary.warnings, "warning")}`,
+      `${dataset}: ${counted(summary.cases, "case")}, ${summary.broken} broken; ` +
+        `${counted(summary.errors, "error")}, ${counted(summary.warnings, "warning")}`,
     ),
   );
   if (summary.medianSize && summary.medianSpacingMm) {
@@ -76,7 +92,7 @@ function page({ findings, summary, dataset }: Verification, path: string, style:
     lines.push(`median   ${summary.medianSize.join(" × ")} voxels of ${spacing} mm`);
   }
   for (const { index, name, cases } of summary.labels)
-    lines.push(`label    ${index} ${name}, in ${count(cases, "case")}`);
+    lines.push(`label    ${index} ${name}, in ${counted(cases, "case")}`);
   if (summary.errors === 0) lines.push(`next     medvox train segmentation --data ${path}`);
   return lines.join("\n");
 }

@@ -26,23 +26,33 @@ const unary =
   (x: Tensor): Tensor =>
     x.graph.add(op, [x], {})[0];
 
+/** −x. */
 export const neg = unary("neg");
+/** eˣ. */
 export const exp = unary("exp");
 /** Natural logarithm. */
 export const log = unary("log");
+/** Square root. */
 export const sqrt = unary("sqrt");
+/** |x|; its gradient at 0 is 0. */
 export const abs = unary("abs");
+/** 1 / x. */
 export const reciprocal = unary("reciprocal");
 /** −1, 0 or 1; its gradient is zero. */
 export const sign = unary("sign");
+/** The next whole number downwards; no gradient passes. */
 export const floor = unary("floor");
+/** x where x > 0, else 0; its gradient at 0 is 0. */
 export const relu = unary("relu");
+/** 1 / (1 + e⁻ˣ). */
 export const sigmoid = unary("sigmoid");
+/** Hyperbolic tangent. */
 export const tanh = unary("tanh");
 /** log(1 + eˣ). */
 export const softplus = unary("softplus");
 /** The same numbers; no gradient passes. */
 export const stopGradient = unary("stopGradient");
+/** True where x (bool) is false. */
 export const not = unary("not");
 
 /** x where x > 0, else slope·x. */
@@ -86,20 +96,35 @@ const binary =
     return x.graph.add(op, [x, y], {})[0];
   };
 
+/** a + b, broadcast. @throws ShapeError for shapes that do not broadcast */
 export const add = binary("add");
+/** a − b, broadcast. */
 export const sub = binary("sub");
+/** a · b, element by element, broadcast. */
 export const mul = binary("mul");
+/** a / b, broadcast. */
 export const div = binary("div");
+/** aᵇ, broadcast. The derivative by b takes log a as 0 where a is not positive. */
 export const pow = binary("pow");
+/** The larger of a and b, broadcast; equal ones share the gradient, as in PyTorch. */
 export const maximum = binary("maximum");
+/** The smaller of a and b, broadcast; equal ones share the gradient, as in PyTorch. */
 export const minimum = binary("minimum");
+/** a = b as bool, broadcast; no gradient passes. */
 export const equal = binary("equal");
+/** a < b as bool, broadcast; no gradient passes. */
 export const less = binary("less");
+/** a ≤ b as bool, broadcast; no gradient passes. */
 export const lessOrEqual = binary("lessOrEqual");
+/** a > b as bool, broadcast; no gradient passes. */
 export const greater = binary("greater");
+/** a ≥ b as bool, broadcast; no gradient passes. */
 export const greaterOrEqual = binary("greaterOrEqual");
+/** Both of two bool tensors, broadcast. */
 export const and = binary("and");
+/** Either of two bool tensors, broadcast. */
 export const or = binary("or");
+/** Bits that differ in two uint32 tensors, broadcast; what seeded random numbers are made of. */
 export const bitwiseXor = binary("bitwiseXor");
 
 /** x · x. */

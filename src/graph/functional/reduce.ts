@@ -12,10 +12,13 @@ const reduction =
   (x: Tensor, { axes, keepDims = false }: ReduceOptions = {}): Tensor =>
     x.graph.add(op, [x], { axes: normaliseAxes(op, x, axes), keepDims })[0];
 
+/** Sum over `axes`. */
 export const sum = reduction("reduceSum");
+/** Mean over `axes`. */
 export const mean = reduction("reduceMean");
 /** The largest value; where several are equal, each gets the gradient's equal share. */
 export const max = reduction("reduceMax");
+/** The smallest value; where several are equal, each gets the gradient's equal share. */
 export const min = reduction("reduceMin");
 /** Sum of squares. */
 export const sumSquare = reduction("reduceSumSquare");

@@ -7,6 +7,7 @@ import { pooling } from "./pooling.ts";
 import { reductions } from "./reductions.ts";
 import type { OperatorTable } from "./types.ts";
 
+/** Every operator: its shape rule, its ONNX form and its gradient. */
 export const operators: OperatorTable = {
   ...elementwise,
   ...reductions,

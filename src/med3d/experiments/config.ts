@@ -1,6 +1,6 @@
 /** What an experiment is told, checked key by key, with the defaults written out. */
 import { z } from "zod";
-import { ConfigError } from "../../errors.ts";
+import { checkedConfig } from "../checked-config.ts";
 
 const name = z.string().regex(/^[\w-]+$/, "a name has letters, digits, - and _ only");
 /** Checked by the training it is meant for. */
@@ -15,6 +15,7 @@ const common = {
   mirror: z.boolean().default(false),
 };
 
+/** The zod schemas of the experiments' configurations; docs/reference/configuration.md lists their keys. */
 export const experimentSchemas = {
   /** How much data is enough: one set, growing parts of it, the same number of steps for each. */
   magnitude: z.strictObject({
@@ -46,16 +47,27 @@ export const experimentSchemas = {
   transfer: z.strictObject({
     ...common,
     /** Weights, a run, or a pre-training to be done first, as `pretrain --config` takes it. */
-    from: z.union([z.string(), z.strictObject({ pretraining: settings })]),
+    from: z.union([
+      z.string(),
+      z.strictObject({
+        /** As `pretrain --config` takes it. */
+        pretraining: settings,
+      }),
+    ]),
+    /** What is learnt, each from scratch and pre-trained. */
     targets: z
       .array(
         z
           .strictObject({
+            /** Stands in the table. */
             name,
+            /** As `train segmentation --config` takes it; or else */
             segmentation: settings.optional(),
+            /** as `train classification --config` takes it. */
             classification: settings.optional(),
-            /** Over those of all targets. */
+            /** Over `scratch` of all targets. */
             scratch: settings.default({}),
+            /** Over `pretrained` of all targets. */
             pretrained: settings.default({}),
           })
           .refine(
@@ -64,8 +76,9 @@ export const experimentSchemas = {
           ),
       )
       .min(1),
-    /** Settings of all targets that start from random weights, and of those that start from the encoder. */
+    /** Settings of all trainings that start from random weights. */
     scratch: settings.default({}),
+    /** Settings of all trainings that start from the encoder. */
     pretrained: settings.default({}),
   }),
 } as const;
@@ -76,10 +89,5 @@ export type ExperimentRequest<K extends ExperimentKind> = z.input<(typeof experi
 
 /** Checks a request and fills in defaults. @throws ConfigError naming the key */
 export function resolveExperimentConfig<K extends ExperimentKind>(kind: K, request: unknown): ExperimentConfig<K> {
-  const parsed = experimentSchemas[kind].safeParse(request);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new ConfigError(`${issue.path.join(".") || "experiment"}: ${issue.message}`);
-  }
-  return parsed.data as ExperimentConfig<K>;
+  return checkedConfig(experimentSchemas[kind], request) as ExperimentConfig<K>;
 }

@@ -1,0 +1,301 @@
+/**
+ * The reference of configurations, and JSON Schemas for editors, from the zod schemas. A key's type and default come from the schema
+ * itself, its meaning from the doc comment in front of it in the source, where TypeScript shows it, too.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import ts from "typescript";
+import { z } from "zod";
+import { augmentationPresets } from "../../src/augment/index.ts";
+import { selectionSchema } from "../../src/data/index.ts";
+import {
+  classificationConfigSchema,
+  experimentSchemas,
+  pretrainingConfigSchema,
+  segmentationConfigSchema,
+} from "../../src/med3d/index.ts";
+import { docOf, parse } from "./comments.ts";
+import { generated, table } from "./markdown.ts";
+
+/** Where the schemas stand, and with them the comments. */
+const sources = [
+  "src/data/selection.ts",
+  "src/med3d/encoder-config.ts",
+  "src/med3d/segmentation-config.ts",
+  "src/med3d/classification-config.ts",
+  "src/med3d/pretraining-config.ts",
+  "src/med3d/experiments/config.ts",
+];
+
+interface Page {
+  /** Names the JSON Schema's file. */
+  readonly name: string;
+  readonly title: string;
+  readonly about: string;
+  readonly schema: z.ZodType;
+  /** How the source names the schema. */
+  readonly source: string;
+}
+
+const pages: readonly Page[] = [
+  {
+    name: "segmentation",
+    title: "Segmentation",
+    about:
+      "`medvox train segmentation --config FILE`, `medvox transfer segmentation|lung|liver --config FILE`; `trainSegmentation(…)` in TypeScript.",
+    schema: segmentationConfigSchema,
+    source: "segmentationConfigSchema",
+  },
+  {
+    name: "classification",
+    title: "Classification",
+    about:
+      "`medvox train classification --config FILE`, `medvox transfer classification|nodule --config FILE`; `trainClassification(…)` in TypeScript.",
+    schema: classificationConfigSchema,
+    source: "classificationConfigSchema",
+  },
+  {
+    name: "pretraining",
+    title: "Pre-training",
+    about: "`medvox pretrain --config FILE`; `pretrain(…)` in TypeScript.",
+    schema: pretrainingConfigSchema,
+    source: "pretrainingConfigSchema",
+  },
+  ...(["magnitude", "variety", "transfer"] as const).map((kind) => ({
+    name: `experiment-${kind}`,
+    title: `Experiment: ${kind}`,
+    about: `\`medvox experiment ${kind} --config FILE\`; \`runExperiment("${kind}", …)\` in TypeScript.`,
+    schema: experimentSchemas[kind],
+    source: `experimentSchemas.${kind}`,
+  })),
+  {
+    name: "part",
+    title: "A part of a data set",
+    about:
+      "A JSON file that `--data` names: what to take of the data set under `data` (a path from the file's folder). It opens like any other data set.",
+    schema: selectionSchema.extend({ data: z.string() }),
+    source: "viewSchema",
+  },
+];
+
+/** The parts of JSON Schema that zod's schemas come to. */
+export interface JsonSchema {
+  type?: string | string[];
+  const?: unknown;
+  enum?: unknown[];
+  anyOf?: JsonSchema[];
+  oneOf?: JsonSchema[];
+  properties?: Record<string, JsonSchema>;
+  required?: string[];
+  additionalProperties?: boolean | JsonSchema;
+  items?: JsonSchema;
+  prefixItems?: JsonSchema[];
+  minimum?: number;
+  maximum?: number;
+  exclusiveMinimum?: number;
+  default?: unknown;
+  description?: string;
+  [key: string]: unknown;
+}
+
+/** The page, and the JSON Schemas by name. */
+export function configuration(root: string): { page: string; schemas: Record<string, JsonSchema> } {
+  const comments = new Comments(root);
+  const shared = comments.of("segmentationConfigSchema");
+  const schemas: Record<string, JsonSchema> = {};
+  const sections: string[] = [];
+  for (const { name, title, about, schema, source } of pages) {
+    const json = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as JsonSchema;
+    describe(json, comments.of(source), shared);
+    const rows = rowsOf(json, "");
+    schemas[name] = {
+      ...json,
+      title: `medvox ${title.toLowerCase()}`,
+      properties: { $schema: { type: "string" }, ...json.properties },
+    };
+    sections.push(`## ${title}`, about, table(["key", "type", "default", "meaning"], rows));
+  }
+  sections.push(...augmentationSection(root));
+  const page = [
+    "# Configurations",
+    generated,
+    "Everything that `--config FILE` may hold. Options of the command line go over the file, the file over the defaults; `run.json` shows what came of it under `config`. A key that is not known, or a value out of its range, is refused by name. `medvox transfer …` has defaults of its own for some keys, told by its [details](commands.md).",
+    'Editors complete and check the files: `"$schema": "./node_modules/medvox/schemas/segmentation.json"` as their first key.',
+    ...sections,
+  ].join("\n\n");
+  return { page, schemas };
+}
+
+/** Transforms are an interface, not a schema: its members and their comments are the reference. */
+function augmentationSection(root: string): string[] {
+  const path = "src/augment/augmentation.ts";
+  const source = parse(path, readFileSync(join(root, path), "utf8"));
+  const found = source.statements.find(
+    (node): node is ts.InterfaceDeclaration => ts.isInterfaceDeclaration(node) && node.name.text === "Augmentation",
+  );
+  const members = found?.members.filter(ts.isPropertySignature) ?? [];
+  const type = (node: ts.PropertySignature): string =>
+    (node.type?.getText() ?? "").replaceAll("readonly ", "").replaceAll("Range", "[number, number]");
+  return [
+    "## Augmentation",
+    "The value of `augmentation` and `balance`: a preset by name, or an object of transforms. A transform that is left out never happens; `probability` is the share of patches that get it; ranges are drawn from evenly.",
+    table(
+      ["key", "type", "meaning"],
+      members.map((node) => [`\`${node.name.getText()}\``, `\`${type(node)}\``, docOf(node).replaceAll("\n", " ")]),
+    ),
+    "The presets:",
+    table(
+      ["preset", ""],
+      Object.entries(augmentationPresets).map(([name, value]) => [`\`${name}\``, `\`${JSON.stringify(value)}\``]),
+    ),
+  ];
+}
+
+/** Adds the meaning of every key to the schema itself. */
+function describe(json: JsonSchema, docs: Docs, shared: Docs): void {
+  for (const [key, property] of Object.entries(json.properties ?? {})) {
+    const own = docs.get(key);
+    const text = own?.text || shared.get(key)?.text;
+    if (text) property.description = text.replaceAll("\n", " ");
+    for (const inner of nested(property)) describe(inner, own?.within() ?? new Map(), new Map());
+  }
+}
+
+/** Objects with keys of their own: the property itself, or what its list holds, or one of several forms. */
+function nested(json: JsonSchema): JsonSchema[] {
+  if (Object.keys(json.properties ?? {}).length > 0) return [json];
+  return [json.items, ...(json.anyOf ?? [])].flatMap((inner) => (inner ? nested(inner) : []));
+}
+
+function rowsOf(json: JsonSchema, prefix: string): string[][] {
+  return Object.entries(json.properties ?? {}).flatMap(([key, property]) => {
+    const name = `${prefix}${key}`;
+    const required = json.required?.includes(key) && property.default === undefined;
+    const usual = property.default === undefined ? (required ? "required" : "") : code(property.default);
+    const [inner] = nested(property);
+    const list = property.type === "array" ? "[]" : "";
+    const others =
+      property.anyOf?.filter((form) => nested(form).length === 0).map((form) => `${typeOf(form)} or `) ?? [];
+    const type = inner === undefined ? typeOf(property) : list ? "list of objects" : `${others.join("")}object`;
+    const rows = inner === undefined ? [] : rowsOf(inner, `${name}${list}.`);
+    return [[`\`${name}\``, type, usual, property.description ?? ""], ...rows];
+  });
+}
+
+function code(value: unknown): string {
+  return `\`${JSON.stringify(value)}\``;
+}
+
+/** A type in words that fit a cell. */
+export function typeOf(json: JsonSchema): string {
+  if (json.const !== undefined) return code(json.const);
+  if (json.enum) return json.enum.map(code).join(", ");
+  if (Array.isArray(json.type)) return json.type.join(" or ");
+  const forms = json.anyOf ?? json.oneOf;
+  if (forms) return forms.map(typeOf).join(forms.every((form) => form.const !== undefined) ? ", " : " or ");
+  switch (json.type) {
+    case "integer":
+    case "number":
+      return json.type + boundsOf(json);
+    case "array":
+      return json.prefixItems ? tupleOf(json.prefixItems.map(typeOf)) : `list of ${typeOf(json.items ?? {})}`;
+    case "object":
+      return Object.keys(json.properties ?? {}).length > 0
+        ? `{ ${Object.entries(json.properties ?? {})
+            .map(([key, value]) => `\`${key}\`${json.required?.includes(key) ? "" : "?"}: ${typeOf(value)}`)
+            .join(", ")} }`
+        : "object";
+    default:
+      return json.type ?? "any";
+  }
+}
+
+/** Three of the same are told once. */
+function tupleOf(types: readonly string[]): string {
+  return types.length > 1 && new Set(types).size === 1 ? `${types.length} × ${types[0]}` : `[${types.join(", ")}]`;
+}
+
+function boundsOf({ minimum, exclusiveMinimum, maximum }: JsonSchema): string {
+  const high = maximum === undefined || maximum === Number.MAX_SAFE_INTEGER ? undefined : maximum;
+  const low =
+    exclusiveMinimum !== undefined
+      ? ` > ${exclusiveMinimum}`
+      : minimum === undefined || minimum === Number.MIN_SAFE_INTEGER
+        ? ""
+        : ` ≥ ${minimum}`;
+  return `${low}${high === undefined ? "" : `${low && ","} ≤ ${high}`}`;
+}
+
+interface Doc {
+  readonly text: string;
+  /** Comments of the keys within. */
+  readonly within: () => Docs;
+}
+type Docs = ReadonlyMap<string, Doc>;
+
+/** Doc comments of a schema's keys, found where the source writes them: through names, spreads and `.extend`. */
+class Comments {
+  readonly #files: readonly ts.SourceFile[];
+
+  constructor(root: string) {
+    this.#files = sources.map((path) => parse(path, readFileSync(join(root, path), "utf8")));
+  }
+
+  /** @param name of a schema, with a dot where it stands in an object */
+  of(name: string): Docs {
+    const [first, ...keys] = name.split(".");
+    let docs = this.#named(first, undefined);
+    for (const key of keys) docs = docs.get(key)?.within() ?? new Map();
+    return docs;
+  }
+
+  #named(name: string, from: ts.SourceFile | undefined): Docs {
+    for (const file of [...(from ? [from] : []), ...this.#files]) {
+      for (const statement of file.statements) {
+        if (!ts.isVariableStatement(statement)) continue;
+        const found = statement.declarationList.declarations.find(
+          (declaration) => ts.isIdentifier(declaration.name) && declaration.name.text === name,
+        );
+        if (found?.initializer) return this.#read(found.initializer);
+      }
+    }
+    return new Map();
+  }
+
+  #read(node: ts.Expression): Docs {
+    if (ts.isAsExpression(node) || ts.isParenthesizedExpression(node)) return this.#read(node.expression);
+    if (ts.isIdentifier(node)) return this.#named(node.text, node.getSourceFile());
+    if (ts.isPropertyAccessExpression(node)) {
+      return node.name.text === "shape"
+        ? this.#read(node.expression)
+        : (this.#read(node.expression).get(node.name.text)?.within() ?? new Map());
+    }
+    if (ts.isArrayLiteralExpression(node)) return this.#joined(node.elements);
+    if (ts.isObjectLiteralExpression(node)) return this.#keys(node);
+    if (!ts.isCallExpression(node) || !ts.isPropertyAccessExpression(node.expression)) return new Map();
+    const { expression: base, name } = node.expression;
+    const isZod = ts.isIdentifier(base) && base.text === "z";
+    if (isZod)
+      return name.text.endsWith("bject") || ["array", "union"].includes(name.text)
+        ? this.#joined(node.arguments)
+        : new Map();
+    return name.text === "extend" ? this.#joined([base, ...node.arguments]) : this.#read(base);
+  }
+
+  #joined(nodes: readonly ts.Expression[]): Docs {
+    return new Map(nodes.flatMap((node) => [...this.#read(node)]));
+  }
+
+  #keys(node: ts.ObjectLiteralExpression): Docs {
+    const docs = new Map<string, Doc>();
+    for (const property of node.properties) {
+      if (ts.isSpreadAssignment(property)) {
+        for (const [key, doc] of this.#read(property.expression)) docs.set(key, doc);
+      } else if (property.name && ts.isIdentifier(property.name)) {
+        const value = ts.isPropertyAssignment(property) ? property.initializer : property.name;
+        docs.set(property.name.text, { text: docOf(property), within: () => this.#read(value) });
+      }
+    }
+    return docs;
+  }
+}
