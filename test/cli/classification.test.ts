@@ -46,7 +46,9 @@ describe("train classification", () => {
       networks: 2,
     });
     expect(trained.stderr).toMatch(/fold-1 \(1\/2\) {2}4 train · 4 held out$/m);
-    expect(trained.stderr).toMatch(/^resnet10 on image and mask, class \+ malignancy · patch 16×16×16 · batch 4 · adamW 0\.001/m);
+    expect(trained.stderr).toMatch(
+      /^resnet10 on image and mask, class \+ malignancy · patch 16×16×16 · batch 4 · adamW 0\.001/m,
+    );
     for (const name of ["run.json", "plan.json", "members/fold-2/model.onnx", "members/fold-1/log.jsonl"])
       expect(existsSync(join(run, name)), name).toBe(true);
     expect(medvox("info", run).stdout).toMatch(/^progress {2}2 of 2 networks trained, 4 of 4 epochs$/m);
@@ -54,7 +56,10 @@ describe("train classification", () => {
 
   test.each([
     [["--label", "grade"], /^ConfigError: --label grade: .*labels\.csv has no such column; it has case, patient, mal/],
-    [["--auxiliary", "grade"], /^ConfigError: --auxiliary grade: .*labels\.csv has no such column; it has case, patient/],
+    [
+      ["--auxiliary", "grade"],
+      /^ConfigError: --auxiliary grade: .*labels\.csv has no such column; it has case, patient/,
+    ],
     [["--auxiliary", "patient"], /^DataError: .*line 2: patient: expected a number as an auxiliary target, found "pat/],
     [["--pooling", "max"], /^ConfigError: pooling: /m],
     [["--positive", "4;5"], /^ConfigError: --positive 4;5: must be whole numbers separated by commas, e\.g\. 4,5/],
