@@ -203,6 +203,8 @@ const cases: Partial<Record<OperatorName, readonly Case[]>> = {
   ],
   gatherElements: [node("gatherElements", { axis: 1 }, [any(2, 3), indices([2, 2], 2, 0, 1, 1)])],
   scatterAdd: [node("scatterAdd", { axis: 1, shape: [2, 3] }, [any(2, 2), indices([2, 2], 2, 0, 1, 1)])],
+  // Row r takes r and r + 1 of three; so row q goes to q and q − 1.
+  takeRows: [node("takeRows", {}, [any(3, 2), indices([2, 3], 0, 1, 2, 1, 2, 0), indices([2, 3], 0, 1, 2, 2, 0, 1)])],
   matmul: [
     ...[false, true].flatMap((transposeA) =>
       [false, true].map((transposeB) =>

@@ -214,6 +214,13 @@ describe("moving", () => {
     const updates = (g: BuildingGraph): Tensor => g.constant([1, 2, 3, 4], [2, 2]);
     expect(await evaluate((g) => m.scatterAdd(updates(g), at(g), 1, [2, 3]))).toEqual([2, 0, 1, 0, 7, 0]);
   });
+
+  test("takeRows adds up the rows that each list names", async () => {
+    const rows = (g: BuildingGraph): Tensor => g.constant([1, 2, 10, 20, 100, 200], [3, 2]);
+    const take = (g: BuildingGraph): Tensor => g.constant(Int32Array.of(2, 0, 1, 0), [2, 2]);
+    const back = (g: BuildingGraph): Tensor => g.constant(Int32Array.of(1, 0, 0, 1, 0, 0), [2, 3]);
+    expect(await evaluate((g) => m.takeRows(rows(g), take(g), back(g)))).toEqual([110, 220, 2, 4]);
+  });
 });
 
 describe("reductions", () => {

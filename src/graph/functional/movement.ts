@@ -84,6 +84,16 @@ export function scatterAdd(updates: Tensor, indices: Tensor, axis: number, shape
   return updates.graph.add("scatterAdd", [updates, indices], { axis, shape: [...shape] })[0];
 }
 
+/**
+ * Sums of rows: x [Q, …], take [M, R] → y [R, …] with y[r] = Σₘ x[take[m, r]].
+ *
+ * The gradient is the same with the lists exchanged, so `back` [M', Q] must be the transpose: back[·, q] are the rows of y that
+ * take x[q]. An entry that stands for nothing names a row that is zero, or one whose effect is zero; that is the caller's care.
+ */
+export function takeRows(x: Tensor, take: Tensor, back: Tensor): Tensor {
+  return x.graph.add("takeRows", [x, take, back], {})[0];
+}
+
 /** Reverses the order along spatial or other axes (kernels: by Gather, for a negative-step Slice is slow). */
 export function reverse(x: Tensor, axes: readonly number[]): Tensor {
   let y = x;

@@ -1,7 +1,7 @@
 /** Operators that move numbers: their shape rules, ONNX forms and gradients. */
 import { ShapeError } from "../../errors.ts";
 import { shapeText, sizeOf, type Tensor } from "../core.ts";
-import { gatherElements, pad, reshape, scatterAdd, slice, transpose } from "../functional/movement.ts";
+import { gatherElements, pad, reshape, scatterAdd, slice, takeRows, transpose } from "../functional/movement.ts";
 import { unbroadcast } from "./broadcasting.ts";
 import type { Attributes, Family } from "./types.ts";
 
@@ -14,7 +14,8 @@ type Name =
   | "pad"
   | "gather"
   | "gatherElements"
-  | "scatterAdd";
+  | "scatterAdd"
+  | "takeRows";
 
 export const movement: Family<Name> = {
   reshape: {
@@ -166,6 +167,31 @@ export const movement: Family<Name> = {
       g && gatherElements(g, indices, axis),
       undefined,
     ],
+  },
+  takeRows: {
+    shape: ([x, take, back]) => {
+      for (const list of [take, back]) requireIndices("takeRows", list.dtype);
+      if (take.shape.length !== 2 || back.shape.length !== 2 || back.shape[1] !== x.shape[0]) {
+        throw new ShapeError(
+          `takeRows: lists ${shapeText(take.shape)} and ${shapeText(back.shape)} for rows ${shapeText(x.shape)}; they are [M, R] and [M', ${x.shape[0]}]`,
+        );
+      }
+      return [{ shape: [take.shape[1], ...x.shape.slice(1)], dtype: x.dtype }];
+    },
+    // One Gather for each summand: nothing is scattered, so threads cannot race, and the order of the sums is fixed.
+    onnx: (emit, { inputs: [x, take], inputTypes: [, { shape }] }) => {
+      const [parts, rows] = shape;
+      let sum: string | undefined;
+      for (let m = 0; m < parts; m++) {
+        const [list] =
+          parts === 1 ? [take] : emit.node("Slice", [take, emit.int64s([m]), emit.int64s([m + 1]), emit.int64s([0])]);
+        const [flat] = emit.node("Reshape", [list, emit.int64s([rows])]);
+        const [part] = emit.node("Gather", [x, flat], { axis: 0 });
+        sum = sum === undefined ? part : emit.node("Add", [sum, part])[0];
+      }
+      return [sum!];
+    },
+    gradient: ({ inputs: [, take, back], upstream: [g] }) => [g && takeRows(g, back, take), undefined, undefined],
   },
 };
 

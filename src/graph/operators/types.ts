@@ -75,6 +75,8 @@ export interface Attributes {
   gather: { readonly axis: number };
   gatherElements: { readonly axis: number };
   scatterAdd: { readonly axis: number; readonly shape: Shape };
+  /** Sums of rows, with the transposed lists beside: see `takeRows`. */
+  takeRows: None;
   // linear algebra
   matmul: { readonly transposeA: boolean; readonly transposeB: boolean; readonly alpha: number };
   /** Multiplies along one axis by a matrix [out, in]. */
