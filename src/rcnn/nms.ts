@@ -50,8 +50,9 @@ class ReachGrid {
   readonly #threshold: number;
   readonly #x: Span;
   readonly #y: Span;
-  /** First entry of each list, −1 for none. */
+  /** First and last entry of each list, −1 for none: the best comes first, for it suppresses most. */
   readonly #heads: Int32Array;
+  readonly #tails: Int32Array;
   /** Kept boxes side by side: corners, area, group. */
   readonly #kept: Float64Array;
   #count = 0;
@@ -67,6 +68,7 @@ class ReachGrid {
     this.#x = new Span(boxes, axes, 0, threshold);
     this.#y = new Span(boxes, axes, 1, threshold);
     this.#heads = new Int32Array(this.#x.octaves * this.#y.octaves * GRID * GRID).fill(-1);
+    this.#tails = this.#heads.slice();
   }
 
   /** Whether a kept box overlaps box `i` too much. */
@@ -130,8 +132,10 @@ class ReachGrid {
         }
         const list = first + y * GRID + x;
         this.#entries[this.#entryCount] = record;
-        this.#entries[this.#entryCount + 1] = this.#heads[list];
-        this.#heads[list] = this.#entryCount;
+        this.#entries[this.#entryCount + 1] = -1;
+        if (this.#heads[list] < 0) this.#heads[list] = this.#entryCount;
+        else this.#entries[this.#tails[list] + 1] = this.#entryCount;
+        this.#tails[list] = this.#entryCount;
         this.#entryCount += 2;
       }
     }
