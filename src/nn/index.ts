@@ -10,6 +10,7 @@ export {
 } from "./architectures.ts";
 export { convSeg, type SkipDecoderOptions, skipDecoder, transposedDecoder, upsamplingHead } from "./decoders.ts";
 export { type DenseAsppOptions, denseAspp } from "./dense-aspp.ts";
+export { type FeaturePyramidOptions, featurePyramid } from "./feature-pyramid.ts";
 export * from "./initialisers.ts";
 export {
   type BatchNormOptions,
@@ -23,6 +24,9 @@ export {
   groupNorm,
   instanceNorm,
   linear,
+  type Norm,
+  norm,
+  sharedConv,
 } from "./layers.ts";
 export * from "./losses.ts";
 export {
@@ -38,5 +42,13 @@ export {
   sgd,
 } from "./optimisers.ts";
 export { type PreResnet3dOptions, preResnet3d } from "./preresnet3d.ts";
-export { type ResNet3dFeatures, type ResNet3dOptions, type ResNetDepth, resnet3d, type Shortcut } from "./resnet3d.ts";
+export {
+  type ResNet3dFeatures,
+  type ResNet3dOptions,
+  type ResNetDepth,
+  residualStage,
+  resnet3d,
+  type Shortcut,
+} from "./resnet3d.ts";
 export { type ScheduleSpec, scheduleFactor, type Warmup } from "./schedules.ts";
+export { vgg16 } from "./vgg.ts";

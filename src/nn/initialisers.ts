@@ -62,3 +62,6 @@ export const kaimingNormalFanOut: Initialiser = (shape, random) =>
 
 /** Normal with deviation √(2 / fanIn). */
 export const kaimingNormal: Initialiser = (shape, random) => normal(Math.sqrt(2 / fanIn(shape)))(shape, random);
+
+/** Uniform in ±√(3 / fanIn): kaiming_uniform with a = 1, as torchvision fills feature pyramids. */
+export const kaimingUniformLinear: Initialiser = (shape, random) => uniform(Math.sqrt(3 / fanIn(shape)))(shape, random);

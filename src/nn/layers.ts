@@ -30,6 +30,8 @@ export interface ConvLayerOptions {
   /** On by default. */
   bias?: boolean;
   initialise?: Initialiser;
+  /** Of the bias; PyTorch's default else. */
+  initialiseBias?: Initialiser;
 }
 
 function kernelOf(x: Tensor, kernel: PerAxis): number[] {
@@ -38,11 +40,22 @@ function kernelOf(x: Tensor, kernel: PerAxis): number[] {
 
 /** Convolution to `channels` channels: x [N, Ci, …] → [N, channels, …]. Parameters `weight`, `bias`. */
 export function conv(x: Tensor, channels: number, scope: Scope, options: ConvLayerOptions = {}): Tensor {
-  const { kernel = 1, bias = true, initialise = kaimingUniform, groups = 1, ...window } = options;
-  const shape = [channels, x.shape[1] / groups, ...kernelOf(x, kernel)];
-  const w = x.graph.parameter(scope.name("weight"), shape, initialise);
-  const b = bias ? x.graph.parameter(scope.name("bias"), [channels], biasUniform(shape)) : undefined;
-  return convOperator(x, w, { ...window, groups, bias: b });
+  return sharedConv([x], channels, scope, options)[0];
+}
+
+/** One convolution for several inputs, such as the levels of a pyramid. */
+export function sharedConv(
+  inputs: readonly Tensor[],
+  channels: number,
+  scope: Scope,
+  options: ConvLayerOptions = {},
+): Tensor[] {
+  const { kernel = 1, bias = true, initialise = kaimingUniform, initialiseBias, groups = 1, ...window } = options;
+  const [{ graph, shape: first }] = inputs;
+  const shape = [channels, first[1] / groups, ...kernelOf(inputs[0], kernel)];
+  const w = graph.parameter(scope.name("weight"), shape, initialise);
+  const b = bias ? graph.parameter(scope.name("bias"), [channels], initialiseBias ?? biasUniform(shape)) : undefined;
+  return inputs.map((x) => convOperator(x, w, { ...window, groups, bias: b }));
 }
 
 export interface ConvTransposeLayerOptions extends ConvLayerOptions {
@@ -68,11 +81,12 @@ export function linear(
   x: Tensor,
   units: number,
   scope: Scope,
-  options: { bias?: boolean; initialise?: Initialiser } = {},
+  options: { bias?: boolean; initialise?: Initialiser; initialiseBias?: Initialiser } = {},
 ): Tensor {
   const shape = [units, x.size / x.shape[0]];
   const w = x.graph.parameter(scope.name("weight"), shape, options.initialise ?? kaimingUniform);
-  const b = (options.bias ?? true) ? x.graph.parameter(scope.name("bias"), [units], biasUniform(shape)) : undefined;
+  const initialiseBias = options.initialiseBias ?? biasUniform(shape);
+  const b = (options.bias ?? true) ? x.graph.parameter(scope.name("bias"), [units], initialiseBias) : undefined;
   return linearOperator(x, w, b);
 }
 
@@ -123,6 +137,17 @@ export function groupNorm(x: Tensor, groups: number, scope: Scope, epsilon = 1e-
   const scale = graph.parameter(scope.name("weight"), [x.shape[1]], ones);
   const shift = graph.parameter(scope.name("bias"), [x.shape[1]], zeros);
   return groupNormOperator(x, groups, scale, shift, epsilon);
+}
+
+/** A norm with a name of its own in the network, whichever kind it is. */
+export type Norm =
+  | { readonly kind: "batch"; readonly frozen?: boolean; readonly epsilon?: number }
+  | { readonly kind: "group"; readonly groups: number; readonly epsilon?: number };
+
+/** The norm of a kind. */
+export function norm(x: Tensor, scope: Scope, kind: Norm): Tensor {
+  if (kind.kind === "group") return groupNorm(x, kind.groups, scope, kind.epsilon);
+  return batchNorm(x, scope, { frozen: kind.frozen, epsilon: kind.epsilon });
 }
 
 const streams = new WeakMap<Graph, number>();

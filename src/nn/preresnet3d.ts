@@ -5,9 +5,10 @@
  * and dilation are MedicalNet's.
  */
 import { add, relu, scope as rootScope, type Scope, type Tensor } from "../graph/index.ts";
-import { batchNorm, type ConvLayerOptions } from "./layers.ts";
+import { type ConvLayerOptions, norm as normLayer } from "./layers.ts";
 import {
   type BlockOptions,
+  batchNorms,
   plainConv,
   type ResNet3dFeatures,
   type ResNet3dOptions,
@@ -31,25 +32,26 @@ export function preResnet3d(
     shortcut: kind = "B",
     outputStride = 8,
     stages = 4,
-    frozenNorms: frozen = false,
+    frozenNorms,
+    norm = batchNorms(frozenNorms),
     scope = rootScope(),
   }: PreResnet3dOptions = {},
 ): ResNet3dFeatures {
-  return stagesOver(x, { blocks, outputStride, stages, frozen, scope }, (y, { planes, dilation }, stride, at) =>
-    preActivated(y, { planes, stride, dilation, kind, frozen }, at),
+  return stagesOver(x, { blocks, outputStride, stages, norm, scope }, (y, { planes, dilation }, stride, at) =>
+    preActivated(y, { planes, stride, dilation, kind, norm }, at),
   );
 }
 
-function preActivated(x: Tensor, { planes, stride, dilation, kind, frozen }: BlockOptions, scope: Scope): Tensor {
+function preActivated(x: Tensor, { planes, stride, dilation, kind, norm }: BlockOptions, scope: Scope): Tensor {
   const channels = planes * 4;
   const next = (input: Tensor, width: number, i: number, options: ConvLayerOptions): Tensor =>
-    plainConv(relu(batchNorm(input, scope.child(`bn${i}`), { frozen })), width, scope.child(`conv${i}`), options);
+    plainConv(relu(normLayer(input, scope.child(`bn${i}`), norm)), width, scope.child(`conv${i}`), options);
   let y = next(x, planes, 1, {});
   y = next(y, planes, 2, { kernel: 3, padding: dilation, dilation, stride });
   y = next(y, channels, 3, {});
   const direct =
     stride === 1 && x.shape[1] === channels
       ? x
-      : shortcutOf(x, channels, { stride, kind, frozen }, scope.child("downsample"));
+      : shortcutOf(x, channels, { stride, kind, norm }, scope.child("downsample"));
   return add(y, direct);
 }

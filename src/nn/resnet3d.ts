@@ -18,7 +18,7 @@ import {
   type Tensor,
 } from "../graph/index.ts";
 import { kaimingNormalFanOut } from "./initialisers.ts";
-import { batchNorm, type ConvLayerOptions, conv } from "./layers.ts";
+import { type ConvLayerOptions, conv, type Norm, norm as normLayer } from "./layers.ts";
 
 export type ResNetDepth = 10 | 18 | 34 | 50 | 101 | 152 | 200;
 export type Shortcut = "A" | "B";
@@ -77,6 +77,8 @@ export interface ResNet3dOptions {
   stages?: 1 | 2 | 3 | 4;
   /** Batch norms use their running statistics in training, too, and change neither them nor scale and shift. */
   frozenNorms?: boolean;
+  /** The kind of norm; batch norm by default. Overrules `frozenNorms`. */
+  norm?: Norm;
   scope?: Scope;
 }
 
@@ -105,17 +107,44 @@ export interface ResNet3dFeatures {
  */
 export function resnet3d(
   x: Tensor,
-  { depth, shortcut, outputStride = 8, stages = 4, frozenNorms: frozen = false, scope = rootScope() }: ResNet3dOptions,
+  { depth, shortcut, outputStride = 8, stages = 4, frozenNorms, norm, scope = rootScope() }: ResNet3dOptions,
 ): ResNet3dFeatures {
+  const { block, blocks, shortcut: released } = architectureOf(depth);
+  const options = { block, kind: shortcut ?? released, norm: norm ?? batchNorms(frozenNorms) };
+  return stagesOver(
+    x,
+    { blocks, outputStride, stages, norm: options.norm, scope },
+    (y, { planes, dilation }, stride, at) => residual(y, { ...options, planes, stride, dilation }, at),
+  );
+}
+
+/**
+ * One stage of blocks alone, such as layer4 as the head of a detector (He et al. 2016, appendix A).
+ * @param stage from 1
+ */
+export function residualStage(
+  x: Tensor,
+  stage: 1 | 2 | 3 | 4,
+  { depth, shortcut, outputStride = 32, norm = batchNorms(), scope = rootScope() }: Omit<ResNet3dOptions, "stages">,
+): Tensor {
+  const { block, blocks, shortcut: released } = architectureOf(depth);
+  const { planes, stride, dilation } = STAGES[outputStride][stage - 1];
+  let y = x;
+  for (let k = 0; k < blocks[stage - 1]; k++) {
+    const options = { block, planes, stride: k === 0 ? stride : 1, dilation, kind: shortcut ?? released, norm };
+    y = residual(y, options, scope.child(`layer${stage}`).child(k));
+  }
+  return y;
+}
+
+export const batchNorms = (frozen?: boolean): Norm => ({ kind: "batch", frozen });
+
+function architectureOf(depth: ResNetDepth): Blocks {
   const architecture = ARCHITECTURES[depth];
   if (architecture === undefined) {
     throw new ConfigError(`resnet3d: depth ${depth}; it must be one of ${Object.keys(ARCHITECTURES).join(", ")}`);
   }
-  const kind = shortcut ?? architecture.shortcut;
-  const { block, blocks } = architecture;
-  return stagesOver(x, { blocks, outputStride, stages, frozen, scope }, (y, { planes, dilation }, stride, at) =>
-    residual(y, { block, planes, stride, dilation, kind, frozen }, at),
-  );
+  return architecture;
 }
 
 /** The stem and up to four stages of blocks. @param block one residual block: input, stage, its stride, its scope */
@@ -125,17 +154,14 @@ export function stagesOver(
     readonly blocks: readonly number[];
     readonly outputStride: 8 | 32;
     readonly stages: number;
-    readonly frozen: boolean;
+    readonly norm: Norm;
     readonly scope: Scope;
   },
   block: (y: Tensor, stage: Stage, stride: number, scope: Scope) => Tensor,
 ): ResNet3dFeatures {
-  const { blocks, outputStride, stages, frozen, scope } = options;
-  const stem = relu(
-    batchNorm(plainConv(x, 64, scope.child("conv1"), { kernel: 7, stride: 2, padding: 3 }), scope.child("bn1"), {
-      frozen,
-    }),
-  );
+  const { blocks, outputStride, stages, norm, scope } = options;
+  const first = plainConv(x, 64, scope.child("conv1"), { kernel: 7, stride: 2, padding: 3 });
+  const stem = relu(normLayer(first, scope.child("bn1"), norm));
   const pooled = maxPool(stem, { kernel: 3, stride: 2, padding: 1 });
   const layers: Tensor[] = [];
   let y = pooled;
@@ -173,16 +199,16 @@ export interface BlockOptions {
   readonly stride: number;
   readonly dilation: number;
   readonly kind: Shortcut;
-  readonly frozen: boolean;
+  readonly norm: Norm;
 }
 
 function residual(
   x: Tensor,
-  { block, planes, stride, dilation, kind, frozen }: BlockOptions & Pick<Blocks, "block">,
+  { block, planes, stride, dilation, kind, norm }: BlockOptions & Pick<Blocks, "block">,
   scope: Scope,
 ): Tensor {
   const normed = (input: Tensor, channels: number, i: number, options: ConvLayerOptions): Tensor =>
-    batchNorm(plainConv(input, channels, scope.child(`conv${i}`), options), scope.child(`bn${i}`), { frozen });
+    normLayer(plainConv(input, channels, scope.child(`conv${i}`), options), scope.child(`bn${i}`), norm);
   const wide: ConvLayerOptions = { kernel: 3, padding: dilation, dilation };
   let y: Tensor;
   let channels = planes;
@@ -198,7 +224,7 @@ function residual(
   const direct =
     stride === 1 && x.shape[1] === channels
       ? x
-      : shortcutOf(x, channels, { stride, kind, frozen }, scope.child("downsample"));
+      : shortcutOf(x, channels, { stride, kind, norm }, scope.child("downsample"));
   return relu(add(y, direct));
 }
 
@@ -206,10 +232,10 @@ function residual(
 export function shortcutOf(
   x: Tensor,
   channels: number,
-  { stride, kind, frozen }: Pick<BlockOptions, "stride" | "kind" | "frozen">,
+  { stride, kind, norm }: Pick<BlockOptions, "stride" | "kind" | "norm">,
   scope: Scope,
 ): Tensor {
-  if (kind === "B") return batchNorm(plainConv(x, channels, scope.child(0), { stride }), scope.child(1), { frozen });
+  if (kind === "B") return normLayer(plainConv(x, channels, scope.child(0), { stride }), scope.child(1), norm);
   const spatial = x.shape.map((_, axis) => axis).slice(2);
   const thinned = slice(x, { axes: spatial, step: spatial.map(() => stride), start: spatial.map(() => 0) });
   const missing = channels - x.shape[1];

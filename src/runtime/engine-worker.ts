@@ -40,6 +40,22 @@ function entryOf(bank: number, name: string): BankEntry {
   return entry;
 }
 
+function bankOf(id: number): Map<string, BankEntry> {
+  let bank = banks.get(id);
+  if (bank === undefined) banks.set(id, (bank = new Map()));
+  return bank;
+}
+
+/** What was kept under a name last time, to be written over, if the output is of that shape. */
+function roomFor(session: InferenceSession, output: string, entry: BankEntry | undefined): Tensor | null {
+  const about = session.outputMetadata.find(({ name }) => name === output);
+  if (entry === undefined || !about?.isTensor) return null;
+  const { dims, type } = entry.current;
+  return about.type === type && about.shape.length === dims.length && about.shape.every((n, i) => n === dims[i])
+    ? entry.current
+    : null;
+}
+
 /** A tensor of the same kind to write into. */
 function spareOf(entry: BankEntry): Tensor {
   entry.spare ??= new Tensor("float32", new Float32Array(entry.current.size), entry.current.dims);
@@ -66,6 +82,11 @@ async function run(request: Extract<Request, { kind: "run" }>): Promise<RunResul
     renewed.push(entry);
     state.add(output);
   }
+  const kept = Object.entries(request.keep ?? {});
+  for (const [entryName, output] of kept) {
+    fetches[output] = roomFor(session, output, banks.get(request.bank!)?.get(entryName));
+    state.add(output);
+  }
   const wanted = request.fetch ?? session.outputNames.filter((name) => !state.has(name));
   for (const name of wanted) {
     const place = request.into?.[name];
@@ -79,6 +100,7 @@ async function run(request: Extract<Request, { kind: "run" }>): Promise<RunResul
     entry.current = entry.spare!;
     entry.spare = current;
   }
+  for (const [entryName, output] of kept) bankOf(request.bank!).set(entryName, { current: results[output] });
   const outputs: Record<string, ArrayMessage> = {};
   for (const name of wanted) {
     const tensor = results[name];
@@ -126,8 +148,7 @@ async function handle(request: Request): Promise<{ value: unknown; transfer: Arr
       return { value: result, transfer: [...new Set(transfer)] };
     }
     case "bankWrite": {
-      let bank = banks.get(request.bank);
-      if (bank === undefined) banks.set(request.bank, (bank = new Map()));
+      const bank = bankOf(request.bank);
       for (const [name, array] of Object.entries(request.entries)) bank.set(name, { current: toTensor(array) });
       return { value: undefined, transfer: [] };
     }

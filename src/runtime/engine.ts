@@ -23,6 +23,8 @@ export interface RunOptions {
    * arrays have their memory.
    */
   into?: Feeds;
+  /** Outputs that stay in the engine as bank entries, of any element type, for another program to read: entry → output. */
+  keep?: Readonly<Record<string, string>>;
   /** Hand the feeds' buffers over instead of copying them; they come back in `feeds` of the result. */
   recycle?: boolean;
 }
@@ -105,8 +107,8 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
       return {
         label,
         ...names,
-        run: (feeds, { fetch, bank, renew, into, recycle = false } = {}) =>
-          connection.ask(label, { kind: "run", program, feeds, fetch, bank: bank?.id, renew, into, recycle }, [
+        run: (feeds, { fetch, bank, renew, keep, into, recycle = false } = {}) =>
+          connection.ask(label, { kind: "run", program, feeds, fetch, bank: bank?.id, renew, keep, into, recycle }, [
             ...(recycle ? buffersOf(feeds) : []),
             ...(into === undefined ? [] : buffersOf(into)),
           ]) as Promise<RunResult>,

@@ -38,6 +38,8 @@ export type Request =
       readonly renew?: Readonly<Record<string, string>>;
       /** Arrays that these outputs are written into. */
       readonly into?: Readonly<Record<string, ArrayMessage>>;
+      /** Outputs that stay here as bank entries, for another program to read: entry name → output name. */
+      readonly keep?: Readonly<Record<string, string>>;
       /** Give the feeds' buffers back, so that they can be filled again. */
       readonly recycle: boolean;
     }

@@ -1,5 +1,6 @@
 /** @module medvox/train: models, the training loop, checkpoints. */
 export { readCheckpoint, readWeights, type TrainingPosition, writeCheckpoint } from "./checkpoint.ts";
+export type { Between } from "./executable.ts";
 export { appendLog, type LogLine, readLog } from "./log.ts";
 export {
   type BatchSource,

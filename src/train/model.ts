@@ -19,7 +19,9 @@ import {
 } from "../graph/index.ts";
 import type { Optimiser } from "../nn/index.ts";
 import { random } from "../random.ts";
-import type { ArrayMessage, Engine, Feeds, Program, RunResult } from "../runtime/index.ts";
+import type { ArrayMessage, Engine, Feeds, RunResult } from "../runtime/index.ts";
+import { type Between, type Executable, plainExecutable, stagedExecutable, typesOf } from "./executable.ts";
+import type { NamedGraph } from "./stages.ts";
 import {
   type BuiltGraph,
   buildEvaluation,
@@ -42,7 +44,9 @@ export interface Branch {
   readonly network: Network;
   readonly loss: Loss;
   readonly monitor?: Monitor;
-  /** Shapes and types of a batch as its steps will get it. */
+  /** What is decided in the middle of a step; the network's inputs are the batch's and these. */
+  readonly between?: Between;
+  /** Shapes and types of a batch as its steps will get it, without what only the decision sees. */
   readonly example: Readonly<Record<string, FeedType>>;
 }
 
@@ -50,6 +54,7 @@ export interface ModelOptions extends CommonOptions {
   readonly network: Network;
   readonly loss: Loss;
   readonly monitor?: Monitor;
+  readonly between?: Between;
 }
 
 export interface BranchedModelOptions extends CommonOptions {
@@ -112,19 +117,14 @@ export interface Model {
   close(): Promise<void>;
 }
 
-interface Loaded {
-  readonly program: Program;
-  readonly renew: Readonly<Record<string, string>>;
-}
-
 /**
  * Builds the network for the shapes of `example` (a batch as `step` will get it) and fills its parameters.
  */
 export async function createModel(
-  { network, loss, monitor, ...common }: ModelOptions,
+  { network, loss, monitor, between, ...common }: ModelOptions,
   example: Readonly<Record<string, FeedType>>,
 ): Promise<Model> {
-  return createBranchedModel({ ...common, branches: { [ONLY]: { network, loss, monitor, example } } });
+  return createBranchedModel({ ...common, branches: { [ONLY]: { network, loss, monitor, between, example } } });
 }
 
 /** The branch of a model that has but one. */
@@ -138,38 +138,50 @@ export async function createBranchedModel(options: BranchedModelOptions): Promis
   const { engine, branches, optimiser, seed = 0, clipNorm, accumulate = 1, lowering = true } = options;
   const [first] = Object.keys(branches);
   const ownClock = ownParameters(branches);
-  const definitionOf = ({ network, loss, monitor }: Branch): StepDefinition => {
-    return { network, loss, monitor, ownClock, optimiser, clipNorm, accumulate };
+  const definitionOf = ({ network, loss, monitor, between }: Branch): StepDefinition => {
+    return { network, loss, monitor, early: between?.outputs, ownClock, optimiser, clipNorm, accumulate };
   };
   const contrib = lowering && engine.device === "cpu";
   const entries: Entries = new Map();
   const layouts = new Map<string, WeightLayout>();
-  const programs = new Map<string, Promise<Loaded>>();
+  const programs = new Map<string, Promise<Executable>>();
 
-  const loadBuilt = async (label: string, built: BuiltGraph, lowered: Lowered | undefined): Promise<Loaded> => {
-    const model = encodeBuilt(lowered ?? built, contrib);
-    const program = await engine.load(model, { label });
-    return { program, renew: expandRenew(built.renew, layouts) };
-  };
-  const keyOf = (branch: string, kind: string, types: Readonly<Record<string, FeedType>>): string =>
-    `${branch} ${kind} ${JSON.stringify(types)}`;
+  const load = (label: string, graph: NamedGraph) => engine.load(encodeBuilt(graph, contrib), { label });
+  const loadBuilt = async (label: string, built: BuiltGraph, lowered: Lowered | undefined): Promise<Executable> =>
+    plainExecutable(await load(label, lowered ?? built), expandRenew(built.renew, layouts));
+  const loadStaged = (label: string, between: Between, types: Types, build: (types: Types) => BuiltGraph) =>
+    stagedExecutable({
+      between,
+      types,
+      build: (all) => {
+        const built = build(all);
+        return { graph: lowerBuilt(built, lowering, layouts) ?? built, renew: expandRenew(built.renew, layouts) };
+      },
+      load: (graph, stage) => load(`${label}, ${stage}`, graph),
+    });
+  const keyOf = (branch: string, kind: string, types: Types): string => `${branch} ${kind} ${JSON.stringify(types)}`;
   const programFor = (
     kind: "update" | "collect" | "evaluate" | "evaluateWithLoss",
     feeds: Feeds,
     name: string,
-  ): Promise<Loaded> => {
+  ): Promise<Executable> => {
     const branch = branches[name];
     if (branch === undefined) throw new ConfigError(`model: no branch ${name}; there are ${known(branches)}`);
-    const types = typesOf(feeds);
+    const { between, network, loss } = branch;
+    const types = seenTypes(feeds, between);
     const key = keyOf(name, kind, types);
     let loaded = programs.get(key);
     if (loaded === undefined) {
-      const built =
+      const build = (all: Types): BuiltGraph =>
         kind === "update" || kind === "collect"
-          ? buildStep(definitionOf(branch), types, kind)
-          : buildEvaluation(branch.network, types, kind === "evaluateWithLoss" ? branch.loss : undefined);
+          ? buildStep(definitionOf(branch), all, kind)
+          : buildEvaluation(network, all, kind === "evaluateWithLoss" ? loss : undefined, between?.outputs);
       const label = kind === "update" ? labelOf(name) : kind;
-      loaded = loadBuilt(label, built, lowerBuilt(built, lowering, layouts));
+      if (between !== undefined) loaded = loadStaged(label, between, types, build);
+      else {
+        const built = build(types);
+        loaded = loadBuilt(label, built, lowerBuilt(built, lowering, layouts));
+      }
       programs.set(key, loaded);
     }
     return loaded;
@@ -179,7 +191,7 @@ export async function createBranchedModel(options: BranchedModelOptions): Promis
   const writes: BankWrites = {};
   let decisive: { built: BuiltGraph; lowered: Lowered | undefined } | undefined;
   for (const [name, branch] of Object.entries(branches)) {
-    const built = buildStep(definitionOf(branch), branch.example);
+    const built = buildStep(definitionOf(branch), wholeExample(branch));
     const lowered = lowerBuilt(built, lowering, undefined);
     const fresh = newEntries(built.graph, entries, name);
     for (const [parameter, layout] of lowered?.layouts ?? []) if (fresh.has(parameter)) layouts.set(parameter, layout);
@@ -190,11 +202,13 @@ export async function createBranchedModel(options: BranchedModelOptions): Promis
   if (decisive === undefined) throw new ConfigError("model: it has no branch");
   const bank = engine.bank();
   await bank.write(writes);
-  // The other branches' steps are loaded when their turn comes.
-  const firstLoaded = loadBuilt(labelOf(first), decisive.built, decisive.lowered);
-  // Whoever takes the first step hears of a failure; until then nobody awaits it, and that must not end the process.
-  firstLoaded.catch(() => {});
-  programs.set(keyOf(first, "update", branches[first].example), firstLoaded);
+  // The other branches' steps are loaded when their turn comes, and so is one in two stages.
+  if (branches[first].between === undefined) {
+    const firstLoaded = loadBuilt(labelOf(first), decisive.built, decisive.lowered);
+    // Whoever takes the first step hears of a failure; until then nobody awaits it, and that must not end the process.
+    firstLoaded.catch(() => {});
+    programs.set(keyOf(first, "update", branches[first].example), firstLoaded);
+  }
 
   const readState = async (keep: (name: string) => boolean): Promise<StateMap> => {
     const stored = await bank.read(
@@ -231,19 +245,18 @@ export async function createBranchedModel(options: BranchedModelOptions): Promis
       const recycled: NonNullable<RunResult["feeds"]>[] = [];
       for (const [i, batch] of batches.entries()) {
         const kind = i === batches.length - 1 ? "update" : "collect";
-        const { program, renew } = await programFor(kind, batch, turn.branch);
+        const program = await programFor(kind, batch, turn.branch);
         const feeds: Record<string, ArrayMessage> = { ...batch };
         if (kind === "update") Object.assign(feeds, scalars);
-        if (kind === "update" && program.inputs.some((name) => name in ownScalars)) Object.assign(feeds, ownScalars);
-        if (program.inputs.includes("seed")) feeds.seed = { data: Int32Array.of(dropSeed(seed, step, i)), shape: [] };
-        const fetch = program.outputs.filter(
-          (name) => name === "loss" || name === "gradientNorm" || name.startsWith(monitorName("")),
-        );
-        last = await program.run(feeds, { bank, renew, fetch, recycle: true });
+        if (kind === "update" && Object.keys(ownScalars).some(program.reads)) Object.assign(feeds, ownScalars);
+        if (program.reads("seed")) feeds.seed = { data: Int32Array.of(dropSeed(seed, step, i)), shape: [] };
+        const fetch = (name: string): boolean =>
+          name === "loss" || name === "gradientNorm" || name.startsWith(monitorName(""));
+        last = await program.run(feeds, { bank, fetch, recycle: true, stream: `step ${step} batch ${i}` });
         total += Number(last.outputs.loss.data[0]);
         ms += last.ms;
         if (last.feeds !== undefined) recycled.push(last.feeds);
-        for (const name of fetch.filter((output) => output.startsWith(monitorName("")))) {
+        for (const name of Object.keys(last.outputs).filter((output) => output.startsWith(monitorName("")))) {
           const values = last.outputs[name].data as Float32Array;
           const sums = (monitored[name.slice(monitorName("").length)] ??= new Float32Array(values.length));
           for (let j = 0; j < sums.length; j++) sums[j] += values[j];
@@ -259,8 +272,8 @@ export async function createBranchedModel(options: BranchedModelOptions): Promis
       };
     },
     evaluate: async (feeds, { withLoss = false, fetch, branch = first } = {}) => {
-      const { program } = await programFor(withLoss ? "evaluateWithLoss" : "evaluate", feeds, branch);
-      return program.run(feeds, { bank, fetch });
+      const program = await programFor(withLoss ? "evaluateWithLoss" : "evaluate", feeds, branch);
+      return program.run(feeds, { bank, fetch: fetch && ((name) => fetch.includes(name)), stream: "evaluation" });
     },
     weights: () => readState((name) => !name.startsWith("optimizer.")),
     state: () => readState(() => true),
@@ -279,7 +292,7 @@ export async function createBranchedModel(options: BranchedModelOptions): Promis
     parameters: new Map([...entries].filter(([name]) => !name.startsWith("optimizer."))),
     close: async () => {
       for (const loaded of await Promise.allSettled(programs.values())) {
-        if (loaded.status === "fulfilled") await loaded.value.program.close();
+        if (loaded.status === "fulfilled") await loaded.value.close();
       }
       await bank.close();
     },
@@ -348,8 +361,9 @@ function ownParameters(branches: Readonly<Record<string, Branch>>): ((parameter:
   const all = Object.values(branches);
   if (all.length === 1) return undefined;
   const users = new Map<string, number>();
-  for (const { network, example } of all) {
-    for (const name of buildEvaluation(network, example).graph.parameters.keys())
+  for (const branch of all) {
+    const { network } = branch;
+    for (const name of buildEvaluation(network, wholeExample(branch)).graph.parameters.keys())
       users.set(name, (users.get(name) ?? 0) + 1);
   }
   return (parameter) => users.get(parameter) === 1;
@@ -397,13 +411,17 @@ function store(
   }
 }
 
-function typesOf(feeds: Feeds): Record<string, FeedType> {
-  return Object.fromEntries(
-    Object.entries(feeds).map(([name, { data, shape }]) => [
-      name,
-      { shape, dtype: data instanceof Int32Array ? "int32" : "float32" },
-    ]),
-  );
+type Types = Readonly<Record<string, FeedType>>;
+
+/** Types of what the graph sees of a batch. */
+function seenTypes(feeds: Feeds, between: Between | undefined): Types {
+  const types = Object.entries(typesOf(feeds));
+  return Object.fromEntries(types.filter(([name]) => !between?.takes.includes(name)));
+}
+
+/** An example with what is decided in the middle of its step. */
+function wholeExample({ example, between }: Branch): Types {
+  return { ...example, ...between?.types(example) };
 }
 
 function dropSeed(seed: number, step: number, micro: number): number {

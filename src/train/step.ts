@@ -37,6 +37,8 @@ export interface StepDefinition {
   readonly network: Network;
   readonly loss: Loss;
   readonly monitor?: Monitor;
+  /** Outputs of the network that leave the graph, too, as {@link earlyName}s. */
+  readonly early?: readonly string[];
   /** Parameters whose updates the optimiser counts apart: those of one branch, which not every step renews. */
   readonly ownClock?: (parameter: string) => boolean;
   readonly optimiser: Optimiser;
@@ -58,6 +60,8 @@ export const nextName = (entry: string): string => `next:${entry}`;
 export const slotName = (slot: string, parameter: string): string => `optimizer.${slot}.${parameter}`;
 /** The output of a monitored value. */
 export const monitorName = (name: string): string => `monitor:${name}`;
+/** The graph's output for a network's output that something is decided from while the step is under way. */
+export const earlyName = (name: string): string => `early:${name}`;
 /** The input of an optimiser's scalar for parameters with a clock of their own. */
 export const ownScalarName = (scalar: string): string => `own:${scalar}`;
 /** The bank entry of an accumulated gradient. */
@@ -85,7 +89,7 @@ const nameOf = (parameter: Tensor): string => (parameter.source.kind === "parame
  * `"update"` also applies their mean and empties the collection.
  */
 export function buildStep(
-  { network, loss, monitor, optimiser, clipNorm, accumulate, ownClock = () => false }: StepDefinition,
+  { network, loss, monitor, early = [], optimiser, clipNorm, accumulate, ownClock = () => false }: StepDefinition,
   types: Readonly<Record<string, FeedType>>,
   kind: "update" | "collect" = "update",
 ): BuiltGraph {
@@ -97,6 +101,7 @@ export function buildStep(
   let slopes = gradients(value, parameters);
   const outputs: Record<string, Tensor> = { loss: value };
   for (const [name, tensor] of Object.entries(monitor?.(made, inputs) ?? {})) outputs[monitorName(name)] = tensor;
+  for (const name of early) outputs[earlyName(name)] = made[name];
   const renew: Record<string, string> = {};
   const renewed = (entry: string, tensor: Tensor): void => {
     renew[entry] = nextName(entry);
@@ -158,10 +163,16 @@ export function buildStep(
 }
 
 /** Evaluation: the network's outputs, and the loss if there is a target to compare with. */
-export function buildEvaluation(network: Network, types: Readonly<Record<string, FeedType>>, loss?: Loss): BuiltGraph {
+export function buildEvaluation(
+  network: Network,
+  types: Readonly<Record<string, FeedType>>,
+  loss?: Loss,
+  early: readonly string[] = [],
+): BuiltGraph {
   const g = graph({ training: false });
   const inputs = inputsOf(g, types);
   const outputs = network(inputs);
+  for (const name of early) outputs[earlyName(name)] = outputs[name];
   return { graph: g, outputs: loss === undefined ? outputs : { ...outputs, loss: loss(outputs, inputs) }, renew: {} };
 }
 
