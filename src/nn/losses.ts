@@ -163,9 +163,14 @@ export function diceCrossEntropy(
 
 /** Sigmoid cross-entropy with soft targets of the scores' shape, averaged; `positiveWeight` multiplies the positives' part. */
 export function binaryCrossEntropy(scores: Tensor, target: Tensor, positiveWeight: Operand = 1): Tensor {
+  return mean(binaryCrossEntropyTerms(scores, target, positiveWeight));
+}
+
+/** {@link binaryCrossEntropy} of each score. */
+export function binaryCrossEntropyTerms(scores: Tensor, target: Tensor, positiveWeight: Operand = 1): Tensor {
   // (1−t)·x + (1 + (w−1)·t)·softplus(−x)
   const positives = positiveWeight === 1 ? 1 : add(1, mul(target, sub2(positiveWeight, 1)));
-  return mean(add(mul(sub(1, target), scores), mul(softplus(neg(scores)), positives)));
+  return add(mul(sub(1, target), scores), mul(softplus(neg(scores)), positives));
 }
 
 function sub2(a: Operand, b: number): Operand {
@@ -206,10 +211,15 @@ export function focal(scores: Tensor, target: Tensor, { alpha, gamma = 2 }: Foca
 
 /** Huber-like loss of boxes: ½d²/beta below beta, |d| − ½beta above; beta 0 is plain |d|. Averaged. */
 export function smoothL1(prediction: Tensor, target: Tensor, beta = 1): Tensor {
+  return mean(smoothL1Terms(prediction, target, beta));
+}
+
+/** {@link smoothL1} of each number. */
+export function smoothL1Terms(prediction: Tensor, target: Tensor, beta = 1): Tensor {
   const difference = sub(prediction, target);
   const distance = abs(difference);
-  if (beta === 0) return mean(distance);
-  return mean(where(less(distance, beta), mul(square(difference), 0.5 / beta), sub(distance, 0.5 * beta)));
+  if (beta === 0) return distance;
+  return where(less(distance, beta), mul(square(difference), 0.5 / beta), sub(distance, 0.5 * beta));
 }
 
 /** Mean squared difference. */
