@@ -27,6 +27,8 @@ export interface Layout {
 
 /** How regions are pooled: the plan's inputs, their values, and the graph that reads them. */
 export interface RegionPooling {
+  /** How many of the maps it reads, from the finest. */
+  readonly levels: number;
   types(regions: number): Record<string, FeedType>;
   /** @param regions [Q, 2·axes] @param owners [Q] */
   feeds(
@@ -79,6 +81,7 @@ function poolingOf({ axes, regions: rule }: DetectorConfig, shape: PyramidShape)
     const [stride] = shape.strides;
     const tables: MaxPoolTables = { axes, images: shape.images, grid, stride, outputSize: rule.outputSize };
     return {
+      levels: 1,
       types: (regions) => maxPoolInputs(axes, regions, bins),
       feeds: (regions, owners) => ({
         maxPoolRows: {
@@ -98,6 +101,7 @@ function poolingOf({ axes, regions: rule }: DetectorConfig, shape: PyramidShape)
   };
   const capacity: PlanCapacity = { blocks: 1, parts: 1, perWindow: 1 };
   return {
+    levels: shape.grids.length,
     types: (regions) => alignInputs(windows, regions, bins, expect(capacity, windows, regions * bins)),
     feeds: (regions, owners) => {
       const levels = assignLevels(regions, axes, levelRule);

@@ -1,4 +1,5 @@
 /** @module medvox/train: models, the training loop, checkpoints. */
+export { bakedForm, encodeBaked, weightOf } from "./baked.ts";
 export { readCheckpoint, readWeights, type TrainingPosition, writeCheckpoint } from "./checkpoint.ts";
 export type { Between } from "./executable.ts";
 export { appendLog, type LogLine, readLog } from "./log.ts";

@@ -1,0 +1,175 @@
+/**
+ * A detector at work: features and the RPN's outputs are one program, proposals are chosen in TypeScript, the region head is a second
+ * program that reads the features where they lie. Programs are static and kept for each size they have met.
+ *
+ * N images · R anchors of an image · Q regions of a batch · K classes
+ */
+import { scaleBoxes } from "../boxes/index.ts";
+import { ConfigError } from "../errors.ts";
+import { graph, softmax, type Tensor } from "../graph/index.ts";
+import type { Engine, Program } from "../runtime/index.ts";
+import { encodeBaked, type StateMap } from "../train/index.ts";
+import type { DetectorConfig } from "./config.ts";
+import { type DetectorImage, inputBatch } from "./input.ts";
+import { type Layout, layouts } from "./layout.ts";
+import { featureMaps, regionOutputs, rpnOutputs } from "./network.ts";
+import { type Detections, selectDetections } from "./post-process.ts";
+import { type Proposals, selectProposals } from "./proposals.ts";
+
+/** Where a detector's time goes, as the paper splits it. */
+export interface DetectionTimes {
+  readonly featuresMs: number;
+  readonly proposalsMs: number;
+  readonly headMs: number;
+}
+
+export interface Detector {
+  readonly config: DetectorConfig;
+  /** Detections of each image, in its own pixels or voxels, best first. */
+  detect(images: readonly DetectorImage[]): Promise<Detections[]>;
+  /** Proposals of each image, in the network's pixels; with them the size each image was brought to. */
+  propose(
+    images: readonly DetectorImage[],
+    rule?: DetectorConfig["rpn"]["inference"],
+  ): Promise<{ proposals: Proposals[]; sizes: readonly (readonly number[])[] }>;
+  /** Of the last images. */
+  readonly times: DetectionTimes | undefined;
+  close(): Promise<void>;
+}
+
+export interface DetectorOptions {
+  readonly engine: Engine;
+  readonly config: DetectorConfig;
+  readonly weights: StateMap;
+}
+
+/** @throws WeightsError, at the first image, if the weights are not the network's */
+export function createDetector({ engine, config, weights }: DetectorOptions): Detector {
+  const { axes, classes, rpn, regions, detections, sideClamp } = config;
+  const layoutFor = layouts(config);
+  const bank = engine.bank();
+  const programs = new Map<string, Promise<Program>>();
+  const program = (key: string, encode: () => Uint8Array): Promise<Program> => {
+    let loaded = programs.get(key);
+    if (loaded === undefined) programs.set(key, (loaded = engine.load(encode(), { label: key })));
+    return loaded;
+  };
+  let times: DetectionTimes | undefined;
+
+  const features = async (images: readonly DetectorImage[], rule = rpn.inference) => {
+    if (images.length === 0) throw new ConfigError("detector: no images; at least one is needed");
+    const began = performance.now();
+    const { data, size, sizes } = inputBatch(images, config);
+    const layout = layoutFor(images.length, size);
+    const first = await program(`features of ${images.length}×${size.join("×")}`, () =>
+      encodeBaked(featureGraph(config, layout), weights),
+    );
+    const kept = Object.fromEntries(pooledMaps(layout).map((name) => [name, name]));
+    const { outputs } = await first.run(
+      { image: { data, shape: layout.input } },
+      { bank, fetch: ["objectness", "deltas"], keep: kept, recycle: true },
+    );
+    const featuresDone = performance.now();
+    const objectness = outputs.objectness.data as Float32Array;
+    const deltas = outputs.deltas.data as Float32Array;
+    const count = objectness.length / images.length;
+    const proposals = sizes.map((own, n) =>
+      selectProposals(
+        layout.anchors,
+        objectness.subarray(n * count, (n + 1) * count),
+        deltas.subarray(n * count * 2 * axes, (n + 1) * count * 2 * axes),
+        own,
+        { weights: rpn.coderWeights, clamp: sideClamp },
+        {
+          ...rule,
+          threshold: rpn.suppressionOverlap,
+          suppress: rpn.suppress,
+          minimumSide: rpn.minimumSide,
+          minimumScore: rpn.minimumScore,
+        },
+      ),
+    );
+    const proposalsMs = performance.now() - featuresDone;
+    return { layout, sizes, proposals, featuresMs: featuresDone - began, proposalsMs };
+  };
+
+  return {
+    config,
+    get times() {
+      return times;
+    },
+    detect: async (images) => {
+      const { layout, sizes, proposals, featuresMs, proposalsMs } = await features(images);
+      const began = performance.now();
+      const room = rpn.inference.after;
+      const boxes = new Float32Array(images.length * room * 2 * axes);
+      const owners = new Int32Array(images.length * room);
+      for (const [n, own] of proposals.entries()) {
+        boxes.set(own.boxes, n * room * 2 * axes);
+        owners.fill(n, n * room, (n + 1) * room);
+      }
+      const feeds = layout.pooling.feeds(boxes, owners);
+      const shapes = Object.values(feeds).map(({ shape }) => shape.join("×"));
+      const second = await program(`regions of ${layout.input.join("×")}, ${shapes.join()}`, () =>
+        encodeBaked(regionGraph(config, layout, owners.length), weights),
+      );
+      const { outputs } = await second.run(feeds, { bank, recycle: true });
+      const probabilities = outputs.probabilities.data as Float32Array;
+      const deltas = outputs.deltas.data as Float32Array;
+      const width = deltas.length / owners.length;
+      const found = proposals.map((own, n) => {
+        const count = own.scores.length;
+        const start = n * room;
+        const result = selectDetections(
+          own.boxes,
+          probabilities.subarray(start * classes, (start + count) * classes),
+          deltas.subarray(start * width, (start + count) * width),
+          sizes[n],
+          axes,
+          { weights: regions.coderWeights, clamp: sideClamp },
+          { ...detections, threshold: detections.suppressionOverlap, soft: detections.soft ?? undefined },
+        );
+        const factors = images[n].size.map((length, axis) => length / sizes[n][axis]);
+        return { ...result, boxes: scaleBoxes(result.boxes, factors, axes) };
+      });
+      times = { featuresMs, proposalsMs, headMs: performance.now() - began };
+      return found;
+    },
+    propose: async (images, rule) => {
+      const { sizes, proposals } = await features(images, rule);
+      return { sizes, proposals };
+    },
+    close: async () => {
+      for (const loaded of await Promise.allSettled(programs.values())) {
+        if (loaded.status === "fulfilled") await loaded.value.close();
+      }
+      await bank.close();
+    },
+  };
+}
+
+const mapName = (level: number): string => `map${level}`;
+const pooledMaps = ({ pooling }: Layout): string[] => Array.from({ length: pooling.levels }, (_, l) => mapName(l));
+
+/** Image → maps, objectness, deltas. */
+function featureGraph(config: DetectorConfig, layout: Layout) {
+  const g = graph();
+  const maps = featureMaps(g.input("image", layout.input), config);
+  const outputs: Record<string, Tensor> = { ...rpnOutputs(maps, config) };
+  for (const [level, name] of pooledMaps(layout).entries()) outputs[name] = maps[level];
+  return { graph: g, outputs };
+}
+
+/** Maps and the plan of pooling → probabilities [Q, K], deltas. */
+function regionGraph(config: DetectorConfig, layout: Layout, regions: number) {
+  const g = graph();
+  const maps = pooledMaps(layout).map((name, level) => g.input(name, layout.maps[level]));
+  const inputs = Object.fromEntries(
+    Object.entries(layout.pooling.types(regions)).map(([name, { shape, dtype }]) => [
+      name,
+      g.input(name, shape, dtype),
+    ]),
+  );
+  const { scores, deltas } = regionOutputs(layout.pooling.pooled(maps, inputs), config);
+  return { graph: g, outputs: { probabilities: softmax(scores, 1), deltas } };
+}
