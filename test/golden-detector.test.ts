@@ -243,7 +243,8 @@ describe("a joint training step", () => {
     const errors = Object.entries(golden.gradientNorms).map(([name, norm]) => {
       const gradient = state.get(`optimizer.momentum.${name}`)!.data;
       const found = Math.sqrt(gradient.reduce((a, g) => a + g * g, 0));
-      return [name, Math.abs(found - norm) / norm] as const;
+      // Where no sampled box goes through a layer, both are 0.
+      return [name, Math.abs(found - norm) / (norm || 1)] as const;
     });
     expect(errors.filter(([, error]) => !(error < TOLERANCE))).toEqual([]);
   });

@@ -76,7 +76,7 @@ export function trainingDefinition(
     if (withRegions) {
       const pooled = layoutOfInput(inputs.image).pooling.pooled(maps, inputs);
       const { scores, deltas } = regionOutputs(pooled, config);
-      Object.assign(outputs, { scores, regionDeltas: deltas });
+      Object.assign(outputs, { scores, regionRegression: deltas });
     }
     return outputs;
   };
@@ -85,9 +85,9 @@ export function trainingDefinition(
     const put = (names: readonly [string, string], { classification, regression }: StageLosses): void => {
       found.push([names[0], classification], [names[1], regression]);
     };
-    const { objectness, deltas, scores, regionDeltas } = outputs;
+    const { objectness, deltas, scores, regionRegression } = outputs;
     if (withRpn) put(LOSS_NAMES.rpn, rpnLosses({ objectness, deltas }, inputs, config));
-    if (withRegions) put(LOSS_NAMES.regions, regionLosses({ scores, deltas: regionDeltas }, inputs, config));
+    if (withRegions) put(LOSS_NAMES.regions, regionLosses({ scores, deltas: regionRegression }, inputs, config));
     return found;
   };
   const regionTypes = (layout: Layout, images: number): Record<string, FeedType> => ({
