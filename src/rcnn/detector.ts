@@ -10,7 +10,7 @@ import { graph, softmax, type Tensor } from "../graph/index.ts";
 import type { Engine, Program } from "../runtime/index.ts";
 import { encodeBaked, type StateMap } from "../train/index.ts";
 import type { DetectorConfig } from "./config.ts";
-import { type DetectorImage, inputBatch } from "./input.ts";
+import { type DetectorImage, type InputBatch, inputBatch } from "./input.ts";
 import { type Layout, layouts } from "./layout.ts";
 import { featureMaps, regionOutputs, rpnOutputs } from "./network.ts";
 import { type Detections, selectDetections } from "./post-process.ts";
@@ -32,6 +32,8 @@ export interface Detector {
     images: readonly DetectorImage[],
     rule?: DetectorConfig["rpn"]["inference"],
   ): Promise<{ proposals: Proposals[]; sizes: readonly (readonly number[])[] }>;
+  /** Proposals of images that are prepared already, such as a training batch. */
+  proposeBatch(batch: InputBatch, rule?: DetectorConfig["rpn"]["inference"]): Promise<Proposals[]>;
   /** Of the last images. */
   readonly times: DetectionTimes | undefined;
   close(): Promise<void>;
@@ -56,12 +58,14 @@ export function createDetector({ engine, config, weights }: DetectorOptions): De
   };
   let times: DetectionTimes | undefined;
 
-  const features = async (images: readonly DetectorImage[], rule = rpn.inference) => {
+  const prepared = (images: readonly DetectorImage[]): InputBatch => {
     if (images.length === 0) throw new ConfigError("detector: no images; at least one is needed");
+    return inputBatch(images, config);
+  };
+  const features = async ({ data, size, sizes }: InputBatch, rule = rpn.inference) => {
     const began = performance.now();
-    const { data, size, sizes } = inputBatch(images, config);
-    const layout = layoutFor(images.length, size);
-    const first = await program(`features of ${images.length}×${size.join("×")}`, () =>
+    const layout = layoutFor(sizes.length, size);
+    const first = await program(`features of ${sizes.length}×${size.join("×")}`, () =>
       encodeBaked(featureGraph(config, layout), weights),
     );
     const kept = Object.fromEntries(pooledMaps(layout).map((name) => [name, name]));
@@ -72,7 +76,7 @@ export function createDetector({ engine, config, weights }: DetectorOptions): De
     const featuresDone = performance.now();
     const objectness = outputs.objectness.data as Float32Array;
     const deltas = outputs.deltas.data as Float32Array;
-    const count = objectness.length / images.length;
+    const count = objectness.length / sizes.length;
     const proposals = sizes.map((own, n) =>
       selectProposals(
         layout.anchors,
@@ -90,7 +94,7 @@ export function createDetector({ engine, config, weights }: DetectorOptions): De
       ),
     );
     const proposalsMs = performance.now() - featuresDone;
-    return { layout, sizes, proposals, featuresMs: featuresDone - began, proposalsMs };
+    return { layout, proposals, featuresMs: featuresDone - began, proposalsMs };
   };
 
   return {
@@ -99,7 +103,11 @@ export function createDetector({ engine, config, weights }: DetectorOptions): De
       return times;
     },
     detect: async (images) => {
-      const { layout, sizes, proposals, featuresMs, proposalsMs } = await features(images);
+      const preparing = performance.now();
+      const batch = prepared(images);
+      const { sizes } = batch;
+      const preparedMs = performance.now() - preparing;
+      const { layout, proposals, featuresMs, proposalsMs } = await features(batch);
       const began = performance.now();
       const room = rpn.inference.after;
       const boxes = new Float32Array(images.length * room * 2 * axes);
@@ -132,13 +140,16 @@ export function createDetector({ engine, config, weights }: DetectorOptions): De
         const factors = images[n].size.map((length, axis) => length / sizes[n][axis]);
         return { ...result, boxes: scaleBoxes(result.boxes, factors, axes) };
       });
-      times = { featuresMs, proposalsMs, headMs: performance.now() - began };
+      times = { featuresMs: preparedMs + featuresMs, proposalsMs, headMs: performance.now() - began };
       return found;
     },
     propose: async (images, rule) => {
-      const { sizes, proposals } = await features(images, rule);
-      return { sizes, proposals };
+      const batch = prepared(images);
+      const { proposals } = await features(batch, rule);
+      return { sizes: batch.sizes, proposals };
     },
+    // The engine takes the buffer over; the batch's stays its owner's.
+    proposeBatch: async (batch, rule) => (await features({ ...batch, data: batch.data.slice() }, rule)).proposals,
     close: async () => {
       for (const loaded of await Promise.allSettled(programs.values())) {
         if (loaded.status === "fulfilled") await loaded.value.close();
