@@ -1,0 +1,31 @@
+/** @module medvox/rcnn: Faster R-CNN in 2D and 3D: parts, networks, training, detection. */
+export {
+  type AnchorSet,
+  type AnchorSpec,
+  type AnchorStyle,
+  anchorsInside,
+  anchorsOf,
+  baseAnchors,
+  levelAnchors,
+} from "./anchors.ts";
+export { type BoxCoder, decodeBoxes, encodeBoxes, SIDE_CLAMP } from "./box-coder.ts";
+export { type DetectorConfig, type DetectorSettings, detectorSchema, parseDetector } from "./config.ts";
+export { createDetector, type DetectionTimes, type Detector, type DetectorOptions } from "./detector.ts";
+export { type DetectorImage, type InputBatch, inputBatch } from "./input.ts";
+export { IGNORED, type Matches, type MatchRule, matchBoxes, NEGATIVE } from "./matcher.ts";
+export { featureMaps, regionOutputs, rpnOutputs } from "./network.ts";
+export { type NmsOptions, nms, type SoftNmsOptions, softNms } from "./nms.ts";
+export { type DetectionRule, type Detections, filterDetections, selectDetections } from "./post-process.ts";
+export { type PresetName, type PresetOptions, preset } from "./presets.ts";
+export { type ProposalRule, type Proposals, selectProposals } from "./proposals.ts";
+export { assignLevels, type LevelRule } from "./roi-levels.ts";
+export { type Sample, type SampleRule, sampleMatches } from "./sampler.ts";
+export { alternatingSchedule, jointSchedule, type Phase } from "./schedule.ts";
+export type { Truth } from "./targets.ts";
+export { type ImageSource, type PhasesOptions, type PhasesResult, trainPhases } from "./train-phases.ts";
+export {
+  type TrainingDefinition,
+  type TrainingImages,
+  type TrainingPart,
+  trainingDefinition,
+} from "./training.ts";
