@@ -35,7 +35,7 @@ describe.each([2, 3] as const)("joint training, %dD", (axes) => {
   it("finds what it has learnt to find", { timeout: 400_000 }, async () => {
     const { model, definition } = await modelOf(config);
     const losses: number[] = [];
-    for (let step = 1; step <= 120; step++) {
+    for (let step = 1; step <= 150; step++) {
       const { loss } = await model.step([definition.feeds(scenes(step, IMAGES, axes), `step ${step}`)], step, 2e-3);
       losses.push(loss);
     }

@@ -6,7 +6,7 @@ import type { TrainingImages } from "../training.ts";
 /** Side of a scene, voxels. */
 export const SCENE = { 2: 64, 3: 24 } as const;
 
-/** A detector of stride 4 and 8 with few channels. Class 1 is bright, class 2 dark. */
+/** A detector of strides 4 and 8, in 3D 2 and 4, with few channels. Class 1 is bright, class 2 dark. */
 export function smallDetector(
   axes: 2 | 3,
   changes: Partial<Record<keyof DetectorConfig, object>> = {},
@@ -21,7 +21,7 @@ export function smallDetector(
       depth: 10,
       norm: "group",
       normGroups: 8,
-      levels: ["layer1", "layer2"],
+      levels: axes === 2 ? ["layer1", "layer2"] : ["stem", "layer1"],
       pyramidChannels: 32,
       extraLevel: false,
     },
@@ -41,7 +41,7 @@ export function smallDetector(
       pooling: "align",
       outputSize: new Array(axes).fill(4),
       canonicalSide: 12,
-      canonicalLevel: 3,
+      canonicalLevel: axes === 2 ? 3 : 2,
       head: "fc",
       hidden: 64,
       positiveOverlap: axes === 2 ? 0.5 : 0.35,
