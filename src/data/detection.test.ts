@@ -302,6 +302,10 @@ describe("findings in volumes", () => {
     );
     await writeVolume(join(root, "seg/labelsTr/p.nii.gz"), label);
     expect(await isDetection(join(root, "seg"))).toBe(false);
+    // YOLO calls its folders so, too.
+    for (const name of ["images", "labels"]) await mkdir(join(root, "bare", name), { recursive: true });
+    await writeVolume(join(root, "bare/labels/p.nii.gz"), label);
+    expect(await isDetection(join(root, "bare"))).toBe(false);
     const set = await openDetection(join(root, "seg"));
     expect([set.axes, boxesOf(set.items[0], 3)]).toEqual([
       3,

@@ -22,6 +22,7 @@ export interface GraphMemory {
 
 const bytesOf: Readonly<Record<DType, number>> = { float32: 4, int32: 4, uint32: 4, int64: 8, bool: 1 };
 
+/** Bytes that computing `outputs` takes, by what they hold; counted from shapes, nothing is run. */
 export function graphMemory(graph: Graph, outputs: readonly Tensor[]): GraphMemory {
   const nodes = reachable(...outputs);
   const bytes = ({ shape, dtype }: Tensor): number => sizeOf(shape) * bytesOf[dtype];

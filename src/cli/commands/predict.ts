@@ -74,7 +74,7 @@ export const command = defineCommand<Options, [string]>({
     task: "segmentation or classification",
     run: "the run or model that predicted",
     predictions:
-      "per image: case, image, prediction (file), voxels by class, seconds; of a classifier: case, image, class, probabilities, ratings",
+      "per image: case, image, prediction (file), voxels by class, seconds, windows, networkSeconds; of a classifier: case, image, class, probabilities, ratings",
     table: "of a classifier: predictions.csv",
     networks: "of a classifier: how many were averaged",
   },
