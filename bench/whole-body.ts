@@ -35,7 +35,7 @@ import { lastCheckpoint, type StateMap, writeCheckpoint } from "../src/train/ind
 import { gridWithSize, reorient, resample, spacingOf, type Vec3 } from "../src/volume/index.ts";
 import { judged } from "./bounds.ts";
 import { peakBytes } from "./peak.ts";
-import { type Row, writeResult } from "./results.ts";
+import { type Row, readResult, writeResult } from "./results.ts";
 import { writeTables } from "./tables.ts";
 
 const COMMAND = "npx tsx bench/whole-body.ts";
@@ -224,7 +224,11 @@ for (const job of jobs.filter(({ id }) => wanted.includes(id))) {
 }
 if (values.print) console.log(JSON.stringify(rows));
 else {
-  writeResult("whole-body", rows, {
+  // Rows that were not asked for stay as they were measured last.
+  const file = "results/whole-body.json";
+  const last = existsSync(file) ? readResult(file).rows : [];
+  const all = jobs.flatMap(({ id }) => [...rows, ...last].find(({ row }) => row === id) ?? []);
+  writeResult("whole-body", all, {
     command: COMMAND,
     columns: [
       { key: "what" },
