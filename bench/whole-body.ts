@@ -227,7 +227,8 @@ else {
   // Rows that were not asked for stay as they were measured last.
   const file = "results/whole-body.json";
   const last = existsSync(file) ? readResult(file).rows : [];
-  const all = jobs.flatMap(({ id }) => [...rows, ...last].find(({ row }) => row === id) ?? []);
+  const known = [...rows, ...last];
+  const all = jobs.map(({ id }) => known.find(({ row }) => row === id)).filter((row) => row !== undefined);
   writeResult("whole-body", all, {
     command: COMMAND,
     columns: [
