@@ -76,7 +76,7 @@ function within(value: number, { min, max }: Bounds): number {
 /** Lowest and highest value, which may be below 0, separated by a comma: `--window=-200,250` (HU). */
 export function lowHigh(text: string): number[] {
   const values = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
-  if (values.length !== 2 || !values.every(Number.isFinite) || values[0] >= values[1])
-    throw new InvalidArgumentError("must be two numbers separated by a comma, the lower one first, e.g. -1000,400");
+  if (values.length !== 2 || !values.every(Number.isFinite))
+    throw new InvalidArgumentError("must be two numbers separated by a comma, e.g. -1000,400");
   return values;
 }

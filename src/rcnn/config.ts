@@ -135,6 +135,7 @@ const inputSchema = z.strictObject({
   divisor: count.default(32),
 });
 
+/** The zod schema of a detector's settings; the presets are values of it. */
 export const detectorSchema = z.strictObject({
   axes: z.literal([2, 3]),
   channels: count,

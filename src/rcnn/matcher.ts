@@ -18,6 +18,7 @@ export interface MatchRule {
 
 /** Values of a match that are no ground-truth box. */
 export const NEGATIVE = -1;
+/** Neither near enough to a box nor far enough from all: counts in no loss. */
 export const IGNORED = -2;
 
 export interface Matches {

@@ -27,10 +27,12 @@ export interface Phase {
 
 const everything = /^/;
 
+/** Approximate joint training: one phase, proposals taken as given. */
 export const jointSchedule: readonly Phase[] = [
   { name: "joint", part: "joint", from: [{ phase: "start", match: everything }], frozenBackbone: false },
 ];
 
+/** The paper's four steps; in the last two the shared layers are frozen. */
 export const alternatingSchedule: readonly Phase[] = [
   { name: "rpn-1", part: "rpn", from: [{ phase: "start", match: everything }], frozenBackbone: false },
   {
