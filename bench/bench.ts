@@ -14,7 +14,7 @@ import type { NetworkJob, StepJob } from "./jobs.ts";
 import { type Column, type Row, readResult, writeResult } from "./results.ts";
 import { convolutionColumns, convolutionRow, profileColumns } from "./rows/convolutions.ts";
 import { dataColumns, dataRow } from "./rows/data-path.ts";
-import { memoryColumns, memoryRow } from "./rows/memory.ts";
+import { memoryColumns, memoryRow, stepMemoryColumns, stepMemoryRow } from "./rows/memory.ts";
 import type { Bench, Finished } from "./rows/row.ts";
 import { inferenceRow, stepRow, timingColumns } from "./rows/speed.ts";
 import { tfjsColumns, tfjsRow } from "./rows/tfjs.ts";
@@ -59,6 +59,11 @@ const BENCHES: readonly Bench[] = [
   memoryRow("memory-skip", `training step, ${SKIP}`, { step: hippocampus }),
   memoryRow("memory-infer10-96", `inference, ${RESNET10}, batch 1, 96³`, { inference: medicalNet(10, 1, 96) }),
   memoryRow("memory-infer18-96", `inference, ${RESNET18}, batch 1, 96³`, { inference: medicalNet(18, 1, 96) }),
+  stepMemoryRow("memory-plan10-32", { ...hippocampus, batch: 2, size: [32, 32, 32] }),
+  stepMemoryRow("memory-plan10-48", hippocampus),
+  stepMemoryRow("memory-plan18-48", { ...hippocampus, depth: 18, batch: 2 }),
+  stepMemoryRow("memory-plan34-32", { ...hippocampus, depth: 34, batch: 2, size: [32, 48, 32] }),
+  stepMemoryRow("memory-plan50-48", { ...hippocampus, depth: 50, batch: 2, size: [48, 48, 48] }),
   convolutionRow("convolutions48", `${RESNET10}, batch 2, 48³`, classic(48)),
   convolutionRow("convolutions64", `${RESNET10}, batch 2, 64³`, classic(64)),
   convolutionRow("convolutions-skip", SKIP, hippocampus),
@@ -75,6 +80,12 @@ const TABLES: Readonly<Record<string, { columns: readonly Column[]; notes: reado
     columns: memoryColumns,
     notes: [
       "Most resident memory of a process that does nothing else, and how much of it was there before (Node or Python with its libraries).",
+    ],
+  },
+  "bench-step-memory": {
+    columns: stepMemoryColumns,
+    notes: [
+      "Dice + cross-entropy, AdamW. medvox plan --memory goes by these: 0.57 GB, 58.5 bytes a parameter and 4.2 kB a voxel.",
     ],
   },
   "bench-convolutions": {

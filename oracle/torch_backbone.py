@@ -8,7 +8,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench" / "peers"))
 from torch_formula import u  # noqa: E402
-from torch_medicalnet import MedicalNet  # noqa: E402
+from torch_medicalnet import Encoder, MedicalNet  # noqa: E402, F401
 from torch_network import fill_by_formula  # noqa: E402
 
 

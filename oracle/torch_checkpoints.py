@@ -3,9 +3,12 @@
     python oracle/torch_checkpoints.py        (writes test/fixtures/weights)
 """
 import collections
+import gzip
+import io
 import json
 import pathlib
 import pickle
+import sys
 
 import numpy as np
 import torch
@@ -74,3 +77,31 @@ values = {
     for name, value in state.items()
 }
 (out / "expected.json").write_text(json.dumps(values) + "\n")
+
+# A whole ResNet-10 for `medvox import`, which gzip makes small because most tensors hold one number throughout; the first layers in
+# the kinds that PyTorch users save: half, float, double, bfloat16, turned, thinned and out of one storage.
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "bench" / "peers"))
+from torch_medicalnet import Encoder  # noqa: E402
+
+weights = torch.arange(64 * 343, dtype=torch.float32).reshape(7, 7, 7, 64) / 2**15
+both = torch.linspace(0.5, 1.5, 128)
+kinds = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+network = {
+    name: torch.full_like(value, number + 1, dtype=value.dtype if value.dtype == torch.int64 else kinds[number % 4])
+    if value.dim() < 2
+    else torch.full_like(value, number + 1, dtype=torch.float16)
+    for number, (name, value) in enumerate(Encoder(10).state_dict().items())
+} | {
+    "conv1.weight": weights.permute(3, 0, 1, 2)[:, None].half(),
+    "bn1.weight": both[:64],
+    "bn1.bias": both[64:],
+    "bn1.running_mean": torch.linspace(-1, 1, 64, dtype=torch.float64),
+    "bn1.running_var": torch.linspace(1, 2, 128).bfloat16()[::2],
+}
+for name, content, zipped in (
+    ("bare-zip", network, True),
+    ("wrapped-legacy", {"state_dict": {f"module.{n}": value for n, value in network.items()}, "epoch": 1}, False),
+):
+    buffer = io.BytesIO()
+    torch.save(content, buffer, _use_new_zipfile_serialization=zipped)
+    (out / f"resnet10-{name}.pth.gz").write_bytes(gzip.compress(buffer.getvalue(), 9, mtime=0))

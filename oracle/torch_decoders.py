@@ -108,7 +108,14 @@ def aspp(rates, channels, size, inner, growth, shift):
 
     with torch.inference_mode():
         found = copy.deepcopy(network).double().eval()(formula([2, channels, *size], 5002))
+    nearest = []
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm3d):
+            module.register_forward_hook(lambda _, __, y: nearest.append(y.abs().min().item()))
     norms = gradients(torch.float64)
+    # Sums over a map in another order move a ReLU's argument by some 1e-6.
+    print(f"DenseASPP {rates}: the ReLU argument nearest to zero is {min(nearest):.0e}")
+    assert min(nearest) > 5e-6, "a gradient jumps too near"
     determined(f"DenseASPP {rates}", norms, gradients(torch.float32))
     return {
         "rates": list(rates), "channels": channels, "size": list(size), "inner": inner, "growth": growth, "shift": shift,
@@ -162,7 +169,7 @@ write(
             entry("transposed", TransposedNetwork, (20, 17, 22), shift=1.0),
         ],
         "aspp": [
-            aspp((3, 6, 12, 18, 24), channels=12, size=(10, 27, 30), inner=16, growth=8, shift=1.0),
+            aspp((3, 6, 12, 18, 24), channels=12, size=(3, 5, 28), inner=16, growth=8, shift=1.0),
             aspp((2, 1), channels=40, size=(7, 8, 9), inner=48, growth=32, shift=0.5),
         ],
     },

@@ -56,6 +56,27 @@ export function memoryRow(id: string, what: string, job: { step: StepJob } | { i
   };
 }
 
+export const stepMemoryColumns = [
+  { key: "what" },
+  { key: "voxels", title: "voxels a batch" },
+  { key: "peakMb", title: "peak, MB", digits: 0 },
+];
+
+/** medvox alone: what the rule of `medvox plan --memory` is held against (src/med3d/step-memory.ts). */
+export function stepMemoryRow(id: string, step: StepJob): Bench {
+  const { depth, batch, size } = step;
+  return {
+    id,
+    table: "bench-step-memory",
+    run: async ({ threads }): Promise<Finished> => {
+      const { peakBytes } = await medvoxPeak({ step, threads, steps: STEPS });
+      const what = `ResNet-${depth}, skip decoder, batch ${batch}, ${size.join("×")}`;
+      const voxels = batch * size[0] * size[1] * size[2];
+      return { rows: [{ what, depth, voxels, peakMb: peakBytes / 1e6 }], versions: {} };
+    },
+  };
+}
+
 function medvoxPeak(job: MemoryJob): Promise<MemoryPeak> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [...process.execArgv, CHILD, JSON.stringify(job)], {

@@ -28,6 +28,7 @@ export interface ClassificationOptions {
   epochs?: number;
   batch?: number;
   patch?: number[];
+  plan?: string;
   spacing?: number[];
   window?: number[];
   lr?: number;
@@ -69,6 +70,7 @@ export function addClassificationOptions(command: Command): Command {
     .option("--epochs <n>", "passes over the training cases (default 60)", wholeNumber({ min: 1 }))
     .option("--batch <n>", "cases a step (default 8)", wholeNumber({ min: 1 }))
     .option("--patch <d,h,w>", "what is cut from the middle, multiples of 8 (default: from the plan)", sizes(3))
+    .option("--plan <file>", "a plan that medvox plan wrote: it decides spacing, intensities, patch and batch")
     .option("--spacing <x,y,z>", "voxel size in mm (default: the data set's median)", decimals(3))
     .option("--window <low,high>", "CT window in HU, e.g. --window=-1000,400 (default: from the plan)", lowHigh)
     .option("--lr <rate>", "learning rate", decimal({ min: 0 }))
@@ -120,6 +122,7 @@ export async function classificationRequest(
     epochs: options.epochs,
     batch: options.batch,
     patch: options.patch,
+    plan: options.plan,
     spacingMm: options.spacing,
     window: options.window,
     learningRate: options.lr,

@@ -3,6 +3,7 @@
  * intensities of the foreground. What a plan is made from, and what a report shows of the data.
  */
 
+import type { LoadedVolume } from "../volume/header.ts";
 import {
   asFloat32,
   gridDifference,
@@ -39,6 +40,10 @@ export interface CaseFingerprint {
   readonly intensity: readonly IntensitySummary[];
   /** Voxels per label value of the file. */
   readonly labelVoxels: Readonly<Record<number, number>>;
+  /** The file's header gives no spacing, and 1 mm was taken. */
+  readonly spacingAssumed?: true;
+  /** Voxels with NaN or infinity, where there are any. */
+  readonly notFinite?: number;
   /** Fingerprint of the image's voxels: equal for equal images, whatever files they lie in. */
   readonly hash?: string;
 }
@@ -88,10 +93,16 @@ export async function fingerprintOf(
   return { orientation, cases, foreground, ...(channelPick && { channelPick }) };
 }
 
-function fingerprintCase(id: string, image: Volume, label: Volume | undefined, orientation: string): CaseFingerprint {
+function fingerprintCase(
+  id: string,
+  image: LoadedVolume,
+  label: Volume | undefined,
+  orientation: string,
+): CaseFingerprint {
   const { from } = axisOrderTo(image, orientation);
   const spacing = spacingOf(image.affine);
   const statistics = intensityStatistics(image);
+  const { hash, notFinite } = scanVoxels(image);
   const intensity = intensityPercentiles(image, [0.5, 50, 99.5]).map(([low, median, high], channel) => {
     const { mean, standardDeviation: sd } = statistics[channel];
     return { low, median, high, mean, sd };
@@ -103,7 +114,9 @@ function fingerprintCase(id: string, image: Volume, label: Volume | undefined, o
     channels: image.channels,
     intensity,
     labelVoxels: label ? Object.fromEntries(countLabels(label.data).counts) : {},
-    hash: scanVoxels(image).hash,
+    ...(image.header.nifti?.spacingAssumed && { spacingAssumed: true }),
+    ...(notFinite > 0 && { notFinite }),
+    hash,
   };
 }
 

@@ -62,7 +62,13 @@ export {
 export { type Batch, createLoader, type Loader, type LoaderOptions } from "./loader.ts";
 export type { LabelPick } from "./pick.ts";
 export { makePlan, type Plan, type PlanChoices, patchFor } from "./plan.ts";
-export { checkPlanFits, readPlanFile } from "./plan-file.ts";
+export {
+  checkPlanFits,
+  checkPreparationFits,
+  type Preparation,
+  readPlanFile,
+  readPreparationFile,
+} from "./plan-file.ts";
 export { type PreparedCase, prepareCase, regionOf } from "./prepare.ts";
 export {
   type IntensityScheme,

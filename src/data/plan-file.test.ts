@@ -2,7 +2,14 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { checkPlanFits, degenerateCases, type Fingerprint, readPlanFile } from "./index.ts";
+import {
+  checkPlanFits,
+  checkPreparationFits,
+  degenerateCases,
+  type Fingerprint,
+  readPlanFile,
+  readPreparationFile,
+} from "./index.ts";
 
 const work = mkdtempSync(join(tmpdir(), "medvox-plan-"));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
@@ -90,4 +97,20 @@ test.each<[object, RegExp]>([
   const [found, ...more] = degenerateCases(fingerprint(change));
   expect(more).toEqual([]);
   expect(found).toMatchObject({ case: "a", problem: expect.stringMatching(message) });
+});
+
+test("a classification's plan, and a segmentation's read for a classification", async () => {
+  const { labels, ...rest } = plan;
+  const classes = ["benign", "malignant"];
+  const own = await readPreparationFile(write("classes.json", { ...rest, classes, ratings: { scale: [1, 2] } }));
+  expect(own).toEqual({ ...rest, classes });
+  const other = await readPreparationFile(write("plan.json", plan));
+  expect(other).toEqual(rest);
+  const data = { name: "nodules", classes };
+  for (const read of [own, other])
+    expect(() => checkPreparationFits(read, data, fingerprint(), "classes.json")).not.toThrow();
+  expect(() => checkPreparationFits(own, { name: "stages", classes: ["I", "II"] }, fingerprint(), "c.json")).toThrow(
+    "plan c.json: classes: has benign, malignant; stages has I, II",
+  );
+  expect(() => checkPreparationFits(other, data, fingerprint({ channels: 2 }), "c.json")).toThrow("a has 2");
 });

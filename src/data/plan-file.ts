@@ -39,8 +39,24 @@ const planSchema = z.object({
   medianSize: z.tuple([z.number(), z.number(), z.number()]),
 });
 
-/** @throws ConfigError naming the file and the key that is wrong */
+/** What a plan says of images, whatever is to be learnt from them; `classes` where it was made for a classification. */
+export interface Preparation extends Omit<Plan, "labels"> {
+  readonly classes?: readonly string[];
+}
+
+const preparationSchema = planSchema.omit({ labels: true }).extend({ classes: z.array(z.string()).min(1).optional() });
+
+/** A segmentation's plan. @throws ConfigError naming the file and the key that is wrong */
 export async function readPlanFile(path: string): Promise<Plan> {
+  return (await readAs(planSchema, path)) as Plan;
+}
+
+/** Any plan, a segmentation's too, without what is particular to its task. @throws ConfigError naming the file and the key that is wrong */
+export async function readPreparationFile(path: string): Promise<Preparation> {
+  return (await readAs(preparationSchema, path)) as Preparation;
+}
+
+async function readAs(schema: z.ZodType, path: string): Promise<unknown> {
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     throw new ConfigError(`plan ${path}: cannot be read (${error.code})`);
   });
@@ -50,8 +66,8 @@ export async function readPlanFile(path: string): Promise<Plan> {
   } catch (error) {
     throw new ConfigError(`plan ${path}: is not JSON (${(error as Error).message})`);
   }
-  const parsed = planSchema.safeParse(value);
-  if (parsed.success) return parsed.data as Plan;
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw new ConfigError(`plan ${path}: ${issue.path.join(".") || "the file"}: ${issue.message}`);
 }
@@ -68,9 +84,25 @@ export function checkPlanFits(
     throw new ConfigError(
       `plan ${path}: labels: has ${list(plan.labels)}; ${dataset.name} has ${list(dataset.labels)}`,
     );
-  const other = cases.find(({ channels }) => channels !== plan.preprocessing.channels);
+  checkChannels(plan, cases, path);
+}
+
+/** @throws ConfigError where a plan was made for other classes or other images */
+export function checkPreparationFits(
+  plan: Preparation,
+  { name, classes }: { readonly name: string; readonly classes: readonly string[] },
+  { cases }: Pick<Fingerprint, "cases">,
+  path: string,
+): void {
+  if (plan.classes !== undefined && plan.classes.join("\n") !== classes.join("\n"))
+    throw new ConfigError(`plan ${path}: classes: has ${plan.classes.join(", ")}; ${name} has ${classes.join(", ")}`);
+  checkChannels(plan, cases, path);
+}
+
+function checkChannels({ preprocessing }: Preparation, cases: Fingerprint["cases"], path: string): void {
+  const other = cases.find(({ channels }) => channels !== preprocessing.channels);
   if (other !== undefined)
     throw new ConfigError(
-      `plan ${path}: preprocessing.channels: ${plan.preprocessing.channels}; ${other.id} has ${other.channels}`,
+      `plan ${path}: preprocessing.channels: ${preprocessing.channels}; ${other.id} has ${other.channels}`,
     );
 }

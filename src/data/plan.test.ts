@@ -1,9 +1,13 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { DataError } from "../errors.ts";
 import { affineFromSpacing } from "../volume/affine.ts";
+import type { Vec3 } from "../volume/types.ts";
 import type { Dataset } from "./dataset.ts";
 import { openDataset } from "./dataset.ts";
+import { degenerateCases } from "./degenerate.ts";
 import { type Fingerprint, fingerprintOf } from "./fingerprint.ts";
 import { makePlan, patchFor } from "./plan.ts";
 import { imageOf, labelOf, soundCases, writeDecathlon } from "./test/made-up.ts";
@@ -123,6 +127,15 @@ describe("makePlan", () => {
     expect(plan.batch).toBe(2);
   });
 
+  it("takes the mean spacing where asked, as Med3D does for the liver", () => {
+    const spread = of([
+      [1, 1, 5],
+      [0.5, 1, 2],
+      [2.25, 1, 2],
+    ]);
+    expect(makePlan(dataset(["CT"]), spread, { spacingRule: "mean" }).preprocessing.spacingMm).toEqual([1.25, 1, 3]);
+  });
+
   it("normalises MRI per image and CT by the foreground of the set", () => {
     expect(makePlan(dataset(["MRI"]), of([[1, 1, 1]])).preprocessing.intensity).toEqual({
       kind: "zscore",
@@ -177,6 +190,44 @@ describe.skipIf(!existsSync(hippocampus))("Task04_Hippocampus (skipped where ../
       channels: 1,
       labels: [0, 1, 2],
     });
+  });
+});
+
+describe("degenerate cases on disk", () => {
+  it("are told by name: constant, NaN, one slice, no spacing, nothing marked", async () => {
+    const made = (id: string, change: (image: ReturnType<typeof imageOf>) => void, size: Vec3 = [8, 8, 8]) => {
+      const image = imageOf(size, 1);
+      change(image);
+      return { id, image, label: labelOf(size, 1) };
+    };
+    const bare = made("bare", () => {});
+    bare.label.data.fill(0);
+    const root = await writeDecathlon([
+      made("sound", () => {}),
+      made("flat", ({ data }) => data.fill(7)),
+      made("holes", ({ data }) => data.fill(Number.NaN, 3, 5)),
+      made("thin", () => {}, [8, 8, 1]),
+      bare,
+      made("unscaled", () => {}),
+    ]);
+    // A header that says nothing of the size of a voxel: neither transform, and 0 for every spacing.
+    for (const folder of ["imagesTr", "labelsTr"]) {
+      const path = join(root, folder, "unscaled.nii.gz");
+      const bytes = gunzipSync(readFileSync(path));
+      bytes.writeInt16LE(0, 252);
+      bytes.writeInt16LE(0, 254);
+      for (const axis of [1, 2, 3]) bytes.writeFloatLE(0, 76 + 4 * axis);
+      writeFileSync(path, gzipSync(bytes));
+    }
+    const dataset = await openDataset(root);
+    const found = degenerateCases(await fingerprintOf(dataset));
+    expect(found.map((one) => `${one.case}: ${one.problem}`)).toEqual([
+      "flat: the image is constant (7) but for outliers",
+      "holes: 2 voxels with NaN or infinity; training refuses it",
+      "thin: has one slice along z; a 3D network sees no third dimension in it",
+      "bare: its label map marks nothing",
+      "unscaled: its header gives no spacing; 1 mm is taken",
+    ]);
   });
 });
 

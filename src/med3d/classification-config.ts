@@ -60,6 +60,8 @@ export const classificationConfigSchema = z.strictObject({
   accumulate: size.default(1),
   /** [D, H, W] cut from the centre of the image; null: from the plan. */
   patch: z.tuple([size, size, size]).nullable().default(null),
+  /** File of a plan, which then decides spacing, intensities, patch and batch; null: made from the training cases. */
+  plan: z.string().nullable().default(null),
   /** Along x, y, z; null: the median of the data set. */
   spacingMm: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]).nullable().default(null),
   /** Lowest and highest intensity (HU) of a CT window scaled to [0, 1]; null: from the plan. */

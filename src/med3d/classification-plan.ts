@@ -6,6 +6,8 @@ import {
   type LabelClass,
   makePlan,
   type Plan,
+  type PlanChoices,
+  type Preparation,
 } from "../data/index.ts";
 import { ConfigError, DataError } from "../errors.ts";
 import type { AuxiliaryTarget } from "./auxiliary-targets.ts";
@@ -21,6 +23,13 @@ export interface ClassificationPlan extends Omit<Plan, "labels"> {
   readonly auxiliary?: readonly AuxiliaryTarget[];
 }
 
+/** What a person decides of it. */
+export type PlanningConfig = Pick<
+  ClassificationConfig,
+  "patch" | "batch" | "spacingMm" | "window" | "mask" | "pooling" | "outputStride" | "stages"
+> &
+  Pick<PlanChoices, "intensity" | "spacingRule" | "maxPatchVoxels">;
+
 /** What a plan needs to know of a data set besides its images. */
 export type AboutData = Pick<ClassificationDataset, "name" | "modality" | "classes" | "ratings">;
 
@@ -29,24 +38,33 @@ const usualBatch = 8;
 
 /**
  * @param fingerprint of the training cases
+ * @param given a plan made before, which then decides how images are prepared and cut
  * @throws ConfigError for a patch that the encoder cannot halve three times, DataError for cases that differ in channels
  */
 export function planClassification(
   { name, modality, classes, ratings }: AboutData,
   fingerprint: Fingerprint,
-  config: ClassificationConfig,
+  config: PlanningConfig,
+  given?: Preparation,
 ): ClassificationPlan {
-  const { patch, batch, spacingMm, window } = config;
+  const { patch, batch, spacingMm, window, intensity, spacingRule, maxPatchVoxels } = config;
   const values = new Set(fingerprint.cases.flatMap(({ labelVoxels }) => Object.keys(labelVoxels).map(Number)));
   const labels: LabelClass[] = [0, ...[...values].filter((value) => value !== 0).sort((a, b) => a - b)].map(
     (index) => ({ index, name: index === 0 ? "background" : `value ${index}` }),
   );
-  const { labels: _, ...plan } = makePlan({ name, labels, modality }, fingerprint, {
+  const { labels: _, ...made } = makePlan({ name, labels, modality }, fingerprint, {
+    spacingRule,
+    maxPatchVoxels,
     patch: patch ?? undefined,
     batch: batch ?? usualBatch,
     spacingMm: spacingMm ?? undefined,
-    intensity: window === null ? undefined : { kind: "ctWindow", low: window[0], high: window[1] },
+    intensity: window === null ? intensity : { kind: "ctWindow", low: window[0], high: window[1] },
   });
+  // Which values masks have is the data's to say.
+  const plan =
+    given === undefined
+      ? made
+      : { ...given, dataset: name, preprocessing: { ...given.preprocessing, labels: made.preprocessing.labels } };
   checkPatch(plan, config);
   if (takesMask(config) && labels.length < 2)
     throw new DataError(`${name}: masks are asked for, and every one of them is empty`);
@@ -62,7 +80,7 @@ export function checkMasks(cases: readonly ClassifiedCase[], mask: boolean): voi
 /** The encoder halves sizes three times; the usual ResNet up to five times, which only a mask beside its features must match. */
 function checkPatch(
   { patch, medianSize }: Pick<Plan, "patch" | "medianSize">,
-  { pooling, outputStride, stages }: ClassificationConfig,
+  { pooling, outputStride, stages }: PlanningConfig,
 ): void {
   const divisor = pooling === "mask" && outputStride === 32 ? Math.max(8, 2 ** (stages + 1)) : 8;
   const bad = patch.find((n) => n % divisor !== 0);

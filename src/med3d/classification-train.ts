@@ -5,7 +5,16 @@
 import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type Batch, type ClassifiedCase, createLoader, fingerprintOf, type Loader } from "../data/index.ts";
+import {
+  type Batch,
+  type ClassifiedCase,
+  checkPreparationFits,
+  createLoader,
+  fingerprintOf,
+  type Loader,
+  type Preparation,
+  readPreparationFile,
+} from "../data/index.ts";
 import { ConfigError, MedvoxError } from "../errors.ts";
 import { writeError } from "../files/index.ts";
 import { add, mul } from "../graph/index.ts";
@@ -79,6 +88,12 @@ export interface TrainClassificationOptions extends ClassificationEvents {
 
 type ClassificationRun = Run<"classification">;
 
+/** A plan made before, and the file it was read from. */
+interface GivenPlan {
+  readonly path: string;
+  readonly plan: Preparation;
+}
+
 /** Begins a run. @throws ConfigError for a wrong request, DataError for broken data */
 export async function trainClassification(
   request: ClassificationRequest,
@@ -87,6 +102,7 @@ export async function trainClassification(
   const config = resolveClassificationConfig(request);
   // What cannot be started from is told before any data are read.
   await readStart(config.from);
+  const given = config.plan === null ? undefined : { path: config.plan, plan: await readPreparationFile(config.plan) };
   const dataset = await openFor(config);
   const cases = usableCases(dataset, config);
   const { out, force = false } = options;
@@ -96,11 +112,11 @@ export async function trainClassification(
     await rm(logFile(out), { force: true });
   }
   const named = { ...options, credit: options.credit ?? (await creditOf(dataset)) };
-  if (!hasMembers(config)) return trainOne(dataset, splitCases(dataset, cases, config), config, named);
+  if (!hasMembers(config)) return trainOne(dataset, splitCases(dataset, cases, config), config, named, given);
   // Too many folds are refused before anything is written.
   if (config.folds !== null) foldsOf(cases, config.folds, config.seed);
   const splits = config.folds === null ? splitCases(dataset, cases, config) : everyCase(cases);
-  const run = await begin(dataset, splits, config, named);
+  const run = await begin(dataset, splits, config, named, given);
   await trainMembers(run, named);
   return run;
 }
@@ -135,6 +151,8 @@ async function trainMembers({ record, plan }: ClassificationRun, options: TrainC
   const { folds, seed } = record.config;
   const splits = folds === null ? undefined : foldsOf(record.splits.heldOut, folds, seed);
   const about = { ...plan, name: plan.dataset };
+  // The run's own copy: the file may have changed since, or be gone.
+  const given = record.config.plan === null ? undefined : { path: record.config.plan, plan };
   for (const [i, member] of members.entries()) {
     if (isTrained(member)) continue;
     if (options.signal?.aborted) throw new MedvoxError("E_INTERRUPTED", `stopped before ${member.name}`);
@@ -147,7 +165,7 @@ async function trainMembers({ record, plan }: ClassificationRun, options: TrainC
     const outer: Splits =
       member.fold === undefined ? record.splits : { ...splits![member.fold], validation: [] as ClassifiedCase[] };
     const inner = member.fold === undefined ? outer : watched(outer, record.config);
-    await trainOne(about, inner, member.config, { ...own, force: true }, place);
+    await trainOne(about, inner, member.config, { ...own, force: true }, given, place);
   }
 }
 
@@ -157,11 +175,12 @@ async function trainOne(
   splits: Splits,
   config: ClassificationConfig,
   options: TrainClassificationOptions,
+  given: GivenPlan | undefined,
   place = alone(options.out, config),
 ): Promise<ClassificationRun> {
   const engine = await createEngine({ device: config.device, threads: config.threads ?? undefined });
   try {
-    const run = await begin(about, splits, config, options, engine.threads);
+    const run = await begin(about, splits, config, options, given, engine.threads);
     await runOne(engine, run, options, false, place);
     return run;
   } finally {
@@ -192,13 +211,18 @@ async function begin(
   splits: Splits,
   config: ClassificationConfig,
   options: TrainClassificationOptions,
+  given: GivenPlan | undefined,
   threads = 0,
 ): Promise<ClassificationRun> {
   const { out, force = false, signal, onFingerprint, command = "" } = options;
   const train = splits.train.map((item) => (takesMask(config) ? item : { ...item, label: undefined }));
   const fingerprint = await fingerprintOf({ cases: train }, { onProgress: onFingerprint, signal });
   const auxiliary = planAuxiliary(splits.train, config.auxiliary);
-  const plan = { ...planClassification(about, fingerprint, config), ...(auxiliary.length > 0 ? { auxiliary } : {}) };
+  const plan = {
+    ...planClassification(about, fingerprint, config, given?.plan),
+    ...(auxiliary.length > 0 ? { auxiliary } : {}),
+  };
+  if (given !== undefined) checkPreparationFits(given.plan, about, fingerprint, given.path);
   await makeFolder(out);
   const record = await writeRun<"classification">(
     out,

@@ -5,6 +5,7 @@ export {
   classificationConfigSchema,
   resolveClassificationConfig,
 } from "./classification-config.ts";
+export { openFor as openClassificationFor } from "./classification-data.ts";
 export {
   type ClassificationEvaluation,
   type EvaluateClassificationOptions,
@@ -13,7 +14,7 @@ export {
 } from "./classification-evaluate.ts";
 export { isTrained, type Member, membersOf } from "./classification-members.ts";
 export { classificationProbabilities, classificationScores, classShares } from "./classification-network.ts";
-export type { ClassificationPlan } from "./classification-plan.ts";
+export { type ClassificationPlan, type PlanningConfig, planClassification } from "./classification-plan.ts";
 export { type Classifier, type ClassifierOptions, openClassifier } from "./classification-predict.ts";
 export {
   type ClassificationEvents,
@@ -98,6 +99,7 @@ export {
   windowStarts,
 } from "./sliding-window.ts";
 export { readStart, type Start, startFrom, startText } from "./start-from.ts";
+export { encoderParameters, segmentationParameters, stepMemoryBytes, voxelsFor } from "./step-memory.ts";
 export { findOverlap, type Overlap, type UsedCase, usedCases } from "./used-cases.ts";
 export {
   type ExportedWeights,

@@ -30,6 +30,8 @@ export interface NiftiHeader {
   readonly intercept: number;
   readonly affine: Affine;
   readonly affineSource: "sform" | "qform" | "pixdim";
+  /** An axis of several voxels whose spacing the header leaves at 0: 1 mm was taken, as nibabel does. */
+  readonly spacingAssumed: boolean;
   readonly units: "unknown" | "m" | "mm" | "µm";
 }
 
@@ -192,6 +194,8 @@ export function parseNiftiHeader(bytes: Uint8Array, name = "NIfTI"): NiftiHeader
     intercept: scaled ? fields.scl_inter : 0,
     affine,
     affineSource: source,
+    spacingAssumed:
+      source !== "sform" && [0, 1, 2].some((axis) => dims[axis] > 1 && !(Math.abs(fields.pixDims[axis + 1]) > 0)),
     units: (["unknown", "m", "mm", "µm"] as const)[fields.xyzt_units & 7] ?? "unknown",
   };
 }

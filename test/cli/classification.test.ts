@@ -1,6 +1,6 @@
 /** Classification as a user types it: the built command on tiny made-up lesions. */
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -115,6 +115,77 @@ describe("train classification", () => {
       const path = `members/${name}/checkpoints/last.safetensors`;
       expect(readFileSync(join(out, path)).equals(readFileSync(join(run, path))), name).toBe(true);
     }
+  });
+});
+
+describe("plan", () => {
+  const file = join(work, "lesions.json");
+  const planOf = (path: string) => JSON.parse(readFileSync(path, "utf8"));
+  const quick = ["--stages", "1", "--epochs", "1", "--threads", "1"];
+
+  test("of a list of classes is what its trainings do, over their own habits, in every fold", {
+    timeout: 600_000,
+  }, () => {
+    const planned = medvox("plan", data, "--window=-200,600", "--patch", "16,16,8", "--batch", "2", "--out", file);
+    expect(planned.status, planned.stderr).toBe(0);
+    expect(planned.stdout).toMatch(/^classes {2}benign, malignant$/m);
+    const plan = planOf(file);
+    expect(plan).toMatchObject({
+      classes: ["benign", "malignant"],
+      patch: [16, 16, 8],
+      batch: 2,
+      preprocessing: { spacingMm: [1, 1, 1], intensity: { kind: "ctWindow", low: -200, high: 600 } },
+    });
+    const out = join(work, "planned");
+    const trained = medvox(
+      "train",
+      "classification",
+      "--data",
+      data,
+      "--plan",
+      file,
+      "--folds",
+      "2",
+      "--out",
+      out,
+      ...quick,
+    );
+    expect(trained.status, trained.stderr).toBe(0);
+    for (const folder of ["", "members/fold-1", "members/fold-2"])
+      expect(planOf(join(out, folder, "plan.json")), folder).toEqual(plan);
+    // A nodule's patch is 32³ in a lung window, unless a plan says otherwise.
+    const nodules = join(work, "nodules");
+    const transferred = medvox(
+      ...[
+        "transfer",
+        "nodule",
+        "--data",
+        data,
+        "--from",
+        "none",
+        "--held-out",
+        "2",
+        "--plan",
+        file,
+        "--out",
+        nodules,
+        ...quick,
+      ],
+    );
+    expect(transferred.status, transferred.stderr).toBe(0);
+    expect(planOf(join(nodules, "plan.json"))).toEqual(plan);
+  });
+
+  test("of other classes, and of what is no classification, is told by file and key", () => {
+    const train = (path: string) =>
+      medvox("train", "classification", "--data", data, "--plan", path, "--out", join(work, "no"));
+    writeFileSync(join(work, "other.json"), JSON.stringify({ ...planOf(file), classes: ["a", "b"] }));
+    const { status, stderr } = train("other.json");
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/^ConfigError: plan other\.json: classes: has a, b; .* has benign, malignant$/m);
+    expect(train("nowhere.json").stderr).toMatch(/^ConfigError: plan nowhere\.json: cannot be read \(ENOENT\)$/m);
+    expect(medvox("plan", data, "--task", "detection").stderr).toMatch(/^ConfigError: --task detection: must be seg/);
+    expect(medvox("plan", data, "--task", "segmentation", "--mask").stderr).toMatch(/^ConfigError: --mask: is for/m);
   });
 });
 

@@ -16,7 +16,8 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildIfStale } from "../../scripts/build.ts";
 import { imageOf, labelOf, writeDecathlon } from "../../src/data/test/made-up.ts";
-import { readVolume, writeVolume } from "../../src/files/index.ts";
+import { readSafetensors, readVolume, writeVolume } from "../../src/files/index.ts";
+import { encoderShapes } from "../../src/nn/index.ts";
 import { undeclaredKeys } from "./json-keys.ts";
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
@@ -190,6 +191,47 @@ describe("train --resume", () => {
       stderr: `ConfigError: ${data}: is no run of medvox (${join(data, "run.json")} is missing)\n`,
     });
     expect(medvox("train").stderr).toMatch(/^ConfigError: train: say what: /);
+  });
+});
+
+describe("export", () => {
+  test("in every format as typed", async () => {
+    const onnx = medvox("export", run, "--format", "onnx", "--out", "net.onnx");
+    expect([onnx.status, onnx.stderr]).toEqual([0, ""]);
+    expect(readFileSync(join(work, "net.onnx")).equals(readFileSync(join(run, "model.onnx")))).toBe(true);
+
+    const plain = medvox("export", run, "--format", "safetensors", "--out", "net.safetensors");
+    expect([plain.status, plain.stderr]).toEqual([0, ""]);
+    const { tensors } = await readSafetensors(join(work, "net.safetensors"));
+    const checkpoint = await readSafetensors(join(run, "checkpoints/last.safetensors"));
+    const bits = ({ data }: { data: ArrayBufferView }) => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+    for (const [name, tensor] of tensors)
+      expect(bits(tensor).equals(bits(checkpoint.tensors.get(name)!)), name).toBe(true);
+    expect(tensors.has("decoder.classify.weight")).toBe(true);
+
+    const all = medvox("export", run, "--format", "pth-names", "--encoder", "--out", "encoder.safetensors");
+    expect([all.status, all.stderr]).toEqual([0, ""]);
+    const { tensors: entries } = await readSafetensors(join(work, "encoder.safetensors"));
+    const wanted = [...encoderShapes({ depth: 10, preActivation: false })].flatMap(([name, shape]) =>
+      name.endsWith("running_var")
+        ? [
+            [name, shape],
+            [name.replace("running_var", "num_batches_tracked"), []],
+          ]
+        : [[name, shape]],
+    );
+    // As many as the original's state_dict has.
+    expect(wanted).toHaveLength(72);
+    expect(Object.fromEntries([...entries].map(([name, { shape }]) => [name, [...shape]]))).toEqual(
+      Object.fromEntries(wanted),
+    );
+    expect(medvox("info", "encoder.safetensors").status).toBe(0);
+
+    const again = medvox("export", run, "--format", "onnx", "--out", "net.onnx");
+    expect([again.status, again.stderr]).toEqual([2, expect.stringContaining("--force")]);
+    expect(medvox("export", run, "--format", "pth", "--out", "x").stderr).toMatch(
+      /^ConfigError: --format pth: must be/,
+    );
   });
 });
 

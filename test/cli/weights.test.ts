@@ -1,9 +1,10 @@
 /** `medvox import` and `export`, typed as a user types them. */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildIfStale } from "../../scripts/build.ts";
 import { readSafetensors, readVolume, readWeightsFile, writeVolume } from "../../src/files/index.ts";
@@ -124,6 +125,28 @@ describe.skipIf(!present)("a checkpoint as MedicalNet released them", () => {
     const { status, stderr } = medvox("import", cifar, "--arch", "resnet18", "--json");
     expect(status).toBe(1);
     expect(stderr).toMatch(/^WeightsError: .*resnet20-12fca82f\.th: /);
+  });
+});
+
+describe("what PyTorch 2 saves", () => {
+  // oracle/torch_checkpoints.py: half, float, double and bfloat16; turned, thinned and shared storages.
+  test.each(["resnet10-bare-zip.pth", "resnet10-wrapped-legacy.pth"])("%s", async (name) => {
+    writeFileSync(join(work, name), gunzipSync(readFileSync(join(fixtures, `${name}.gz`))));
+    const { status, stdout, stderr } = medvox("import", name, "--arch", "resnet10", "--out", `${name}.safetensors`);
+    expect([status, stderr]).toEqual([0, ""]);
+    expect(stdout).toMatch(/^72 matched · 0 missing · 0 unexpected/);
+    const { tensors } = await readSafetensors(join(work, `${name}.safetensors`));
+    const first = (tensor: string) => [...(tensors.get(tensor)!.data as Float32Array).subarray(0, 3)];
+    expect(tensors.get("conv1.weight")?.shape).toEqual([64, 1, 7, 7, 7]);
+    // Each filter is every 64th of the numbers 0, 1, … / 2¹⁵, in half precision exact up to 2¹¹.
+    expect(first("conv1.weight")).toEqual([0, 64 / 2 ** 15, 128 / 2 ** 15]);
+    expect(first("bn1.weight")[1]).toBeCloseTo(0.5 + 1 / 127, 6);
+    expect(first("bn1.bias")[0]).toBeCloseTo(0.5 + 64 / 127, 6);
+    expect(first("bn1.running_mean")[1]).toBeCloseTo(-1 + 2 / 63, 6);
+    // Every second one; bfloat16 has 8 bits.
+    expect(first("bn1.running_var")[2]).toBeCloseTo(1 + 4 / 127, 2);
+    // One number for all; the seventh entry of the state_dict.
+    expect(first("layer1.0.conv1.weight")).toEqual([7, 7, 7]);
   });
 });
 

@@ -1,6 +1,8 @@
 /** `medvox plan DATASET…`: what a data set is like, and the choices that follow from it. */
+import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { InvalidArgumentError } from "commander";
 import {
   degenerateCases,
   type Fingerprint,
@@ -9,11 +11,25 @@ import {
   openDataset,
   type Plan,
 } from "../../data/index.ts";
+import { ConfigError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files/index.ts";
-import { planChoicesOf, resolveSegmentationConfig, type SegmentationRequest } from "../../med3d/index.ts";
+import {
+  type ClassificationPlan,
+  encoderParameters,
+  openClassificationFor,
+  planChoicesOf,
+  planClassification,
+  resolveClassificationConfig,
+  resolveSegmentationConfig,
+  type SegmentationRequest,
+  segmentationParameters,
+  voxelsFor,
+} from "../../med3d/index.ts";
+import { encoderNames } from "../../nn/index.ts";
 import { defineCommand } from "../command.ts";
 import { nameOf } from "../names.ts";
 import { refuseToOverwrite } from "../outputs.ts";
+import { archOf } from "../segmentation-options.ts";
 import { decimal, decimals, lowHigh, sizes, wholeNumber } from "../values.ts";
 
 interface Options {
@@ -25,19 +41,26 @@ interface Options {
   patch?: number[];
   batch?: number;
   memory?: number;
+  arch?: string;
+  task?: Task;
+  label?: string;
+  mask?: boolean;
 }
 
-/**
- * Resident memory of a training step, measured by `npm run bench` (docs/performance.md): ResNet-10 with the skip decoder takes 3.3 GB for
- * 590,000 voxels a batch, of which about 1.4 GB do not depend on the voxels. Deeper networks take more.
- */
-const BASE_GB = 1.4;
-const GB_PER_VOXEL = 3.3e-6;
+type Task = "segmentation" | "classification";
+
+/** What follows from one data set. */
+interface Made {
+  readonly data: string;
+  readonly name: string;
+  readonly fingerprint: Fingerprint;
+  readonly plan: Plan | ClassificationPlan;
+}
 
 export const command = defineCommand<Options, [string[]]>({
   configure: (command) =>
     command
-      .argument("<datasets...>", "data sets, as train segmentation takes them")
+      .argument("<datasets...>", "data sets, as train segmentation or train classification takes them")
       .option("--out <file>", "write the plan (of several sets, a folder for NAME.json)")
       .option("--intensity <scheme>", "plan, percentile (the paper's), medicalnet or none (default plan: by modality)")
       .option("--window <low,high>", "CT window in HU, scaled to 0–1, e.g. --window=-200,250", lowHigh)
@@ -45,18 +68,27 @@ export const command = defineCommand<Options, [string[]]>({
       .option("--mean-spacing", "the mean of the set instead of its median (the paper's liver recipe)")
       .option("--patch <d,h,w>", "patch size, multiples of 8", sizes(3))
       .option("--batch <n>", "patches a step", wholeNumber({ min: 1 }))
+      .option("--arch <name>", `the network that --memory is for: ${encoderNames.join(", ")} (default resnet10)`)
+      .option(
+        "--task <name>",
+        "segmentation or classification (default: classification where labels.csv is there)",
+        taskOf,
+      )
+      .option("--label <column>", "of a classification: the label's column")
+      .option("--mask", "of a classification: plan for the mask as a further channel, too")
       .option(
         "--memory <gb>",
         "choose patch and batch for so much memory (default: about 3.3 GB)",
         decimal({ min: 2 }),
       ),
   details:
-    "The file may be changed by hand; medvox train segmentation --plan FILE trains by it, and evaluation and prediction read the\nsame one. --memory is a guide measured with ResNet-10 and the skip decoder.",
+    "The file may be changed by hand; medvox train segmentation|classification --plan FILE trains by it, and evaluation and prediction\nread the same one. --memory counts the network (--arch) and what was measured of training with the skip decoder.",
   examples: [
     "medvox plan Task09_Spleen",
     "medvox plan Task09_Spleen --out spleen.json --memory 8",
     "medvox plan Task03_Liver --window=-200,250 --mean-spacing --out liver.json",
     "medvox train segmentation --data Task09_Spleen --plan spleen.json",
+    "medvox plan lidc-nodules --window=-1000,400 --patch 32,32,32 --out nodules.json",
   ],
   json: {
     data: "as given",
@@ -72,33 +104,23 @@ export const command = defineCommand<Options, [string[]]>({
     const { out } = options;
     const several = datasets.length > 1;
     if (out !== undefined) refuseToOverwrite(out, force);
-    const made: { data: string; fingerprint: object; plan: Plan; problems: ReturnType<typeof degenerateCases> }[] = [];
+    const made: object[] = [];
     const text: string[] = [];
     for (const data of datasets) {
-      const config = resolveSegmentationConfig({
-        data,
-        intensity: options.intensity,
-        window: options.window as [number, number] | undefined,
-        spacingMm: options.spacing as [number, number, number] | undefined,
-        spacing: options.meanSpacing ? "mean" : undefined,
-        patch: options.patch as [number, number, number] | undefined,
-        batch: options.batch,
-      });
-      const dataset = await openDataset(data);
-      const cases = dataset.cases.filter(({ label }) => label !== undefined);
-      const fingerprint = await fingerprintOf(
-        { ...dataset, cases: cases.length > 0 ? cases : dataset.cases },
-        {
-          onProgress: (done, of) => progress.update({ label: `reading  ${done}/${of} cases`, fraction: done / of }),
-          signal,
-        },
-      );
+      const reading = {
+        onProgress: (done: number, of: number) =>
+          progress.update({ label: `reading  ${done}/${of} cases`, fraction: done / of }),
+        signal,
+      };
+      const planned = await ((options.task ?? usualTask(data)) === "classification"
+        ? forClassification(data, options, reading)
+        : forSegmentation(data, options, reading));
       progress.clear();
-      const plan = makePlan(dataset, fingerprint, { ...planChoicesOf(config), ...roomFor(options.memory) });
+      const { name, fingerprint, plan } = planned;
       const problems = degenerateCases(fingerprint);
       made.push({ data, fingerprint: summaryOf(fingerprint), plan, problems });
       text.push(
-        ...describe(dataset.name, fingerprint, plan, style.bold),
+        ...describe(name, fingerprint, plan, style.bold),
         ...problems.map((p) => `warning  ${p.case}: ${p.problem}`),
         "",
       );
@@ -112,10 +134,80 @@ export const command = defineCommand<Options, [string[]]>({
   },
 });
 
+type Reading = Parameters<typeof fingerprintOf>[1];
+
+async function forSegmentation(data: string, options: Options, reading: Reading): Promise<Made> {
+  if (options.label !== undefined || options.mask)
+    throw new ConfigError(`${options.mask ? "--mask" : "--label"}: is for classifications; say --task classification`);
+  const config = resolveSegmentationConfig({
+    data,
+    ...choicesIn(options),
+    spacing: options.meanSpacing ? "mean" : undefined,
+  });
+  const dataset = await openDataset(data);
+  const labelled = dataset.cases.filter(({ label }) => label !== undefined);
+  const fingerprint = await fingerprintOf({ cases: labelled.length > 0 ? labelled : dataset.cases }, reading);
+  const room = roomFor(options.memory, () =>
+    segmentationParameters(config, fingerprint.cases[0].channels, dataset.labels.length),
+  );
+  const plan = makePlan(dataset, fingerprint, { ...planChoicesOf(config), ...room });
+  return { data, name: dataset.name, fingerprint, plan };
+}
+
+async function forClassification(data: string, options: Options, reading: Reading): Promise<Made> {
+  const { mask = false, label: labelColumn, intensity } = options;
+  const { intensity: _, ...choices } = choicesIn(options);
+  const config = resolveClassificationConfig({ data, labelColumn, mask, ...choices });
+  const dataset = await openClassificationFor(config);
+  const cases = dataset.cases.map((item) => (mask ? item : { ...item, label: undefined }));
+  const fingerprint = await fingerprintOf({ cases }, reading);
+  const planning = {
+    ...config,
+    ...planChoicesOf(resolveSegmentationConfig({ data, intensity })),
+    patch: config.patch,
+    batch: config.batch,
+    spacingMm: config.spacingMm,
+    spacingRule: options.meanSpacing ? ("mean" as const) : undefined,
+    ...roomFor(options.memory, () =>
+      encoderParameters(
+        { ...config, shortcut: config.shortcut ?? undefined },
+        fingerprint.cases[0].channels + (mask ? 1 : 0),
+      ),
+    ),
+  };
+  return { data, name: dataset.name, fingerprint, plan: planClassification(dataset, fingerprint, planning) };
+}
+
+/** A list of classes is what train classification takes a folder for. */
+function usualTask(data: string): Task {
+  const lists = ["labels.csv", "labels.tsv", "labels.json"];
+  return lists.some((name) => existsSync(join(data, name))) ? "classification" : "segmentation";
+}
+
+function taskOf(text: string): Task {
+  if (text === "segmentation" || text === "classification") return text;
+  throw new InvalidArgumentError("must be segmentation or classification");
+}
+
+/** Keys that both configurations have. */
+function choicesIn({ intensity, window, spacing, patch, batch, arch }: Options) {
+  return {
+    intensity,
+    window: window as [number, number] | undefined,
+    spacingMm: spacing as [number, number, number] | undefined,
+    patch: patch as [number, number, number] | undefined,
+    batch,
+    ...(arch === undefined ? {} : archOf(arch)),
+  };
+}
+
 /** The largest patch of which two fit. */
-function roomFor(memory: number | undefined): { maxPatchVoxels?: number; voxelsPerBatch?: number } {
+function roomFor(
+  memory: number | undefined,
+  parameters: () => number,
+): { maxPatchVoxels?: number; voxelsPerBatch?: number } {
   if (memory === undefined) return {};
-  const voxels = Math.max(32 ** 3, Math.floor((memory - BASE_GB) / GB_PER_VOXEL));
+  const voxels = voxelsFor(memory * 1e9, parameters());
   return { maxPatchVoxels: Math.floor(voxels / 2), voxelsPerBatch: voxels };
 }
 
@@ -126,7 +218,7 @@ function summaryOf({ orientation, cases, foreground }: Fingerprint): object {
 function describe(
   name: string,
   { orientation, cases, foreground }: Fingerprint,
-  plan: Plan,
+  plan: Plan | ClassificationPlan,
   bold: (text: string) => string,
 ): string[] {
   const range = (pick: (axis: 0 | 1 | 2) => number[], digits: number): string =>
@@ -137,7 +229,7 @@ function describe(
         return low === high ? String(low) : `${low}–${high}`;
       })
       .join(" × ");
-  const { preprocessing, labels, patch, batch, medianSize } = plan;
+  const { preprocessing, patch, batch, medianSize } = plan;
   const share = (index: number): string => {
     const voxels = cases.map(({ labelVoxels }) => labelVoxels[index] ?? 0);
     const all = cases.reduce((sum, { size }) => sum + size[0] * size[1] * size[2], 0);
@@ -148,7 +240,9 @@ function describe(
     `cases    ${cases.length}, ${preprocessing.channels} channel${preprocessing.channels === 1 ? "" : "s"}, oriented ${orientation}`,
     `size     ${range((axis) => cases.map(({ size }) => size[axis]), 0)} voxels`,
     `spacing  ${range((axis) => cases.map(({ spacingMm }) => spacingMm[axis]), 3)} mm → ${preprocessing.spacingMm?.join(" × ") ?? "as scanned"}`,
-    `classes  ${labels.map(({ index, name: label }) => `${label} ${index === 0 ? "" : share(index)}`.trim()).join(", ")}`,
+    "labels" in plan
+      ? `classes  ${plan.labels.map(({ index, name: label }) => `${label} ${index === 0 ? "" : share(index)}`.trim()).join(", ")}`
+      : `classes  ${plan.classes.join(", ")}`,
     ...(foreground.length > 0
       ? [
           `values   foreground ${foreground.map(({ low, median, high }) => `${short(low)} to ${short(high)}, median ${short(median)}`).join("; ")}`,
