@@ -1,6 +1,6 @@
 /**
  * Makes the README's picture from a run: the median held-out case in three planes with the outlines of truth (solid) and
- * prediction (dashed). `npm run demo && npx tsx scripts/readme-picture.ts [RUN] [PICTURE]`
+ * prediction (dashed). `npm run demo && npx tsx scripts/readme-picture.ts [RUN] [PICTURE] [PIXELS A VOXEL]`
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { readVolume } from "../src/files/index.ts";
 import { predictionPath, readRun } from "../src/med3d/index.ts";
 import { overlayPng, planes } from "../src/report/index.ts";
 
-const [run = "runs/demo", picture = "docs/hippocampus.png"] = process.argv.slice(2);
+const [run = "runs/demo", picture = "docs/hippocampus.png", scale = "8"] = process.argv.slice(2);
 const { record, plan } = await readRun(run);
 const evaluation = JSON.parse(await readFile(join(run, "evaluation.json"), "utf8")) as {
   perCase: { case: string; meanDice: number }[];
@@ -25,7 +25,9 @@ const labels = Object.fromEntries(
   plan.labels.filter(({ index }) => index !== 0).map((label) => [label.index, label.name]),
 );
 
-const tiles = planes.map((plane) => decode(overlayPng(image, truth, prediction, { plane, scale: 8, labels })));
+const tiles = planes.map((plane) =>
+  decode(overlayPng(image, truth, prediction, { plane, scale: Number(scale), labels })),
+);
 const gap = 12;
 const height = Math.max(...tiles.map((tile) => tile.height));
 const width = tiles.reduce((sum, tile) => sum + tile.width, gap * (tiles.length - 1));
