@@ -21,10 +21,11 @@ function medvox(...args: string[]) {
   return { status, stdout, stderr };
 }
 
+/** Of the run that the other tests look at, and of the one that is stopped. */
+const taught = ["--auxiliary", "malignancy", "--auxiliary-weight", "0.5", "--pooling", "mask"];
 beforeAll(async () => {
   buildIfStale();
   data = await writeRated(8);
-  const taught = ["--auxiliary", "malignancy", "--auxiliary-weight", "0.5", "--pooling", "mask"];
   const asked = ["--data", data, "--mask", ...taught, "--folds", "2", "--out", run, "--json"];
   trained = medvox("train", "classification", ...asked, ...small);
 });
@@ -98,7 +99,7 @@ describe("train classification", () => {
     const out = join(work, "stopped");
     const child = spawn(
       process.execPath,
-      [MAIN, "train", "classification", "--data", data, "--mask", "--folds", "2", "--out", out, ...small],
+      [MAIN, "train", "classification", "--data", data, "--mask", ...taught, "--folds", "2", "--out", out, ...small],
       { cwd: work },
     );
     let told = "";
@@ -236,7 +237,7 @@ describe("predict", () => {
 describe("transfer", () => {
   test("nodule: the paper's rule and rates, from a network trained before", async () => {
     const from = join(run, "members/fold-1/checkpoints/last.safetensors");
-    const out = join(work, "nodules");
+    const out = join(work, "transferred");
     const asked = ["--data", data, "--from", from, "--mask", "--held-out", "4", "--out", out, "--json"];
     const { status, stdout, stderr } = medvox("transfer", "nodule", ...asked, ...small);
     expect(status, stderr).toBe(0);
