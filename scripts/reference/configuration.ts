@@ -14,6 +14,7 @@ import {
   pretrainingConfigSchema,
   segmentationConfigSchema,
 } from "../../src/med3d/index.ts";
+import { detectionConfigSchema } from "../../src/rcnn/index.ts";
 import { docOf, parse } from "./comments.ts";
 import { generated, table } from "./markdown.ts";
 
@@ -24,6 +25,7 @@ const sources = [
   "src/med3d/segmentation-config.ts",
   "src/med3d/classification-config.ts",
   "src/med3d/pretraining-config.ts",
+  "src/rcnn/detector-config.ts",
   "src/med3d/experiments/config.ts",
 ];
 
@@ -53,6 +55,13 @@ const pages: readonly Page[] = [
       "`medvox train classification --config FILE`, `medvox transfer classification|nodule --config FILE`; `trainClassification(…)` in TypeScript.",
     schema: classificationConfigSchema,
     source: "classificationConfigSchema",
+  },
+  {
+    name: "detection",
+    title: "Detection",
+    about: "`medvox detect train --config FILE`; `trainDetector(…)` in TypeScript.",
+    schema: detectionConfigSchema,
+    source: "detectionConfigSchema",
   },
   {
     name: "pretraining",

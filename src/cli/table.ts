@@ -93,6 +93,21 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/predict.ts"),
   },
   {
+    name: "detect train",
+    summary: "train a detector on pictures or volumes with boxes",
+    load: () => import("./commands/detect-train.ts"),
+  },
+  {
+    name: "detect evaluate",
+    summary: "score a detector on its held-out images and write the report",
+    load: () => import("./commands/detect-evaluate.ts"),
+  },
+  {
+    name: "detect predict",
+    summary: "find objects in pictures or volumes",
+    load: () => import("./commands/detect-predict.ts"),
+  },
+  {
     name: "experiment magnitude",
     summary: "how much data is enough: growing shares of a set",
     load: () => import("./commands/experiment-magnitude.ts"),

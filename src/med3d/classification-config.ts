@@ -1,9 +1,9 @@
 /** What a classification training is told, checked key by key, with the defaults written out. Stored in `run.json`. */
 import { z } from "zod";
 import { ConfigError } from "../errors.ts";
-import { checkedConfig } from "./checked-config.ts";
+import { checkedConfig, scheduleSchema } from "../train/index.ts";
 import { encoderKeys, refuseFrozenNothing } from "./encoder-config.ts";
-import { augmentationOf, scheduleSchema } from "./segmentation-config.ts";
+import { augmentationOf } from "./segmentation-config.ts";
 
 const size = z.number().int().positive();
 const ratings = z.array(z.number().int()).min(1);

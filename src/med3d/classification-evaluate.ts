@@ -15,12 +15,12 @@ import {
   evaluateClassification,
 } from "../metrics/index.ts";
 import { type Json, writeClassificationReport } from "../report/index.ts";
+import { epochRecordsOf, reportMachine } from "../train/index.ts";
 import { isTrained, membersOf } from "./classification-members.ts";
 import { classShares } from "./classification-network.ts";
 import type { ClassificationPlan } from "./classification-plan.ts";
 import { type ClassifierOptions, openClassifier } from "./classification-predict.ts";
 import { type RunRecord, readRun } from "./run-folder.ts";
-import { epochRecordsOf } from "./run-log.ts";
 
 export interface EvaluateClassificationOptions extends ClassifierOptions, Partial<RatingRule> {
   /** Which cases; the held-out ones by default. */
@@ -217,16 +217,7 @@ async function writeRunReport(
       rule: made.rule && ruleText(made.rule, plan.classes),
       histories,
       asked: { ...(config as unknown as Record<string, Json>), plan: plan as unknown as Json },
-      machine: {
-        cpu: record.machine.cpu,
-        cores: record.machine.cores,
-        memoryGiB: record.machine.memoryGb,
-        device: config.device,
-        system: record.machine.os,
-        versions: { ...record.versions } as Record<string, string>,
-        date: new Date().toISOString(),
-        seconds: trained + made.seconds,
-      },
+      machine: reportMachine(record, config.device, trained + made.seconds),
       command: record.command || `medvox train classification --data ${config.data} --out ${folder}`,
       data: [
         {

@@ -6,7 +6,7 @@ import { z } from "zod";
 import { type Augmentation, type augmentationPresets, resolveAugmentation } from "../augment/index.ts";
 import { type PlanChoices, selectionSchema } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
-import { checkedConfig } from "./checked-config.ts";
+import { checkedConfig } from "../train/index.ts";
 import { type SegmentationConfig, segmentationConfigSchema } from "./segmentation-config.ts";
 
 const size = z.number().int().positive();

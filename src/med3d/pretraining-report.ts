@@ -1,11 +1,10 @@
 /** `report.html` of a pre-training: loss and Dice of every set over the epochs, and what each set brought. */
 import { join } from "node:path";
 import { type Json, type ReportChart, writeChartsReport } from "../report/index.ts";
-import type { EpochReport } from "../train/index.ts";
+import { type EpochReport, epochsOf } from "../train/index.ts";
 import { encoderName } from "./encoder-config.ts";
 import type { SetEpoch } from "./pretraining-scores.ts";
 import type { Run } from "./run-folder.ts";
-import { epochsOf } from "./run-log.ts";
 
 /** Writes the report anew. */
 export async function writePretrainingReport(folder: string, { record, plan }: Run<"pretraining">): Promise<void> {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { writeVolume } from "../files/index.ts";
 import { random } from "../random.ts";
-import { lastCheckpoint, readCheckpoint, readWeights } from "../train/index.ts";
+import { epochsOf, lastCheckpoint, readCheckpoint, readWeights } from "../train/index.ts";
 import {
   branchRun,
   evaluateRun,
@@ -20,7 +20,6 @@ import {
 } from "./index.ts";
 import { balancingOf, resolvePretrainingConfig } from "./pretraining-config.ts";
 import { turnOrder } from "./pretraining-turns.ts";
-import { epochsOf } from "./run-log.ts";
 
 // Many trainings, each with checkpoints of 170 MB.
 vi.setConfig({ testTimeout: 600_000 });

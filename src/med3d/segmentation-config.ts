@@ -4,16 +4,8 @@ import { type Augmentation, type augmentationPresets, resolveAugmentation } from
 import type { PlanChoices } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { adam, adamW, type Optimiser, type ParameterGroup, sgd } from "../nn/index.ts";
-import { checkedConfig } from "./checked-config.ts";
+import { checkedConfig, scheduleSchema } from "../train/index.ts";
 import { encoderKeys, encoderPattern, refuseFrozenNothing } from "./encoder-config.ts";
-
-export const scheduleSchema = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("constant") }),
-  z.strictObject({ kind: z.literal("step"), milestones: z.array(z.number().positive()), gamma: z.number().positive() }),
-  z.strictObject({ kind: z.literal("exponential"), gamma: z.number().positive() }),
-  z.strictObject({ kind: z.literal("polynomial"), power: z.number().positive() }),
-  z.strictObject({ kind: z.literal("cosine"), floor: z.number().min(0).max(1).optional() }),
-]);
 
 const size = z.number().int().positive();
 const millimetres = z.number().positive();

@@ -15,9 +15,9 @@ import {
   summaryCsv,
 } from "../metrics/index.ts";
 import { type EpochRecord, type Json, writeReport } from "../report/index.ts";
+import { epochRecordsOf, reportMachine } from "../train/index.ts";
 import { spacingOf } from "../volume/index.ts";
 import { type RunRecord, readRun } from "./run-folder.ts";
-import { epochRecordsOf } from "./run-log.ts";
 import { openSegmenter, type PredictOptions, type SegmenterOptions } from "./segmentation-predict.ts";
 
 export interface EvaluateOptions extends SegmenterOptions, Pick<PredictOptions, "overlap" | "mirror" | "signal"> {
@@ -120,16 +120,7 @@ async function writeRunReport(
       history,
       bestEpoch: config.use === "best" && splits.validation.length > 0 ? bestEpochOf(history) : undefined,
       asked: { ...(config as unknown as Record<string, Json>), plan: plan as unknown as Json },
-      machine: {
-        cpu: record.machine.cpu,
-        cores: record.machine.cores,
-        memoryGiB: record.machine.memoryGb,
-        device: config.device,
-        system: record.machine.os,
-        versions: { ...record.versions } as Record<string, string>,
-        date: new Date().toISOString(),
-        seconds: trainedSeconds + made.seconds,
-      },
+      machine: reportMachine(record, config.device, trainedSeconds + made.seconds),
       command: record.command || `medvox train segmentation --data ${config.data} --out ${folder}`,
       data: [
         {

@@ -43,10 +43,12 @@ export interface DetectorOptions {
   readonly engine: Engine;
   readonly config: DetectorConfig;
   readonly weights: StateMap;
+  /** Images that fit are padded to this, x y (z): one program for many sizes. */
+  readonly canvas?: readonly number[];
 }
 
 /** @throws WeightsError, at the first image, if the weights are not the network's */
-export function createDetector({ engine, config, weights }: DetectorOptions): Detector {
+export function createDetector({ engine, config, weights, canvas }: DetectorOptions): Detector {
   const { axes, classes, rpn, regions, detections, sideClamp } = config;
   const layoutFor = layouts(config);
   const bank = engine.bank();
@@ -60,7 +62,7 @@ export function createDetector({ engine, config, weights }: DetectorOptions): De
 
   const prepared = (images: readonly DetectorImage[]): InputBatch => {
     if (images.length === 0) throw new ConfigError("detector: no images; at least one is needed");
-    return inputBatch(images, config);
+    return inputBatch(images, config, undefined, canvas);
   };
   const features = async ({ data, size, sizes }: InputBatch, rule = rpn.inference) => {
     const began = performance.now();

@@ -11,6 +11,45 @@ export {
 export { type BoxCoder, decodeBoxes, encodeBoxes, SIDE_CLAMP } from "./box-coder.ts";
 export { type DetectorConfig, type DetectorSettings, detectorSchema, parseDetector } from "./config.ts";
 export { createDetector, type DetectionTimes, type Detector, type DetectorOptions } from "./detector.ts";
+export {
+  type DetectionConfig,
+  type DetectionRequest,
+  detectionConfigSchema,
+  resolveDetectionConfig,
+} from "./detector-config.ts";
+export {
+  type DetectionEvaluation,
+  detectorText,
+  type EvaluateDetectionOptions,
+  evaluateDetectionRun,
+} from "./detector-evaluate.ts";
+export type { OpenedImage } from "./detector-images.ts";
+export { boxesPng, detectionsJson, type FoundImage, foundImage, writeDetections } from "./detector-output.ts";
+export {
+  type DetectedObject,
+  fasterRcnn,
+  type LoadedDetector,
+  type LoadOptions,
+  type LoadRunOptions,
+  type TorchvisionOptions,
+} from "./detector-predict.ts";
+export {
+  type DetectionCase,
+  type DetectionPlan,
+  type DetectionRecord,
+  type DetectionRun,
+  readDetectionRun,
+} from "./detector-run.ts";
+export { type DetectionEvents, resumeDetector, type TrainDetectorOptions, trainDetector } from "./detector-train.ts";
+export {
+  detectorNames,
+  detectorShapes,
+  type ImportedDetector,
+  importDetector,
+  isDetectorArch,
+  matchDetector,
+  torchvisionDetector,
+} from "./detector-weights.ts";
 export { type DetectorImage, type InputBatch, inputBatch } from "./input.ts";
 export { IGNORED, type Matches, type MatchRule, matchBoxes, NEGATIVE } from "./matcher.ts";
 export { featureMaps, regionOutputs, rpnOutputs } from "./network.ts";

@@ -26,18 +26,21 @@ export interface InputBatch {
 /**
  * Prepares images for the network.
  * @param minSide short side to bring pictures to; the configuration's last by default
+ * @param canvas padded to this as well, where all images fit into it: so that images of many sizes need one program
  * @throws ShapeError for an image of another dimension or number of channels
  */
 export function inputBatch(
   images: readonly DetectorImage[],
   config: DetectorConfig,
   minSide = config.input.minSide?.at(-1),
+  canvas?: readonly number[],
 ): InputBatch {
   const { channels, input } = config;
   const prepared = images.map((image) => fitted(normalised(image, config), config, minSide));
-  const size = prepared[0].size.map(
-    (_, axis) => Math.ceil(Math.max(...prepared.map((image) => image.size[axis])) / input.divisor) * input.divisor,
-  );
+  const largest = prepared[0].size.map((_, axis) => Math.max(...prepared.map((image) => image.size[axis])));
+  const size = largest.every((length, axis) => length <= (canvas?.[axis] ?? 0))
+    ? canvas!
+    : largest.map((length) => Math.ceil(length / input.divisor) * input.divisor);
   const volume = size.reduce((a, b) => a * b, channels);
   const data = new Float32Array(images.length * volume);
   for (const [n, image] of prepared.entries())

@@ -46,9 +46,12 @@ export interface PhasesOptions {
   readonly seed?: number;
   readonly clipNorm?: number;
   readonly accumulate?: number;
+  readonly validateEvery?: number;
+  readonly patience?: number;
+  readonly checkpointSeconds?: number;
   /** First values, as far as given: a backbone's, or all. The seed makes the others. */
   readonly start?: StateMap;
-  /** Where each phase has its folder. Without it nothing is written, and nothing can be resumed. */
+  /** Where each phase has its folder; that of a lone phase is the folder itself. Without it nothing is written, and nothing can be resumed. */
   readonly folder?: string;
   readonly resume?: boolean;
   /** Loss and score on held-out images after an epoch. @param loss of one batch with the weights so far, nothing learnt from it */
@@ -77,7 +80,7 @@ export async function trainPhases(options: PhasesOptions): Promise<PhasesResult>
   if (schedule.length === 0) throw new ConfigError("schedule: it has no phase");
   const ended = new Map<Phase["name"] | "start", StateMap>([["start", start]]);
   for (const phase of schedule) {
-    const place = folder === undefined ? undefined : join(folder, phase.name);
+    const place = folder === undefined || schedule.length === 1 ? folder : join(folder, phase.name);
     if (place !== undefined) await mkdir(place, { recursive: true });
     const weights = ended.get(phase.proposalsOf ?? "start");
     const proposer =
@@ -129,6 +132,9 @@ async function trainPhase(
       warmup: options.warmup,
       accumulate,
       validate: validate && (() => validate(phase, current)),
+      validateEvery: options.validateEvery,
+      patience: options.patience,
+      checkpointSeconds: options.checkpointSeconds,
       folder,
       resume,
       signal,

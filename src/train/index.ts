@@ -1,5 +1,6 @@
 /** @module medvox/train: models, the training loop, checkpoints. */
 export { bakedForm, encodeBaked, weightOf } from "./baked.ts";
+export { checkedConfig } from "./checked-config.ts";
 export { readCheckpoint, readWeights, type TrainingPosition, writeCheckpoint } from "./checkpoint.ts";
 export type { Between } from "./executable.ts";
 export { appendLog, type LogLine, readLog } from "./log.ts";
@@ -28,16 +29,19 @@ export {
   type StateMap,
   type StepResult,
 } from "./model.ts";
+export { epochRecordsOf, epochsOf } from "./run-log.ts";
 export {
   type Asked,
   type DataCredit,
   planFile,
   type RecordOfRun,
   readRunRecord,
+  reportMachine,
   runFile,
   taskOfRun,
   writeRunRecord,
 } from "./run-record.ts";
+export { scheduleSchema } from "./schedule-config.ts";
 export {
   type BuiltGraph,
   buildEvaluation,

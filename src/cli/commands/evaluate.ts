@@ -5,6 +5,7 @@ import { branchRun, evaluateClassificationRun, evaluateRun, type Run, readAnyRun
 import { classificationText } from "../classification.ts";
 import { ratings } from "../classification-options.ts";
 import { type CommandContext, defineCommand, type Outcome } from "../command.ts";
+import { detectionEvaluationJson, evaluateDetections, isDetectionRun } from "../detection.ts";
 import { evaluationKeys, evaluationText } from "../evaluation.ts";
 import { decimal, wholeNumber } from "../values.ts";
 
@@ -40,8 +41,11 @@ export const command = defineCommand<Options, [string]>({
   details:
     "Scores on --data or another --split go to evaluations/ in the run's folder; the held-out ones to the folder itself.",
   json: {
+    ...detectionEvaluationJson,
     ...evaluationKeys,
-    task: "segmentation or classification",
+    classes:
+      "of a segmentation: every measure by class; of a detection: by name positives, detections, ap, ap50, ap75 (3D: ap10), ar, voc",
+    task: "segmentation, classification or detection",
     auc: "of a classifier: area under the ROC curve; with more classes their mean, each against the rest",
     aucInterval: "DeLong's 95 % interval, or null",
     accuracy: "at 0.5, with accuracyInterval (Wilson)",
@@ -65,9 +69,18 @@ export const command = defineCommand<Options, [string]>({
   examples: [
     "medvox evaluate runs/hippocampus",
     "medvox evaluate runs/hippocampus --data other_hospital/ --json",
+    "medvox evaluate runs/cells",
     "medvox evaluate runs/nodules --positive 4,5 --negative 1,2 --mirror",
   ],
   async run(context, asked, run) {
+    if (await isDetectionRun(run)) {
+      const { data, split, use, threads } = asked;
+      const wrong = (["set", "mirror", "overlap", "positive", "negative"] as const).find(
+        (key) => asked[key] !== undefined,
+      );
+      if (wrong !== undefined) throw new ConfigError(`--${wrong}: ${run} is a detection run; leave it out`);
+      return evaluateDetections(context, { data, split, use, threads }, run);
+    }
     const opened = await readAnyRun(run);
     if (opened.task === "classification") return evaluateClassifier(context, asked, run, opened);
     const { signal, progress, style } = context;

@@ -2,8 +2,9 @@
 import { InvalidArgumentError } from "commander";
 import { importWeights } from "../../med3d/index.ts";
 import { architectureName, encoderNames } from "../../nn/index.ts";
+import { importDetector, isDetectorArch } from "../../rcnn/index.ts";
 import { describeMatch } from "../../weights/index.ts";
-import { defineCommand } from "../command.ts";
+import { defineCommand, type Outcome } from "../command.ts";
 import { refuseToOverwrite } from "../outputs.ts";
 import { archOf } from "../segmentation-options.ts";
 
@@ -20,12 +21,13 @@ export const command = defineCommand<Options, [string]>({
         "<file>",
         "a PyTorch checkpoint (.pth, .pt, .tar; zip or legacy format, gzipped or not) or .safetensors",
       )
-      .requiredOption("--arch <name>", encoderNames.join(", "))
+      .requiredOption("--arch <name>", `${encoderNames.join(", ")}; fasterrcnn_resnet50_fpn for torchvision's detector`)
       .option("--shortcut <type>", "A or B: refuse the other (default: whichever the file has)", shortcutOf)
       .option("--out <file>", "the .safetensors file to write; without it the weights are only checked"),
   examples: [
     "medvox import resnet_18.pth --arch resnet18 --out resnet18.safetensors",
     "medvox import resnet_50_23dataset.pth --arch resnet50",
+    "medvox import fasterrcnn_resnet50_fpn_coco-258fb6c6.pth --arch fasterrcnn_resnet50_fpn --out coco.safetensors",
     "medvox transfer segmentation --data Task09_Spleen --from resnet18.safetensors",
   ],
   details:
@@ -38,11 +40,14 @@ export const command = defineCommand<Options, [string]>({
     matched: "entries that found their place",
     reshaped: "names of entries made for another number of input channels",
     missing: "names the network has and the file has not",
+    numClasses: "of a detector: its classes, the background included",
+    normEpsilon: "of a detector: what its frozen norms want; 0 for torchvision's COCO weights",
     unexpected: "names the file has and the network has not",
     out: "the file written, where asked",
   },
   writes: true,
   async run({ force }, { arch, shortcut, out }, file) {
+    if (isDetectorArch(arch)) return importDetection(file, arch, { out, force });
     const { depth, preActivation } = archOf(arch);
     if (out !== undefined) refuseToOverwrite(out, force);
     const found = await importWeights(file, { depth, preActivation, shortcut, out, force });
@@ -72,4 +77,29 @@ function shortcutOf(text: string): "A" | "B" {
   const upper = text.toUpperCase();
   if (upper !== "A" && upper !== "B") throw new InvalidArgumentError("must be A or B");
   return upper;
+}
+
+async function importDetection(
+  file: string,
+  arch: string,
+  { out, force }: { out?: string; force: boolean },
+): Promise<Outcome> {
+  if (out !== undefined) refuseToOverwrite(out, force);
+  const { match, numClasses, normEpsilon } = await importDetector(file, { arch, out, force });
+  const { matched, reshaped, missing, unexpected } = match;
+  const about = `${describeMatch(match)}   (${numClasses} classes with the background, norms with epsilon ${normEpsilon})`;
+  return {
+    document: {
+      file,
+      arch,
+      numClasses,
+      normEpsilon,
+      matched: matched.length,
+      reshaped,
+      missing,
+      unexpected,
+      ...(out !== undefined && { out }),
+    },
+    text: [about, ...(out === undefined ? [] : [`weights  ${out}`])].join("\n"),
+  };
 }

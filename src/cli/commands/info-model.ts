@@ -3,8 +3,10 @@ import { readFile } from "node:fs/promises";
 import { ConfigError } from "../../errors.ts";
 import { readOnnx } from "../../graph/index.ts";
 import { encoderName, isTrained, membersOf, type Run, readAnyRun, readRun, type SetEpoch } from "../../med3d/index.ts";
-import { logFile, readLog } from "../../train/index.ts";
+import { type DetectionRun, detectorText, readDetectionRun } from "../../rcnn/index.ts";
+import { epochsOf, logFile, readLog } from "../../train/index.ts";
 import type { Outcome } from "../command.ts";
+import { isDetectionRun } from "../detection.ts";
 
 export async function describeModel(path: string): Promise<Outcome> {
   const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
@@ -33,6 +35,7 @@ export async function describeModel(path: string): Promise<Outcome> {
 }
 
 export async function describeRun(path: string): Promise<Outcome> {
+  if (await isDetectionRun(path)) return describeDetection(path, await readDetectionRun(path));
   const run = await readAnyRun(path);
   if (run.task === "classification") return describeClassification(path, run);
   if (run.task === "pretraining") return describePretraining(path, run);
@@ -92,4 +95,21 @@ async function describeClassification(path: string, { record, plan }: Run<"class
     `progress  ${trained} of ${members.length} networks trained, ${epochs.reduce((a, b) => a + b, 0)} of ${members.length * config.epochs} epochs`,
   ];
   return { document: { kind: "run", path, record, plan, epochs, trained }, text: lines.join("\n") };
+}
+
+async function describeDetection(path: string, run: DetectionRun): Promise<Outcome> {
+  const { record, plan } = run;
+  const { config, splits } = record;
+  const epochs = await epochsOf(path);
+  const last = epochs.at(-1);
+  const lines = [
+    `run       detection of ${plan.dataset}, begun ${record.begun.slice(0, 16).replace("T", " ")} with medvox ${record.versions.medvox}`,
+    `network   ${detectorText(run)}, classes ${plan.classes.map(({ name }) => name).join(", ")}`,
+    `plan      ${plan.axes === 2 ? "pictures" : "windows"} of ${plan.canvas.join("×")}, batch ${config.batch}, anchors ${plan.detector.anchors.sizes.map((sides) => sides.join(",")).join("/")}`,
+    `images    ${splits.train.length} train, ${splits.validation.length} validation, ${splits.heldOut.length} held out`,
+    last === undefined
+      ? "progress  no epoch finished"
+      : `progress  epoch ${last.epoch}/${config.epochs}, loss ${last.trainLoss.toFixed(3)}${last.validation ? `, AP ${last.validation.score.toFixed(3)}` : ""}`,
+  ];
+  return { document: { kind: "run", path, record, plan, epochs: epochs.length }, text: lines.join("\n") };
 }

@@ -6,8 +6,12 @@ import { readCaseSize } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
 import { writeError, writeFileAtomic, writeVolume } from "../../files/index.ts";
 import { branchRun, modelTask, openSegmenter, predictionPath } from "../../med3d/index.ts";
+import { fasterRcnn } from "../../rcnn/index.ts";
 import type { VoxelArray } from "../../volume/index.ts";
 import { defineCommand } from "../command.ts";
+import { detectedJson, detectImages } from "../detected-images.ts";
+import { isDetectionRun } from "../detection.ts";
+import { refuseToOverwrite } from "../outputs.ts";
 import { predictClasses } from "../predict-classes.ts";
 import { casesOf } from "../predicted-cases.ts";
 import { decimal, memorySize, wholeNumber } from "../values.ts";
@@ -42,7 +46,10 @@ export const command = defineCommand<Options, [string]>({
     command
       .argument("<run>", "a run's folder, or a model.onnx that medvox wrote")
       .requiredOption("--in <path>", "an image, a folder of images, or a data set")
-      .requiredOption("--out <folder>", "where CASE.nii.gz are written; of a classifier, predictions.csv")
+      .requiredOption(
+        "--out <folder>",
+        "where CASE.nii.gz are written; of a classifier, predictions.csv; of a detector, detections.json and pictures",
+      )
       .option("--set <name>", "of a pre-training: whose branch")
       .option("--use <which>", "weights: last or best (default: as the run says)")
       .option(
@@ -71,7 +78,9 @@ export const command = defineCommand<Options, [string]>({
     "Scores exist only for the lines that overlapping windows share, about classes × half the patch's depth × height × width × 4 bytes; " +
     "docs/how-to/large-volumes.md has the whole formula.",
   json: {
-    task: "segmentation or classification",
+    ...detectedJson,
+    detections: "of a detector: as medvox detect predict prints them, with images, classes and files",
+    task: "segmentation, classification or detection",
     run: "the run or model that predicted",
     predictions:
       "per image: case, image, prediction (file), voxels by class, seconds, windows, networkSeconds; of a classifier: case, image, class, probabilities, ratings",
@@ -80,6 +89,18 @@ export const command = defineCommand<Options, [string]>({
   },
   writes: true,
   async run(context, options, asked) {
+    if (await isDetectionRun(asked)) {
+      const { in: input, out, use, threads, device } = options;
+      const wrong = (["set", "mirror", "overlap", "maxMemory", "report"] as const).find(
+        (key) => options[key] !== undefined,
+      );
+      if (wrong !== undefined)
+        throw new ConfigError(
+          `--${wrong === "maxMemory" ? "max-memory" : wrong}: ${asked} is a detection run; medvox detect predict has what it takes`,
+        );
+      refuseToOverwrite(out, context.force);
+      return detectImages(context, await fasterRcnn.load(asked, { use, threads, device }), { in: input, out });
+    }
     const task = await modelTask(asked);
     if (task === "classification") {
       if (options.maxMemory !== undefined)

@@ -3,6 +3,7 @@ import { ConfigError } from "../../errors.ts";
 import { readAnyRun, resumeClassification, resumePretraining, resumeSegmentation } from "../../med3d/index.ts";
 import { classificationEvents, classificationOutcome, classificationTrainingJson } from "../classification.ts";
 import { defineCommand } from "../command.ts";
+import { detectionTrainingJson, isDetectionRun, resumeDetection } from "../detection.ts";
 import { pretrainingEvents, pretrainingJson, pretrainingOutcome } from "../pretraining.ts";
 import { stoppedAt } from "../segmentation-options.ts";
 import { trainingEvents, trainingJson, trainingOutcome } from "../training.ts";
@@ -16,12 +17,15 @@ export const command = defineCommand<{ resume?: string }>({
   json: {
     ...pretrainingJson,
     ...classificationTrainingJson,
+    ...detectionTrainingJson,
     ...trainingJson,
-    task: "segmentation, classification or pretraining; the other keys follow it",
+    task: "segmentation, classification, pretraining or detection; the other keys follow it",
   },
-  async run({ signal, progress, style }, { resume }) {
+  async run(context, { resume }) {
+    const { signal, progress, style } = context;
     if (resume === undefined)
       throw new ConfigError("train: say what: medvox train segmentation --data DATASET, or medvox train --resume RUN");
+    if (await isDetectionRun(resume)) return resumeDetection(context, resume);
     const { task } = await readAnyRun(resume);
     if (task === "classification") {
       const { events, close } = classificationEvents(progress);

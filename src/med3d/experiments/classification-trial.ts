@@ -1,12 +1,12 @@
 /** A trial that trains a classifier and scores it by the probabilities of the cases its networks never saw. */
 import { existsSync } from "node:fs";
 import { meanOf } from "../../metrics/index.ts";
+import { epochsOf } from "../../train/index.ts";
 import type { ClassificationConfig } from "../classification-config.ts";
 import { evaluateClassificationRun } from "../classification-evaluate.ts";
 import { membersOf } from "../classification-members.ts";
 import { resumeClassification, trainClassification } from "../classification-train.ts";
 import { runFile } from "../run-folder.ts";
-import { epochsOf } from "../run-log.ts";
 import { type Trial, type TrialScores, watchedCurve } from "./trial.ts";
 
 export function classificationTrial(

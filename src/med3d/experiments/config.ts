@@ -1,6 +1,6 @@
 /** What an experiment is told, checked key by key, with the defaults written out. */
 import { z } from "zod";
-import { checkedConfig } from "../checked-config.ts";
+import { checkedConfig } from "../../train/index.ts";
 
 const name = z.string().regex(/^[\w-]+$/, "a name has letters, digits, - and _ only");
 /** Checked by the training it is meant for. */

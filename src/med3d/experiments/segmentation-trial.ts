@@ -1,7 +1,7 @@
 /** A trial that trains a segmentation and scores it by the mean Dice of every held-out case. */
 import { existsSync } from "node:fs";
+import { epochsOf } from "../../train/index.ts";
 import { runFile } from "../run-folder.ts";
-import { epochsOf } from "../run-log.ts";
 import type { SegmentationConfig } from "../segmentation-config.ts";
 import { evaluateRun } from "../segmentation-evaluate.ts";
 import { resumeSegmentation, trainSegmentation } from "../segmentation-train.ts";

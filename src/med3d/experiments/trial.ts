@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { DataError } from "../../errors.ts";
 import { writeError, writeFileAtomic } from "../../files/index.ts";
 import type { EpochReport } from "../../train/index.ts";
-import { epochsOf } from "../run-log.ts";
+import { epochsOf } from "../../train/index.ts";
 
 /** How well one case was done. */
 export type CaseScore =

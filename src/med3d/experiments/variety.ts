@@ -6,11 +6,11 @@
 import { existsSync } from "node:fs";
 import { ConfigError } from "../../errors.ts";
 import { repeatedDifference } from "../../metrics/index.ts";
+import { epochsOf } from "../../train/index.ts";
 import { branchRun } from "../pretraining-branch.ts";
 import { type PretrainingConfig, type PretrainingRequest, resolvePretrainingConfig } from "../pretraining-config.ts";
 import { pretrain, resumePretraining } from "../pretraining-train.ts";
 import { runFile } from "../run-folder.ts";
-import { epochsOf } from "../run-log.ts";
 import { evaluateRun } from "../segmentation-evaluate.ts";
 import type { ExperimentConfig } from "./config.ts";
 import type { Findings } from "./findings.ts";

@@ -1,0 +1,165 @@
+/** The options of `detect train`, and what they ask for. */
+import { type Command, InvalidArgumentError } from "commander";
+import { ConfigError } from "../errors.ts";
+import type { DetectionRequest } from "../rcnn/index.ts";
+import { readConfig } from "./config-file.ts";
+import { decimal, decimals, lowHigh, wholeNumber } from "./values.ts";
+
+export interface DetectionOptions {
+  data?: string;
+  out?: string;
+  config?: string;
+  images?: string;
+  classes?: string[];
+  preset?: DetectionRequest["preset"];
+  arch?: Pick<DetectionRequest, "network" | "depth">;
+  norm?: DetectionRequest["norm"];
+  minSize?: number;
+  maxSize?: number;
+  canvas?: number[];
+  anchors?: number[][];
+  spacing?: number[];
+  window?: number[];
+  augmentation?: string;
+  schedule?: DetectionRequest["schedule"];
+  optimizer?: DetectionRequest["optimizer"];
+  lr?: number;
+  epochs?: number;
+  batch?: number;
+  heldOut?: number;
+  validation?: number;
+  patience?: number;
+  use?: DetectionRequest["use"];
+  seed?: number;
+  device?: DetectionRequest["device"];
+  threads?: number;
+  workers?: number;
+  from?: string;
+  backbone?: string;
+}
+
+export function addDetectionOptions(command: Command): Command {
+  return command
+    .option("--data <path>", "a folder or file: Pascal VOC, COCO, YOLO; of volumes a CSV of findings or label maps")
+    .option("--out <folder>", "the run's folder (default runs/NAME_OF_THE_DATA)")
+    .option("--config <file>", "JSON file with any of the keys that run.json shows under config; options go over it")
+    .option("--images <folder>", "where the pictures or volumes are, if not beside their annotations")
+    .option("--classes <names>", "the classes that are wanted, e.g. RBC,WBC (default: all there are)", nameList)
+    .option("--preset <name>", "modern (torchvision's settings) or paper (as published, 2D; default modern)")
+    .option("--arch <name>", "resnet10 to resnet200, or vgg16 (default: the preset's)", networkOf)
+    .option("--norm <kind>", "frozen, batch or group (default: frozen with weights to start from, else batch)")
+    .option(
+      "--min-size <pixels>",
+      "bring pictures' short side to this (default: the preset's)",
+      wholeNumber({ min: 1 }),
+    )
+    .option("--max-size <pixels>", "and their long side at most to this", wholeNumber({ min: 1 }))
+    .option(
+      "--canvas <w,h[,d]>",
+      "size of a step's images (default: what holds all pictures; 96,96,64 voxels)",
+      canvasOf,
+    )
+    .option("--anchors <sides>", "sides of anchors by level, e.g. 16/32/64/128/256 or 8,12/16,24/…", anchorsOf)
+    .option("--spacing <x,y,z>", "of volumes: voxel size in mm (default: as scanned)", decimals(3))
+    .option("--window <low,high>", "of volumes: CT window in HU, e.g. --window=-1000,400", lowHigh)
+    .option(
+      "--augmentation <preset>",
+      "of pictures none, flip or slide (default flip); of volumes none, light, default, lesion",
+    )
+    .option("--schedule <kind>", "joint: both stages at once (default joint)")
+    .option("--optimizer <name>", "sgd or adamW (default sgd)")
+    .option("--lr <rate>", "learning rate (default 0.005)", decimal({ min: 0 }))
+    .option("--epochs <n>", "passes over the training images (default 26)", wholeNumber({ min: 1 }))
+    .option("--batch <n>", "images a step (default 2)", wholeNumber({ min: 1 }))
+    .option(
+      "--held-out <n>",
+      "images kept for the score, a number or a share (default: the data set's own list)",
+      decimal({ min: 0 }),
+    )
+    .option(
+      "--validation <n>",
+      "training images watched during training (default: its own list, or 0.1)",
+      decimal({ min: 0 }),
+    )
+    .option("--patience <n>", "stop after so many epochs without a better watched score", wholeNumber({ min: 1 }))
+    .option("--use <which>", "weights that are scored: last or best (default last)")
+    .option(
+      "--seed <n>",
+      "decides splits, first weights, sampling and augmentation (default 0)",
+      wholeNumber({ min: 0 }),
+    )
+    .option("--device <name>", "cpu, webgpu or cuda (default cpu)")
+    .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
+    .option("--workers <n>", "threads that prepare data (default 1)", wholeNumber({ min: 1 }))
+    .option("--from <weights>", "a detector's weights or run to start from; what is for other classes stays new")
+    .option("--backbone <weights>", "weights or a run for the backbone alone, e.g. of medvox pretrain");
+}
+
+/** What the options and the configuration file ask for. */
+export async function detectionRequest(options: DetectionOptions): Promise<DetectionRequest> {
+  const file = options.config === undefined ? {} : await readConfig(options.config);
+  const data = options.data ?? (file.data as string | undefined);
+  if (data === undefined) throw new ConfigError("--data: is missing; name a data set with boxes, e.g. --data BCCD");
+  const given = {
+    data,
+    images: options.images,
+    classes: options.classes,
+    preset: options.preset,
+    ...options.arch,
+    norm: options.norm,
+    minSide: options.minSize,
+    maxSide: options.maxSize,
+    canvas: options.canvas,
+    anchorSizes: options.anchors,
+    spacingMm: options.spacing,
+    window: options.window,
+    augmentation: options.augmentation,
+    schedule: options.schedule,
+    optimizer: options.optimizer,
+    learningRate: options.lr,
+    epochs: options.epochs,
+    batch: options.batch,
+    heldOut: options.heldOut,
+    validation: options.validation,
+    patience: options.patience,
+    use: options.use,
+    seed: options.seed,
+    device: options.device,
+    threads: options.threads,
+    workers: options.workers,
+    from: options.from,
+    backbone: options.backbone,
+  };
+  const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  return { ...file, ...set } as DetectionRequest;
+}
+
+/** Names separated by commas. */
+export function nameList(text: string): string[] {
+  const names = text.split(",").map((name) => name.trim());
+  if (names.includes("")) throw new InvalidArgumentError("must be names separated by commas");
+  return names;
+}
+
+function networkOf(text: string): Pick<DetectionRequest, "network" | "depth"> {
+  if (text === "vgg16") return { network: "vgg16" };
+  const depth = Number(/^resnet(10|18|34|50|101|152|200)$/.exec(text)?.[1]);
+  if (Number.isNaN(depth)) throw new InvalidArgumentError("must be vgg16 or resnet10, 18, 34, 50, 101, 152, 200");
+  return { network: "resnet", depth: depth as 18 };
+}
+
+function canvasOf(text: string): number[] {
+  const sizes = text.split(",").map((part) => (/^\s*\d+\s*$/.test(part) ? Number(part) : 0));
+  if (sizes.length < 2 || sizes.length > 3 || sizes.includes(0))
+    throw new InvalidArgumentError("must be width,height or width,height,depth, e.g. 320,256");
+  return sizes;
+}
+
+function anchorsOf(text: string): number[][] {
+  const levels = text
+    .split("/")
+    .map((level) => level.split(",").map((side) => (side.trim() === "" ? 0 : Number(side))));
+  if (!levels.every((level) => level.every((side) => side > 0)))
+    throw new InvalidArgumentError("must be numbers above 0, levels separated by /, e.g. 16/32/64/128/256");
+  return levels;
+}

@@ -1,0 +1,178 @@
+/** A trained detector, or one of torchvision's weights, ready for pictures and volumes. */
+import { existsSync } from "node:fs";
+import { worldBoxOf } from "../boxes/index.ts";
+import type { DetectionClass, DetectionItem } from "../data/index.ts";
+import { ConfigError } from "../errors.ts";
+import { readWeightsFile } from "../files/index.ts";
+import type { Image2d } from "../images/index.ts";
+import { createEngine } from "../runtime/index.ts";
+import { bestCheckpoint, lastCheckpoint, type StateMap } from "../train/index.ts";
+import type { Vec3, Volume } from "../volume/index.ts";
+import { type DetectorConfig, parseDetector } from "./config.ts";
+import { createDetector, type DetectionTimes } from "./detector.ts";
+import { type OpenedImage, openImage, pictureFor, volumeFor } from "./detector-images.ts";
+import { type DetectionPlan, readDetectionRun } from "./detector-run.ts";
+import { epsilonOf, matchDetector, torchvisionDetector } from "./detector-weights.ts";
+import { type Detections, filterDetections } from "./post-process.ts";
+
+export interface LoadOptions {
+  /** Only detections with a score above this; default the detector's own, 0.05. */
+  readonly score?: number;
+  /** At most so many of an image; default the detector's own, 100. */
+  readonly max?: number;
+  /** Names of the classes that are wanted. */
+  readonly classes?: readonly string[];
+  readonly threads?: number;
+  readonly device?: "cpu" | "webgpu" | "cuda";
+}
+
+export interface LoadRunOptions extends LoadOptions {
+  /** Default: as the run says. */
+  readonly use?: "last" | "best";
+}
+
+export interface TorchvisionOptions extends LoadOptions {
+  /** `.pth`, `.pt` or `.safetensors` with torchvision's names, old or new. */
+  readonly weights: string;
+  /** `fasterrcnn_resnet50_fpn`, or the same on another ResNet. */
+  readonly arch: string;
+  /** As torchvision counts: the background included, 91 for COCO. */
+  readonly numClasses: number;
+  readonly minSize?: number;
+  readonly maxSize?: number;
+  /** Names of classes 1, 2, …; `class 1`, … by default. */
+  readonly names?: readonly string[];
+  /** Of the frozen batch norms; default 0 for torchvision's COCO weights (by their file's name), else 1e-5. */
+  readonly normEpsilon?: number;
+}
+
+/** One detection. */
+export interface DetectedObject {
+  /** x1 y1 (z1) x2 y2 (z2), half-open, in pixels or voxels of the image as given. */
+  readonly box: readonly number[];
+  readonly label: string;
+  readonly score: number;
+  /** Of a volume: centre and sides in RAS millimetres. */
+  readonly world?: { readonly centreMm: Vec3; readonly sizeMm: Vec3 };
+}
+
+export interface LoadedDetector {
+  readonly axes: 2 | 3;
+  readonly classes: readonly DetectionClass[];
+  readonly config: DetectorConfig;
+  /** What was found in an image, best first. */
+  detect(image: Image2d | Volume): Promise<DetectedObject[]>;
+  /** The same of a file, as arrays; labels count from 1. */
+  detectFile(item: Pick<DetectionItem, "id" | "image">): Promise<{ found: Detections; opened: OpenedImage }>;
+  /** Of the last image. */
+  readonly times: DetectionTimes | undefined;
+  close(): Promise<void>;
+}
+
+type Plan = Pick<DetectionPlan, "axes" | "classes" | "detector" | "prepare"> & { readonly canvas?: readonly number[] };
+
+/** Opens a run's detector. @throws ConfigError for a run that has no such weights */
+async function load(run: string, { use, ...options }: LoadRunOptions = {}): Promise<LoadedDetector> {
+  const { record, plan } = await readDetectionRun(run);
+  const which = use ?? record.config.use;
+  const file = which === "best" ? bestCheckpoint(run) : lastCheckpoint(run);
+  if (!existsSync(file))
+    throw new ConfigError(
+      which === "best" && existsSync(lastCheckpoint(run))
+        ? `${run}: has no best weights, since no image was watched; leave --use out`
+        : `${run}: has no weights yet; go on with medvox train --resume ${run}`,
+    );
+  const all = await readWeightsFile(file);
+  const own = new Map([...all].filter(([name]) => !name.startsWith("optimizer.")));
+  const { tensors } = matchDetector(own, plan.detector, file);
+  return opened(plan, new Map(tensors), { device: record.config.device, ...options });
+}
+
+/** Opens torchvision's weights without a run. @throws WeightsError where they are another network's */
+async function fromWeights({
+  weights,
+  arch,
+  numClasses,
+  minSize,
+  maxSize,
+  names,
+  normEpsilon,
+  ...options
+}: TorchvisionOptions): Promise<LoadedDetector> {
+  const config = torchvisionDetector(arch, {
+    numClasses,
+    minSize,
+    maxSize,
+    normEpsilon: normEpsilon ?? (await epsilonOf(weights)),
+  });
+  const { tensors } = matchDetector(await readWeightsFile(weights), config, weights);
+  if (names !== undefined && names.length !== numClasses - 1)
+    throw new ConfigError(`names: ${names.length} for ${numClasses - 1} classes (the background has none)`);
+  const classes = Array.from({ length: numClasses - 1 }, (_, i) => ({
+    id: i + 1,
+    name: names?.[i] ?? `class ${i + 1}`,
+  }));
+  return opened({ axes: 2, classes, detector: config, prepare: null }, new Map(tensors), options);
+}
+
+/** Faster R-CNN, opened. */
+export const fasterRcnn = { load, fromWeights };
+
+async function opened(plan: Plan, weights: StateMap, options: LoadOptions): Promise<LoadedDetector> {
+  const { classes, axes, canvas } = plan;
+  const { score, max } = options;
+  const wanted = options.classes?.map((name) => {
+    const at = classes.findIndex((one) => one.name === name);
+    if (at < 0)
+      throw new ConfigError(`classes: ${JSON.stringify(name)}; there are ${classes.map((one) => one.name).join(", ")}`);
+    return at + 1;
+  });
+  const { detections, rpn } = plan.detector;
+  const limit = max ?? detections.limit;
+  const config = parseDetector({
+    ...plan.detector,
+    detections: {
+      ...detections,
+      minimumScore: score ?? detections.minimumScore,
+      // Other classes must not take the places of those wanted.
+      limit: wanted === undefined ? limit : rpn.inference.after * classes.length,
+    },
+  });
+  const engine = await createEngine({ device: options.device, threads: options.threads });
+  const detector = createDetector({ engine, config, weights, canvas });
+  const foundIn = async (image: OpenedImage): Promise<Detections> => {
+    const [found] = await detector.detect([image.input]);
+    return image.back(wanted === undefined ? found : filterDetections(found, { classes: wanted, limit }));
+  };
+  return {
+    axes,
+    classes,
+    config,
+    get times() {
+      return detector.times;
+    },
+    detect: async (image) => {
+      const isVolume = "affine" in image;
+      if (isVolume !== (axes === 3))
+        throw new ConfigError(
+          `detector: is for ${axes === 2 ? "pictures" : "volumes"}, and got a ${isVolume ? "volume" : "picture"}`,
+        );
+      const own = isVolume ? volumeFor(image, plan) : pictureFor(image, plan);
+      const { boxes, scores, labels } = await foundIn(own);
+      return Array.from(scores, (value, i) => ({
+        box: [...boxes.subarray(2 * axes * i, 2 * axes * (i + 1))],
+        label: classes[labels[i] - 1].name,
+        score: value,
+        ...(own.affine === undefined ? {} : { world: worldBoxOf(boxes, i, own.affine) }),
+      }));
+    },
+    detectFile: async (item) => {
+      const own = await openImage(item, plan);
+      return { opened: own, found: await foundIn(own) };
+    },
+    close: async () => {
+      await detector.close();
+      await engine.close();
+    },
+  };
+}

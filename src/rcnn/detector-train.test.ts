@@ -1,0 +1,117 @@
+/** A detector's run from a data set to scores: what is on disk, the same bits after a stop, predictions on the picture's own grid. */
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readImage2d } from "../files/index.ts";
+import { epochsOf, lastCheckpoint, readWeights } from "../train/index.ts";
+import { resolveDetectionConfig } from "./detector-config.ts";
+import { evaluateDetectionRun } from "./detector-evaluate.ts";
+import { fasterRcnn } from "./detector-predict.ts";
+import { readDetectionRun } from "./detector-run.ts";
+import { resumeDetector, trainDetector } from "./detector-train.ts";
+import { smallRequest, writeSquares } from "./test/pictures.ts";
+
+let data: string;
+let work: string;
+beforeAll(async () => {
+  data = await writeSquares();
+  work = await mkdtemp(join(tmpdir(), "medvox-detector-"));
+});
+afterAll(async () => {
+  for (const folder of [data, work]) await rm(folder, { recursive: true, force: true });
+});
+
+const bits = async (run: string): Promise<Record<string, string>> =>
+  Object.fromEntries(
+    [...(await readWeights(lastCheckpoint(run)))].map(([name, { data: values }]) => [
+      name,
+      Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString("base64"),
+    ]),
+  );
+
+describe("a detector's run", () => {
+  it("ends with the same bits whether or not it was stopped", { timeout: 300_000 }, async () => {
+    const request = { ...smallRequest, data, epochs: 2 };
+    const whole = join(work, "whole");
+    await trainDetector(request, { out: whole });
+
+    const stopped = join(work, "stopped");
+    const stop = new AbortController();
+    const interrupted = trainDetector(request, {
+      out: stopped,
+      signal: stop.signal,
+      // In the middle of the second epoch.
+      onStep: ({ step }) => void (step === 3 && stop.abort()),
+    });
+    await expect(interrupted).rejects.toMatchObject({ code: "E_INTERRUPTED" });
+    await resumeDetector(stopped);
+    expect(await bits(stopped)).toEqual(await bits(whole));
+
+    const epochs = await epochsOf(stopped);
+    expect(epochs.map(({ epoch }) => epoch)).toEqual([1, 2]);
+    for (const { validation, trainLoss } of epochs) {
+      expect(Number.isFinite(trainLoss)).toBe(true);
+      expect(Number.isFinite(validation?.loss)).toBe(true);
+      expect(Object.keys(validation?.details ?? {})).toEqual(["bright", "dark"]);
+    }
+    const { record, plan } = await readDetectionRun(stopped);
+    expect(plan.classes.map(({ name }) => name)).toEqual(["bright", "dark"]);
+    expect(plan.canvas).toEqual([64, 48]);
+    // The val list is for the score; two of the rest are watched.
+    expect(record.splits.heldOut.map(({ id }) => id)).toEqual(["p6", "p7", "p8"]);
+    expect([record.splits.train.length, record.splits.validation.length]).toEqual([4, 2]);
+  });
+
+  it("finds the squares it learnt, and says so in every form", { timeout: 300_000 }, async () => {
+    const out = join(work, "learnt");
+    await trainDetector(
+      { ...smallRequest, data, epochs: 40, optimizer: "adamW", learningRate: 3e-3, validateEvery: 40 },
+      { out },
+    );
+    const { json, report, predictions } = await evaluateDetectionRun(out, { threads: 1 });
+    expect(json).toMatchObject({ task: "detection", axes: 2, images: 3 });
+    expect(json.ap50).toBeGreaterThan(0.9);
+    expect(await readFile(report, "utf8")).toContain("Worst and best images");
+    const results = JSON.parse(await readFile(join(predictions, "detections.json"), "utf8"));
+    expect(Object.keys(results[0])).toEqual(["image_id", "category_id", "bbox", "score"]);
+
+    const detector = await fasterRcnn.load(out, { threads: 1, score: 0.5, classes: ["dark"], max: 1 });
+    try {
+      const found = await detector.detect(await readImage2d(join(data, "JPEGImages/p7.png")));
+      expect(found).toHaveLength(1);
+      expect(found[0].label).toBe("dark");
+      const same = results.find(
+        (one: { image_id: string; category_id: number; score: number }) =>
+          one.image_id === "p7" && one.category_id === detector.classes[1].id && one.score > 0.5,
+      );
+      expect(found[0].box[0]).toBeCloseTo(same.bbox[0], 4);
+    } finally {
+      await detector.close();
+    }
+    await expect(fasterRcnn.load(out, { classes: ["darc"] })).rejects.toThrow(
+      'classes: "darc"; there are bright, dark',
+    );
+    expect(existsSync(join(out, "checkpoints/best.safetensors"))).toBe(true);
+  });
+});
+
+describe("what is asked wrongly", () => {
+  it.each([
+    [{ use: "best", validation: 0 }, "use: best needs images to be watched by"],
+    [{ schedule: "joined" }, 'schedule: "joined"; must be joint'],
+    [{ epoch: 3 }, "epoch: is no setting. Did you mean epochs?"],
+    [{ from: "a", backbone: "b" }, "backbone: from is given as well"],
+  ])("%j", (keys, message) => {
+    expect(() => resolveDetectionConfig({ data: "x", ...keys } as never)).toThrow(message);
+  });
+
+  it("volumes' keys for pictures are refused before anything is written", async () => {
+    const out = join(work, "never");
+    await expect(trainDetector({ ...smallRequest, data, spacingMm: [1, 1, 1] }, { out })).rejects.toThrow(
+      "spacingMm and window: are for volumes",
+    );
+    expect(existsSync(out)).toBe(false);
+  });
+});

@@ -1,0 +1,214 @@
+/** Detection as a user types it: the built command on tiny made-up pictures, and on a few of BCCD's made small. */
+import { spawnSync } from "node:child_process";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { buildIfStale } from "../../scripts/build.ts";
+import { writeSafetensors } from "../../src/files/index.ts";
+import { random } from "../../src/random.ts";
+import { detectorShapes, torchvisionDetector } from "../../src/rcnn/index.ts";
+import { smallRequest, writeSquares } from "../../src/rcnn/test/pictures.ts";
+import type { WeightTensor } from "../../src/weights/index.ts";
+import { undeclaredKeys } from "./json-keys.ts";
+
+const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const bccd = fileURLToPath(new URL("../../../shared/data/BCCD", import.meta.url));
+if (!existsSync(bccd)) console.warn("skipped: ../shared/data/BCCD is not here, so no blood cells are detected");
+const work = mkdtempSync(join(tmpdir(), "medvox-cli-detect-"));
+let data = "";
+let trained: ReturnType<typeof medvox>;
+
+function medvox(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { encoding: "utf8", cwd: work });
+  return { status, stdout, stderr };
+}
+
+beforeAll(async () => {
+  buildIfStale();
+  data = await writeSquares();
+  writeFileSync(join(work, "small.json"), JSON.stringify(smallRequest));
+  const asked = ["--data", data, "--config", "small.json", "--epochs", "30", "--optimizer", "adamW", "--lr", "0.003"];
+  trained = medvox("detect", "train", ...asked, "--out", "run", "--json");
+}, 300_000);
+afterAll(() => {
+  for (const folder of [work, data]) rmSync(folder, { recursive: true, force: true });
+});
+
+describe("detect train", () => {
+  test("--json: one document; who learns, what is left out, a line an epoch with loss and AP", async () => {
+    expect(trained.status, trained.stderr).toBe(0);
+    expect(JSON.parse(trained.stdout)).toEqual({
+      task: "detection",
+      run: "run",
+      classes: ["bright", "dark"],
+      train: 4,
+      validation: 2,
+      heldOut: 3,
+    });
+    expect(await undeclaredKeys("detect train", trained.stdout)).toEqual([]);
+    expect(trained.stderr).toMatch(/4 train · 2 watched · 3 held out · bright, dark · 1 broken box left out$/m);
+    expect(trained.stderr).toMatch(/^epoch 30\/30 {2}loss \d\.\d{3} {2}validation \d\.\d{3} {2}AP \d\.\d{3}/m);
+    for (const name of ["run.json", "plan.json", "log.jsonl", "checkpoints/last.safetensors"])
+      expect(existsSync(join(work, "run", name)), name).toBe(true);
+    expect(medvox("info", "run").stdout).toMatch(/^progress {2}epoch 30\/30, loss /m);
+  });
+
+  test("nothing is overwritten unasked; a run that ended is left as it is", () => {
+    const again = medvox("detect", "train", "--data", data, "--out", "run");
+    expect(again.status).toBe(2);
+    expect(again.stderr).toMatch(/^ConfigError: run: is a folder with files in it/);
+    const before = readFileSync(join(work, "run/checkpoints/last.safetensors"));
+    const resumed = medvox("train", "--resume", "run");
+    expect(resumed.status, resumed.stderr).toBe(0);
+    expect(resumed.stdout).toContain("next   medvox evaluate run");
+    expect(readFileSync(join(work, "run/checkpoints/last.safetensors")).equals(before)).toBe(true);
+  });
+
+  test.each([
+    [["--arch", "resnet19"], /--arch.*must be vgg16 or resnet10/],
+    [["--schedule", "jiont"], /^ConfigError: schedule: "jiont"; must be joint/],
+    [["--anchors", "8/16/32"], /anchors\.sizes: sizes for 3 levels, the backbone has 5/],
+    [["--canvas", "100,64"], /^ConfigError: canvas: 100,64; each must be a multiple of 32/],
+    [["--spacing", "1,1,1"], /^ConfigError: spacingMm and window: are for volumes/],
+  ])("%j is told in one line", (asked, message) => {
+    const { status, stderr } = medvox("detect", "train", "--data", data, "--out", "wrong", ...asked);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(message);
+    expect(existsSync(join(work, "wrong"))).toBe(false);
+  });
+});
+
+describe("detect evaluate, and evaluate", () => {
+  test("the keys of the architecture, the same by both names", async () => {
+    const own = medvox("detect", "evaluate", "run", "--threads", "1", "--json");
+    expect(own.status, own.stderr).toBe(0);
+    const json = JSON.parse(own.stdout);
+    expect(json).toMatchObject({ task: "detection", images: 3, run: "run", report: "run/report.html" });
+    expect(Object.keys(json.classes)).toEqual(["bright", "dark"]);
+    expect(json.ap50).toBeGreaterThan(0.5);
+    expect(await undeclaredKeys("detect evaluate", own.stdout)).toEqual([]);
+    const common = medvox("evaluate", "run", "--threads", "1", "--json");
+    expect(JSON.parse(common.stdout)).toEqual(json);
+    expect(await undeclaredKeys("evaluate", common.stdout)).toEqual([]);
+    expect(medvox("evaluate", "run", "--mirror").stderr).toMatch(/^ConfigError: --mirror: run is a detection run/);
+  });
+});
+
+describe("detect predict", () => {
+  test("JSON and pictures; --score, --max and --classes choose", async () => {
+    const input = join(data, "JPEGImages");
+    const all = medvox("detect", "predict", "run", "--in", input, "--out", "found", "--threads", "1", "--json");
+    expect(all.status, all.stderr).toBe(0);
+    const { detections, images, files } = JSON.parse(all.stdout);
+    expect(images).toBe(9);
+    expect(files).toHaveLength(10);
+    expect(readdirSync(join(work, "found/pictures"))).toHaveLength(9);
+    expect(JSON.parse(readFileSync(join(work, "found/detections.json"), "utf8"))).toEqual(detections);
+    expect(await undeclaredKeys("detect predict", all.stdout)).toEqual([]);
+    const few = ["--score", "0.3", "--max", "1", "--classes", "dark", "--threads", "1", "--json"];
+    const chosen = JSON.parse(medvox("detect", "predict", "run", "--in", input, ...few).stdout).detections;
+    const wanted = (detections as { category_id: number; score: number }[]).filter(
+      ({ category_id, score }) => category_id === 1 && score > 0.3,
+    );
+    expect(new Set(chosen.map((one: { image_id: string }) => one.image_id)).size).toBe(chosen.length);
+    for (const one of chosen) expect(wanted).toContainEqual(one);
+    const common = medvox("predict", "run", "--in", input, "--out", "found2", "--threads", "1", "--json");
+    expect(JSON.parse(common.stdout).detections).toEqual(detections);
+    expect(await undeclaredKeys("predict", common.stdout)).toEqual([]);
+  });
+
+  test("torchvision's names of old and of today are the same weights; without a run folder", {
+    timeout: 300_000,
+  }, async () => {
+    const source = random(1, "weights");
+    const [now, old] = [new Map<string, WeightTensor>(), new Map<string, WeightTensor>()];
+    for (const [name, shape] of detectorShapes(torchvisionDetector("fasterrcnn_resnet18_fpn", { numClasses: 3 }))) {
+      const size = shape.reduce((a, b) => a * b, 1);
+      const width = shape.length > 1 ? Math.sqrt(shape[0] / size) : 0;
+      const at = name.endsWith("running_var") || (name.includes("bn") && name.endsWith("weight")) ? 1 : 0;
+      const values = Float32Array.from({ length: size }, () => at + width * source.normal());
+      const tensor: WeightTensor = { dtype: "F32", shape: [...shape], data: values };
+      now.set(name, tensor);
+      old.set(name.replace(/(_blocks\.\d)\.0\./, "$1.").replace("rpn.head.conv.0.0.", "rpn.head.conv."), tensor);
+    }
+    expect([...old.keys()].filter((name) => !now.has(name))).toHaveLength(18);
+    await writeSafetensors(join(work, "now.safetensors"), now, {});
+    await writeSafetensors(join(work, "old.safetensors"), old, {});
+    const about = ["--arch", "fasterrcnn_resnet18_fpn", "--num-classes", "3", "--min-size", "96", "--max-size", "128"];
+    const input = ["--in", join(data, "JPEGImages/p0.png"), "--threads", "1", "--json"];
+    const found = ["now", "old"].map((name) => {
+      const { status, stdout, stderr } = medvox(
+        "detect",
+        "predict",
+        "--weights",
+        `${name}.safetensors`,
+        ...about,
+        ...input,
+      );
+      expect(status, stderr).toBe(0);
+      return JSON.parse(stdout).detections;
+    });
+    expect(found[0].length).toBeGreaterThan(0);
+    expect(found[0][0]).toMatchObject({
+      image_id: "p0",
+      bbox: [expect.any(Number), expect.any(Number), expect.any(Number), expect.any(Number)],
+    });
+    expect(found[1]).toEqual(found[0]);
+    const imported = medvox(
+      "import",
+      "old.safetensors",
+      "--arch",
+      "fasterrcnn_resnet18_fpn",
+      "--out",
+      "new.safetensors",
+      "--json",
+    );
+    expect(JSON.parse(imported.stdout)).toMatchObject({
+      numClasses: 3,
+      normEpsilon: 1e-5,
+      missing: [],
+      unexpected: [],
+    });
+    expect(await undeclaredKeys("import", imported.stdout)).toEqual([]);
+    const wrong = medvox("detect", "predict", "--weights", "now.safetensors", ...input);
+    expect(wrong.stderr).toMatch(/^ConfigError: --weights: needs --arch and --num-classes, too/);
+  });
+});
+
+describe.skipIf(!existsSync(bccd))("BCCD", () => {
+  test("a few pictures, made small: broken boxes are left out, a step is learnt, cells are scored", {
+    timeout: 300_000,
+  }, () => {
+    const few = {
+      train: ["BloodImage_00338", "BloodImage_00343", "BloodImage_00001", "BloodImage_00002"],
+      val: ["BloodImage_00000"],
+    };
+    for (const folder of ["Annotations", "JPEGImages", "ImageSets/Main"])
+      mkdirSync(join(work, "few", folder), { recursive: true });
+    for (const [list, ids] of Object.entries(few)) {
+      writeFileSync(join(work, `few/ImageSets/Main/${list}.txt`), `${ids.join("\n")}\n`);
+      for (const id of ids) {
+        copyFileSync(join(bccd, `JPEGImages/${id}.jpg`), join(work, `few/JPEGImages/${id}.jpg`));
+        copyFileSync(join(bccd, `Annotations/${id}.xml`), join(work, `few/Annotations/${id}.xml`));
+      }
+    }
+    const about = ["--data", "few", "--config", "small.json", "--min-size", "96", "--max-size", "128", "--epochs", "1"];
+    const train = medvox("detect", "train", ...about, "--validation", "0", "--out", "cells");
+    expect(train.status, train.stderr).toBe(0);
+    expect(train.stderr).toMatch(/4 train · 1 held out · Platelets, RBC, WBC · 2 broken boxes left out$/m);
+    const { status, stdout, stderr } = medvox("evaluate", "cells", "--threads", "1", "--json");
+    expect(status, stderr).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ task: "detection", images: 1 });
+  });
+});
