@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { readImage2d } from "../files/index.ts";
+import { readImage2d, readVolume } from "../files/index.ts";
 import { epochsOf, lastCheckpoint, readWeights } from "../train/index.ts";
 import { resolveDetectionConfig } from "./detector-config.ts";
 import { evaluateDetectionRun } from "./detector-evaluate.ts";
@@ -12,6 +12,7 @@ import { fasterRcnn } from "./detector-predict.ts";
 import { readDetectionRun } from "./detector-run.ts";
 import { resumeDetector, trainDetector } from "./detector-train.ts";
 import { smallRequest, writeSquares } from "./test/pictures.ts";
+import { smallVolumeRequest, writeBlocks } from "./test/volumes.ts";
 
 let data: string;
 let work: string;
@@ -94,6 +95,45 @@ describe("a detector's run", () => {
       'classes: "darc"; there are bright, dark',
     );
     expect(existsSync(join(out, "checkpoints/best.safetensors"))).toBe(true);
+  });
+});
+
+describe("volumes", () => {
+  it("are learnt in windows, detected whole, and told in millimetres", { timeout: 300_000 }, async () => {
+    const blocks = await writeBlocks();
+    try {
+      const out = join(work, "blocks");
+      const request = {
+        ...smallVolumeRequest,
+        data: blocks,
+        epochs: 60,
+        optimizer: "adamW",
+        learningRate: 3e-3,
+      } as const;
+      await trainDetector({ ...request, validateEvery: 60 }, { out });
+      const { json, predictions } = await evaluateDetectionRun(out, { threads: 1 });
+      expect(json).toMatchObject({ task: "detection", axes: 3, images: 1 });
+      expect(json.ap10).toBeGreaterThan(0.9);
+      expect(json.cpm).toBeGreaterThan(0.9);
+      const [head, best] = (await readFile(join(predictions, "detections.csv"), "utf8")).split("\n");
+      expect(head).toMatch(/^seriesuid,coordX,coordY,coordZ,probability/);
+      // Blocks of 7 voxels of 1×1×2 mm.
+      const sides = best.split(",").slice(6, 9).map(Number);
+      for (const [axis, side] of [7, 7, 14].entries()) expect(Math.abs(sides[axis] / side - 1)).toBeLessThan(0.35);
+      const detector = await fasterRcnn.load(out, { threads: 1, max: 1 });
+      try {
+        const { record } = await readDetectionRun(out);
+        const [found] = await detector.detect(await readVolume(record.splits.heldOut[0].image));
+        const [x, y, z] = best.split(",").slice(1, 4).map(Number);
+        // The table is in LPS.
+        const [left, front, up] = found.world!.centreMm;
+        expect([-left, -front, up].map((v) => v.toFixed(3))).toEqual([x, y, z].map((v) => v.toFixed(3)));
+      } finally {
+        await detector.close();
+      }
+    } finally {
+      await rm(blocks, { recursive: true, force: true });
+    }
   });
 });
 
