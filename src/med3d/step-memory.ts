@@ -19,6 +19,7 @@ const BYTES_PER_VOXEL = 4200;
 /** Less than this in a batch trains nothing. */
 const LEAST_VOXELS = 32 ** 3;
 
+/** Bytes that a training step takes at its peak; an upper bound of what `npm run bench -- memory` measured. @param batchVoxels voxels of a batch, channels not counted */
 export function stepMemoryBytes(parameters: number, batchVoxels: number): number {
   return BASE_BYTES + BYTES_PER_PARAMETER * parameters + BYTES_PER_VOXEL * batchVoxels;
 }
