@@ -22,6 +22,7 @@ export interface DetectionOptions {
   window?: number[];
   augmentation?: string;
   schedule?: DetectionRequest["schedule"];
+  phaseEpochs?: [number, number, number, number];
   optimizer?: DetectionRequest["optimizer"];
   lr?: number;
   epochs?: number;
@@ -66,10 +67,15 @@ export function addDetectionOptions(command: Command): Command {
       "--augmentation <preset>",
       "of pictures none, flip or slide (default flip); of volumes none, light, default, lesion",
     )
-    .option("--schedule <kind>", "joint: both stages at once (default joint)")
+    .option("--schedule <kind>", "joint: both stages at once, or alternating: the paper's four steps (default joint)")
     .option("--optimizer <name>", "sgd or adamW (default sgd)")
     .option("--lr <rate>", "learning rate (default 0.005)", decimal({ min: 0 }))
-    .option("--epochs <n>", "passes over the training images (default 26)", wholeNumber({ min: 1 }))
+    .option(
+      "--epochs <n>",
+      "passes over the training images, in each of four steps (default 26)",
+      wholeNumber({ min: 1 }),
+    )
+    .option("--phase-epochs <list>", "epochs of each of the four alternating steps, e.g. 20,20,10,10", phaseEpochsOf)
     .option("--batch <n>", "images a step (default 2)", wholeNumber({ min: 1 }))
     .option(
       "--held-out <n>",
@@ -118,6 +124,7 @@ export async function detectionRequest(options: DetectionOptions): Promise<Detec
     optimizer: options.optimizer,
     learningRate: options.lr,
     epochs: options.epochs,
+    phaseEpochs: options.phaseEpochs,
     batch: options.batch,
     heldOut: options.heldOut,
     validation: options.validation,
@@ -153,6 +160,13 @@ function canvasOf(text: string): number[] {
   if (sizes.length < 2 || sizes.length > 3 || sizes.includes(0))
     throw new InvalidArgumentError("must be width,height or width,height,depth, e.g. 320,256");
   return sizes;
+}
+
+function phaseEpochsOf(text: string): [number, number, number, number] {
+  const epochs = text.split(",").map((part) => (/^\s*\d+\s*$/.test(part) ? Number(part) : 0));
+  if (epochs.length !== 4 || epochs.includes(0))
+    throw new InvalidArgumentError("must be four numbers above 0, one for each step, e.g. 20,20,10,10");
+  return epochs as [number, number, number, number];
 }
 
 function anchorsOf(text: string): number[][] {

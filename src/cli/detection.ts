@@ -10,6 +10,8 @@ import {
   detectorText,
   type EvaluateDetectionOptions,
   evaluateDetectionRun,
+  type Phase,
+  phaseEpochs,
   resumeDetector,
 } from "../rcnn/index.ts";
 import { taskOfRun } from "../train/index.ts";
@@ -24,41 +26,54 @@ export async function isDetectionRun(path: string): Promise<boolean> {
 
 /** One live line a training, one line that stays an epoch. */
 export function detectionEvents(progress: Progress): { events: DetectionEvents; close: () => void } {
-  let epochs = 1;
+  let run: DetectionRun | undefined;
+  let current: Phase | undefined;
   let loss = Number.NaN;
   let score: number | undefined;
+  const epochsIn = (phase: Phase): number => phaseEpochs(run!.record.config, phase);
+  const epochLabel = (epoch: number, phase: Phase): string => {
+    const of = String(epochsIn(phase));
+    return `${phase.name === "joint" ? "" : `${phase.name}  `}epoch ${String(epoch).padStart(of.length)}/${of}`;
+  };
   return {
     events: {
       onWeights: (report) => progress.note(report),
-      onStart: (run) => {
-        const { config, splits } = run.record;
-        const { plan } = run;
-        epochs = config.epochs;
+      onStart: (started) => {
+        run = started;
+        const { config, splits } = started.record;
+        const { plan } = started;
         const watched = splits.validation.length > 0 ? ` · ${splits.validation.length} watched` : "";
-        const skipped = run.skipped > 0 ? ` · ${run.skipped} broken box${run.skipped === 1 ? "" : "es"} left out` : "";
+        const skipped =
+          started.skipped > 0 ? ` · ${started.skipped} broken box${started.skipped === 1 ? "" : "es"} left out` : "";
         progress.note(
           `${plan.dataset}  ${splits.train.length} train${watched} · ${splits.heldOut.length} held out · ${plan.classes.map(({ name }) => name).join(", ")}${skipped}`,
         );
         progress.note(
-          `${detectorText(run)} · ${plan.canvas.join("×")} · batch ${config.batch} · ${config.optimizer} ${config.learningRate} · ${counted(run.threads, "thread")}`,
+          `${detectorText(started)} · ${plan.canvas.join("×")} · batch ${config.batch} · ${config.optimizer} ${config.learningRate} · ${counted(started.threads, "thread")}`,
         );
       },
-      onStep: ({ epoch, stepInEpoch, stepsPerEpoch, loss: now }) => {
+      onStep: ({ epoch, stepInEpoch, stepsPerEpoch, loss: now }, phase) => {
+        if (current !== phase) {
+          current = phase;
+          loss = Number.NaN;
+          score = undefined;
+        }
         loss = Number.isNaN(loss) ? now : 0.9 * loss + 0.1 * now;
+        const epochs = epochsIn(phase);
         progress.update({
-          label: `epoch ${String(epoch).padStart(String(epochs).length)}/${epochs}`,
+          label: epochLabel(epoch, phase),
           fraction: (epoch - 1 + stepInEpoch / stepsPerEpoch) / epochs,
           details: [`loss ${loss.toFixed(3)}`, ...(score === undefined ? [] : [`AP50 ${score.toFixed(3)}`])],
         });
       },
-      onEpoch: ({ epoch, trainLoss, validation, seconds, waitingShare, best }) => {
+      onEpoch: ({ epoch, trainLoss, validation, seconds, waitingShare, best }, phase) => {
         score = validation?.score;
         const watched =
           validation === undefined
             ? ""
             : `  validation ${validation.loss.toFixed(3)}  AP ${validation.score.toFixed(3)}${best ? " (best)" : ""}`;
         progress.note(
-          `epoch ${String(epoch).padStart(String(epochs).length)}/${epochs}  loss ${trainLoss.toFixed(3)}${watched}  ${seconds.toFixed(1)} s, ${(waitingShare * 100).toFixed(1)} % waiting for data`,
+          `${epochLabel(epoch, phase)}  loss ${trainLoss.toFixed(3)}${watched}  ${seconds.toFixed(1)} s, ${(waitingShare * 100).toFixed(1)} % waiting for data`,
         );
       },
     },

@@ -61,8 +61,8 @@ export const detectionConfigSchema = z.strictObject({
     .union([z.string(), z.looseObject({})])
     .nullable()
     .default(null),
-  /** `joint`: both stages at once (approximate joint training). */
-  schedule: z.enum(["joint"]).default("joint"),
+  /** `joint`: both stages at once (approximate joint training); `alternating`: the paper's four steps. */
+  schedule: z.enum(["joint", "alternating"]).default("joint"),
   optimizer: z.enum(["sgd", "adamW"]).default("sgd"),
   learningRate: z.number().positive().default(0.005),
   momentum: z.number().min(0).max(0.9999).default(0.9),
@@ -74,6 +74,8 @@ export const detectionConfigSchema = z.strictObject({
   /** Joint norm above which gradients are scaled down; null for none. */
   clipNorm: z.number().positive().nullable().default(10),
   epochs: size.default(26),
+  /** Epochs of each of the four steps of the alternating schedule; null: `epochs` for each. */
+  phaseEpochs: z.tuple([size, size, size, size]).nullable().default(null),
   /** Images of a step. */
   batch: size.default(2),
   /** Batches whose gradients are added up to one update. */
@@ -114,6 +116,12 @@ export function resolveDetectionConfig(request: DetectionRequest): DetectionConf
     throw new ConfigError(`window: ${config.window.join(", ")}; the first value must be the lower one`);
   if (config.use === "best" && config.validation === 0)
     throw new ConfigError("use: best needs images to be watched by; set validation, too");
+  if (config.use === "best" && config.schedule === "alternating")
+    throw new ConfigError(
+      "use: best is for the joint schedule; each of the four steps goes on from the end of another",
+    );
+  if (config.phaseEpochs !== null && config.schedule === "joint")
+    throw new ConfigError("phaseEpochs: is for the alternating schedule; joint training has epochs");
   if (config.from !== null && config.backbone !== null)
     throw new ConfigError("backbone: from is given as well; name one of the two");
   if (config.minSide !== null && config.maxSide !== null && config.minSide > config.maxSide)

@@ -13,7 +13,8 @@ import {
   frocScan,
 } from "../metrics/index.ts";
 import { type Json, writeDetectionReport } from "../report/index.ts";
-import { epochRecordsOf, epochsOf, reportMachine } from "../train/index.ts";
+import { reportMachine } from "../train/index.ts";
+import { detectionHistory } from "./detector-history.ts";
 import { openImage } from "./detector-images.ts";
 import { boxesPng, type FoundImage, foundImage, writeDetections } from "./detector-output.ts";
 import { fasterRcnn } from "./detector-predict.ts";
@@ -115,9 +116,8 @@ async function writeRunReport(
 ): Promise<void> {
   const { config, splits, credit } = record;
   const { split = "heldOut", data, use = config.use } = made.options;
-  const history = await epochRecordsOf(folder);
-  const best = (await epochsOf(folder)).findLast((epoch) => epoch.best)?.epoch;
-  const trained = history.reduce((sum, { seconds }) => sum + seconds, 0);
+  const phases = await detectionHistory(folder, config);
+  const trained = phases.flatMap(({ history }) => history).reduce((sum, { seconds }) => sum + seconds, 0);
   const byId = new Map(made.items.map((item) => [item.id, item]));
   const images = plan.axes === 2 ? "pictures" : "volumes";
   const seen =
@@ -134,8 +134,12 @@ async function writeRunReport(
       title: `${plan.dataset} detection`,
       lead: `${detectorText({ record, plan })}, from ${config.from ?? config.backbone ?? "random weights"}. Trained on ${splits.train.length} ${images}, scored on ${made.summary.images} ${seen}.`,
       summary: made.summary,
-      history,
-      bestEpoch: use === "best" ? best : undefined,
+      phases: phases.map(({ part, title, history, best }) => ({
+        title: phases.length > 1 ? title : undefined,
+        history,
+        bestEpoch: use === "best" ? best : undefined,
+        ofProposals: part === "rpn",
+      })),
       asked: { ...(config as unknown as Record<string, Json>), plan: plan as unknown as Json },
       machine: reportMachine(record, config.device, trained + made.seconds),
       command: record.command || `medvox detect train --data ${config.data} --out ${folder}`,

@@ -8,6 +8,7 @@ import { readImage2d, readVolume } from "../files/index.ts";
 import { epochsOf, lastCheckpoint, readWeights } from "../train/index.ts";
 import { resolveDetectionConfig } from "./detector-config.ts";
 import { evaluateDetectionRun } from "./detector-evaluate.ts";
+import { detectionPhases } from "./detector-history.ts";
 import { fasterRcnn } from "./detector-predict.ts";
 import { readDetectionRun } from "./detector-run.ts";
 import { resumeDetector, trainDetector } from "./detector-train.ts";
@@ -98,6 +99,72 @@ describe("a detector's run", () => {
   });
 });
 
+describe("a run in four steps", () => {
+  it("goes on where it was stopped, ends with one backbone, and is told step by step", {
+    timeout: 300_000,
+  }, async () => {
+    const request = {
+      ...smallRequest,
+      data,
+      schedule: "alternating",
+      phaseEpochs: [1, 2, 1, 1],
+      norm: "batch",
+    } as const;
+    const whole = join(work, "steps");
+    await trainDetector(request, { out: whole });
+    const cut = join(work, "steps-cut");
+    for (const at of [3, 2]) {
+      const stop = new AbortController();
+      let steps = 0;
+      const options = { signal: stop.signal, onStep: () => void (++steps === at && stop.abort()) };
+      const run = at === 3 ? trainDetector(request, { out: cut, ...options }) : resumeDetector(cut, options);
+      await expect(run).rejects.toMatchObject({ code: "E_INTERRUPTED" });
+      expect(existsSync(lastCheckpoint(cut))).toBe(false);
+    }
+    await resumeDetector(cut);
+    expect(await bits(cut)).toEqual(await bits(whole));
+    const file = await readFile(lastCheckpoint(cut));
+    await resumeDetector(cut);
+    expect((await readFile(lastCheckpoint(cut))).equals(file)).toBe(true);
+
+    const shared = await bits(join(whole, "detector-1"));
+    const joined = await bits(whole);
+    const backbone = Object.keys(joined).filter((name) => name.startsWith("backbone."));
+    expect(backbone.length).toBeGreaterThan(20);
+    for (const name of backbone) expect(joined[name]).toBe(shared[name]);
+
+    const phases = detectionPhases(whole, (await readDetectionRun(whole)).record.config);
+    const logs = await Promise.all(phases.map(({ folder }) => epochsOf(folder)));
+    expect(logs.map((epochs) => epochs.length)).toEqual([1, 2, 1, 1]);
+    for (const [i, epochs] of logs.entries())
+      for (const { validation } of epochs) {
+        expect(Number.isFinite(validation?.loss)).toBe(true);
+        expect(Object.keys(validation?.details ?? {})).toEqual(i % 2 === 0 ? ["object"] : ["bright", "dark"]);
+      }
+    const { report } = await evaluateDetectionRun(whole, { threads: 1 });
+    const page = await readFile(report, "utf8");
+    for (const { title } of phases) expect(page).toContain(title);
+  });
+
+  it("learns to find squares", { timeout: 300_000 }, async () => {
+    const out = join(work, "steps-learnt");
+    await trainDetector(
+      {
+        ...smallRequest,
+        data,
+        schedule: "alternating",
+        phaseEpochs: [20, 30, 10, 20],
+        optimizer: "adamW",
+        learningRate: 3e-3,
+        validation: 0,
+      },
+      { out },
+    );
+    const { json } = await evaluateDetectionRun(out, { threads: 1 });
+    expect(json.ap50).toBeGreaterThan(0.9);
+  });
+});
+
 describe("volumes", () => {
   it("are learnt in windows, detected whole, and told in millimetres", { timeout: 300_000 }, async () => {
     const blocks = await writeBlocks();
@@ -140,7 +207,9 @@ describe("volumes", () => {
 describe("what is asked wrongly", () => {
   it.each([
     [{ use: "best", validation: 0 }, "use: best needs images to be watched by"],
-    [{ schedule: "joined" }, 'schedule: "joined"; must be joint'],
+    [{ schedule: "joined" }, 'schedule: "joined"; must be one of joint, alternating'],
+    [{ schedule: "alternating", use: "best" }, "use: best is for the joint schedule"],
+    [{ phaseEpochs: [1, 2, 3, 4] }, "phaseEpochs: is for the alternating schedule"],
     [{ epoch: 3 }, "epoch: is no setting. Did you mean epochs?"],
     [{ from: "a", backbone: "b" }, "backbone: from is given as well"],
   ])("%j", (keys, message) => {

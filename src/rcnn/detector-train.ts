@@ -4,16 +4,9 @@
  */
 import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
-import {
-  createDetectionLoader,
-  type DetectionBatch,
-  type DetectionItem,
-  type DetectionLoader,
-  type DetectionLoaderOptions,
-} from "../data/index.ts";
+import { dirname, join } from "node:path";
+import { createDetectionLoader, type DetectionItem } from "../data/index.ts";
 import { writeError } from "../files/index.ts";
-import { evaluateDetection, meanOf } from "../metrics/index.ts";
 import { createEngine, type Engine } from "../runtime/index.ts";
 import {
   type DataCredit,
@@ -22,10 +15,10 @@ import {
   logFile,
   type StateMap,
   type StepReport,
-  type ValidationResult,
+  writeCheckpoint,
   writeRunRecord,
 } from "../train/index.ts";
-import { createDetector } from "./detector.ts";
+import { imageSource, loaderOptions } from "./detector-batches.ts";
 import {
   type DetectionRequest,
   detectorOptimiser,
@@ -33,9 +26,7 @@ import {
   resolveDetectionConfig,
   volumeAugmentationOf,
 } from "./detector-config.ts";
-import { openImage } from "./detector-images.ts";
 import {
-  type DetectionPlan,
   type DetectionRecord,
   type DetectionRun,
   itemsOfRun,
@@ -44,18 +35,17 @@ import {
   readDetectionRun,
   splitDetection,
 } from "./detector-run.ts";
-import { scoredImage } from "./detector-scores.ts";
+import { watch } from "./detector-watch.ts";
 import { readDetectorStart } from "./detector-weights.ts";
-import { jointSchedule } from "./schedule.ts";
-import { type ImageSource, trainPhases } from "./train-phases.ts";
-import type { TrainingImages } from "./training.ts";
+import { type Phase, phaseEpochs, schedules } from "./schedule.ts";
+import { trainPhases } from "./train-phases.ts";
 
 export interface DetectionEvents {
   readonly onStart?: (run: DetectionRun & { readonly threads: number; readonly skipped: number }) => void;
   /** What of the weights to start from found its place. */
   readonly onWeights?: (report: string) => void;
-  readonly onStep?: (report: StepReport) => void;
-  readonly onEpoch?: (report: EpochReport) => void;
+  readonly onStep?: (report: StepReport, phase: Phase) => void;
+  readonly onEpoch?: (report: EpochReport, phase: Phase) => void;
 }
 
 export interface TrainDetectorOptions extends DetectionEvents {
@@ -85,6 +75,7 @@ export async function trainDetector(request: DetectionRequest, options: TrainDet
   if (force) {
     await rm(join(out, "checkpoints"), { recursive: true, force: true });
     await rm(logFile(out), { force: true });
+    for (const { name } of schedules.alternating) await rm(join(out, name), { recursive: true, force: true });
   }
   const engine = await createEngine({ device: config.device, threads: config.threads ?? undefined });
   try {
@@ -122,8 +113,11 @@ export async function resumeDetector(
 ): Promise<DetectionRun> {
   const run = await readDetectionRun(folder);
   const { record, plan } = run;
-  // Stopped before its first checkpoint, it begins where it began.
-  const start = existsSync(lastCheckpoint(folder)) ? undefined : await readDetectorStart(record.config, plan.detector);
+  const begun = existsSync(lastCheckpoint(folder));
+  // The last of four phases leaves the whole detector, and then nothing is left to do.
+  if (begun && record.config.schedule !== "joint") return run;
+  // Stopped before its first checkpoint, it begins where it began; so does the second of four phases.
+  const start = begun ? undefined : await readDetectorStart(record.config, plan.detector);
   // Another number of threads would give other last bits.
   const engine = await createEngine({ device: record.config.device, threads: record.threads });
   try {
@@ -146,16 +140,17 @@ async function runDetection(
   { start, resume }: { readonly start?: StateMap; readonly resume: boolean },
 ): Promise<void> {
   const { config } = record;
+  const schedule = schedules[config.schedule];
   const loader = createDetectionLoader(loaderOptions(record, plan, train, "training"));
   const watched =
     validation.length === 0 ? undefined : createDetectionLoader(loaderOptions(record, plan, validation, "validation"));
   try {
-    await trainPhases({
+    const { weights } = await trainPhases({
       engine,
       config: plan.detector,
-      schedule: jointSchedule,
+      schedule,
       source: imageSource(loader, config.batch),
-      epochs: () => config.epochs,
+      epochs: (phase) => phaseEpochs(config, phase),
       optimiser: (groups) => detectorOptimiser(config, groups),
       learningRate: config.learningRateSchedule,
       warmup: config.warmupEpochs > 0 ? { epochs: config.warmupEpochs, from: 0.001 } : undefined,
@@ -169,130 +164,19 @@ async function runDetection(
       folder: out,
       resume,
       signal,
+      canvas: plan.canvas,
       validate:
-        watched && ((_, { weights, loss }) => validate(engine, plan, validation, watched, { weights, loss, signal })),
-      onStep: (_, report) => onStep?.(report),
-      onEpoch: (_, report) => onEpoch?.(report),
+        watched && ((phase, current) => watch(current, { phase, plan, items: validation, loader: watched, signal })),
+      onStep: (phase, report) => onStep?.(report, phase),
+      onEpoch: (phase, report) => onEpoch?.(report, phase),
     });
+    // Of several phases each has its own folder; the run's holds what they make together.
+    if (schedule.length > 1) {
+      await mkdir(dirname(lastCheckpoint(out)), { recursive: true });
+      await writeCheckpoint(lastCheckpoint(out), weights, {});
+    }
   } finally {
     await loader.close();
     await watched?.close();
-  }
-}
-
-/** Validation images come one by one, unchanged, the same windows of volumes in every epoch. */
-function loaderOptions(
-  { config }: DetectionRecord,
-  { axes, detector, canvas, prepare }: DetectionPlan,
-  items: readonly DetectionItem[],
-  use: "training" | "validation",
-): DetectionLoaderOptions {
-  const training = use === "training";
-  const common = {
-    items,
-    batch: training ? config.batch : 1,
-    seed: config.seed,
-    workers: training ? config.workers : 1,
-    stepsPerEpoch: training ? (config.stepsPerEpoch ?? undefined) : items.length,
-    shuffle: training,
-  };
-  if (axes === 3) {
-    const { objectProbability } = config;
-    return {
-      ...common,
-      axes,
-      prepare: prepare!,
-      canvas: canvas as [number, number, number],
-      augmentation: training ? volumeAugmentationOf(config) : {},
-      objectProbability: training ? objectProbability : 1,
-    };
-  }
-  const { minSide, maxSide, mean, deviation } = detector.input;
-  const channels = detector.channels as 1 | 3;
-  return {
-    ...common,
-    axes,
-    canvas: canvas as [number, number],
-    prepare: {
-      shortSide: minSide![0],
-      longSide: maxSide!,
-      channels,
-      mean: mean.length > 0 ? mean : new Array<number>(channels).fill(0),
-      std: deviation.length > 0 ? deviation : new Array<number>(channels).fill(1),
-    },
-    augmentation: training ? pictureAugmentationOf(config) : "none",
-  };
-}
-
-function imageSource(loader: DetectionLoader, images: number): ImageSource {
-  return {
-    stepsPerEpoch: loader.stepsPerEpoch,
-    images,
-    size: loader.canvas,
-    batches: async function* (epoch, fromStep) {
-      for await (const batch of loader.batches(epoch, fromStep))
-        yield {
-          images: trainingImages(batch, loader.canvas),
-          cases: batch.images.map(({ id }) => id),
-          waitedMs: batch.waitedMs,
-        };
-    },
-  };
-}
-
-/** What is neither object nor background (difficult ones, crowds) is not shown as an object. */
-function trainingImages({ input, images }: DetectionBatch, canvas: readonly number[]): TrainingImages {
-  const width = 2 * canvas.length;
-  return {
-    data: input,
-    size: canvas,
-    sizes: images.map(({ size }) => size),
-    truth: images.map(({ boxes, labels, ignored }) => {
-      const kept = Array.from(labels.keys()).filter((i) => ignored[i] === 0);
-      return {
-        boxes: Float32Array.from(kept.flatMap((i) => [...boxes.subarray(i * width, (i + 1) * width)])),
-        labels: Int32Array.from(kept, (i) => labels[i] + 1),
-      };
-    }),
-  };
-}
-
-/** Mean loss over the watched images, and their average precision: at IoU 0.5, in 3D at 0.1. */
-async function validate(
-  engine: Engine,
-  plan: DetectionPlan,
-  items: readonly DetectionItem[],
-  loader: DetectionLoader,
-  current: {
-    readonly weights: () => Promise<StateMap>;
-    readonly loss: (images: TrainingImages) => Promise<number>;
-    readonly signal?: AbortSignal;
-  },
-): Promise<ValidationResult> {
-  const losses: number[] = [];
-  for await (const batch of loader.batches(0)) losses.push(await current.loss(trainingImages(batch, loader.canvas)));
-  const detector = createDetector({
-    engine,
-    config: plan.detector,
-    weights: await current.weights(),
-    canvas: plan.canvas,
-  });
-  try {
-    const images = [];
-    for (const item of items) {
-      const opened = await openImage(item, plan);
-      const [found] = await detector.detect([opened.input]);
-      images.push(scoredImage(item, opened.back(found)));
-    }
-    const classes = plan.classes.map(({ name }) => name);
-    const summary = evaluateDetection(images, { axes: plan.axes, classes });
-    const at = plan.axes === 2 ? "ap50" : "ap10";
-    return {
-      loss: meanOf(losses) ?? Number.NaN,
-      score: summary[at] ?? 0,
-      details: Object.fromEntries(summary.classes.map((one) => [one.name, one[at] ?? null])),
-    };
-  } finally {
-    await detector.close();
   }
 }

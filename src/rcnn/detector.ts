@@ -45,10 +45,12 @@ export interface DetectorOptions {
   readonly weights: StateMap;
   /** Images that fit are padded to this, x y (z): one program for many sizes. */
   readonly canvas?: readonly number[];
+  /** Another detector whose proposals are looked at in place of its own: two networks that share nothing. It stays its owner's. */
+  readonly proposer?: Detector;
 }
 
 /** @throws WeightsError, at the first image, if the weights are not the network's */
-export function createDetector({ engine, config, weights, canvas }: DetectorOptions): Detector {
+export function createDetector({ engine, config, weights, canvas, proposer }: DetectorOptions): Detector {
   const { axes, classes, rpn, regions, detections, sideClamp } = config;
   const layoutFor = layouts(config);
   const bank = engine.bank();
@@ -65,21 +67,25 @@ export function createDetector({ engine, config, weights, canvas }: DetectorOpti
     return inputBatch(images, config, undefined, canvas);
   };
   const features = async ({ data, size, sizes }: InputBatch, rule = rpn.inference) => {
+    const asked = performance.now();
+    const proposals = await proposer?.proposeBatch({ data, size, sizes }, rule);
     const began = performance.now();
     const layout = layoutFor(sizes.length, size);
     const first = await program(`features of ${sizes.length}×${size.join("×")}`, () =>
-      encodeBaked(featureGraph(config, layout), weights),
+      encodeBaked(featureGraph(config, layout, proposer === undefined), weights),
     );
     const kept = Object.fromEntries(pooledMaps(layout).map((name) => [name, name]));
     const { outputs } = await first.run(
       { image: { data, shape: layout.input } },
-      { bank, fetch: ["objectness", "deltas"], keep: kept, recycle: true },
+      { bank, fetch: proposer === undefined ? ["objectness", "deltas"] : [], keep: kept, recycle: true },
     );
     const featuresDone = performance.now();
+    if (proposals !== undefined)
+      return { layout, proposals, featuresMs: featuresDone - began, proposalsMs: began - asked };
     const objectness = outputs.objectness.data as Float32Array;
     const deltas = outputs.deltas.data as Float32Array;
     const count = objectness.length / sizes.length;
-    const proposals = sizes.map((own, n) =>
+    const selected = sizes.map((own, n) =>
       selectProposals(
         layout.anchors,
         objectness.subarray(n * count, (n + 1) * count),
@@ -96,7 +102,7 @@ export function createDetector({ engine, config, weights, canvas }: DetectorOpti
       ),
     );
     const proposalsMs = performance.now() - featuresDone;
-    return { layout, proposals, featuresMs: featuresDone - began, proposalsMs };
+    return { layout, proposals: selected, featuresMs: featuresDone - began, proposalsMs };
   };
 
   return {
@@ -164,11 +170,11 @@ export function createDetector({ engine, config, weights, canvas }: DetectorOpti
 const mapName = (level: number): string => `map${level}`;
 const pooledMaps = ({ pooling }: Layout): string[] => Array.from({ length: pooling.levels }, (_, l) => mapName(l));
 
-/** Image → maps, objectness, deltas. */
-function featureGraph(config: DetectorConfig, layout: Layout) {
+/** Image → maps, and objectness and deltas of a detector that makes its own proposals. */
+function featureGraph(config: DetectorConfig, layout: Layout, withRpn: boolean) {
   const g = graph();
   const maps = featureMaps(g.input("image", layout.input), config);
-  const outputs: Record<string, Tensor> = { ...rpnOutputs(maps, config) };
+  const outputs: Record<string, Tensor> = withRpn ? { ...rpnOutputs(maps, config) } : {};
   for (const [level, name] of pooledMaps(layout).entries()) outputs[name] = maps[level];
   return { graph: g, outputs };
 }

@@ -23,6 +23,7 @@ export {
   type EvaluateDetectionOptions,
   evaluateDetectionRun,
 } from "./detector-evaluate.ts";
+export { type DetectionPhase, detectionPhases } from "./detector-history.ts";
 export type { OpenedImage } from "./detector-images.ts";
 export { boxesPng, detectionsJson, type FoundImage, foundImage, writeDetections } from "./detector-output.ts";
 export {
@@ -59,9 +60,15 @@ export { type PresetName, type PresetOptions, preset } from "./presets.ts";
 export { type ProposalRule, type Proposals, selectProposals } from "./proposals.ts";
 export { assignLevels, type LevelRule } from "./roi-levels.ts";
 export { type Sample, type SampleRule, sampleMatches } from "./sampler.ts";
-export { alternatingSchedule, jointSchedule, type Phase } from "./schedule.ts";
+export { alternatingSchedule, jointSchedule, type Phase, phaseEpochs } from "./schedule.ts";
 export type { Truth } from "./targets.ts";
-export { type ImageSource, type PhasesOptions, type PhasesResult, trainPhases } from "./train-phases.ts";
+export {
+  type CurrentDetector,
+  type ImageSource,
+  type PhasesOptions,
+  type PhasesResult,
+  trainPhases,
+} from "./train-phases.ts";
 export {
   type TrainingDefinition,
   type TrainingImages,

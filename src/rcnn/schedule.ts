@@ -10,6 +10,7 @@
 import type { ParameterGroup } from "../nn/index.ts";
 import type { StateMap } from "../train/index.ts";
 import { type DetectorConfig, parseDetector } from "./config.ts";
+import type { DetectionConfig } from "./detector-config.ts";
 import { BACKBONE_PARAMETERS, RPN_PARAMETERS } from "./network.ts";
 import type { TrainingPart } from "./training.ts";
 
@@ -59,6 +60,17 @@ export const alternatingSchedule: readonly Phase[] = [
     proposalsOf: "rpn-2",
   },
 ];
+
+/** Schedules by the names that configurations give them. */
+export const schedules = { joint: jointSchedule, alternating: alternatingSchedule } as const;
+
+/** Epochs of a phase, as a configuration says. */
+export function phaseEpochs(
+  { schedule, epochs, phaseEpochs: each }: Pick<DetectionConfig, "schedule" | "epochs" | "phaseEpochs">,
+  { name }: Phase,
+): number {
+  return each?.[schedules[schedule].findIndex((phase) => phase.name === name)] ?? epochs;
+}
 
 /** The first values of a phase. @param ended weights that phases ended with, and the start's */
 export function phaseStart(phase: Phase, ended: ReadonlyMap<Phase["name"] | "start", StateMap>): StateMap {

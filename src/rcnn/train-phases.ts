@@ -54,14 +54,24 @@ export interface PhasesOptions {
   /** Where each phase has its folder; that of a lone phase is the folder itself. Without it nothing is written, and nothing can be resumed. */
   readonly folder?: string;
   readonly resume?: boolean;
-  /** Loss and score on held-out images after an epoch. @param loss of one batch with the weights so far, nothing learnt from it */
-  readonly validate?: (
-    phase: Phase,
-    current: { weights(): Promise<StateMap>; loss(images: TrainingImages): Promise<number> },
-  ) => Promise<ValidationResult>;
+  /** Loss and score on held-out images after an epoch. */
+  readonly validate?: (phase: Phase, current: CurrentDetector) => Promise<ValidationResult>;
   readonly signal?: AbortSignal;
   readonly onStep?: (phase: Phase, report: StepReport) => void;
   readonly onEpoch?: (phase: Phase, report: EpochReport) => void;
+  /** Images that fit are padded to this when they are detected in, x y (z). */
+  readonly canvas?: readonly number[];
+}
+
+/** A phase's network as it stands. */
+export interface CurrentDetector {
+  /** Mean loss of a batch; nothing is learnt from it. */
+  loss(images: TrainingImages): Promise<number>;
+  /**
+   * What can be made of it, to be closed by the caller: a whole detector where the phase trains the region head, on the proposals that it is
+   * trained on; one that can only propose where it trains the RPN alone.
+   */
+  detector(): Promise<Detector>;
 }
 
 export interface PhasesResult {
@@ -80,13 +90,13 @@ export async function trainPhases(options: PhasesOptions): Promise<PhasesResult>
   if (schedule.length === 0) throw new ConfigError("schedule: it has no phase");
   const ended = new Map<Phase["name"] | "start", StateMap>([["start", start]]);
   for (const phase of schedule) {
-    const place = folder === undefined || schedule.length === 1 ? folder : join(folder, phase.name);
+    const place = folder && phaseFolder(folder, phase, schedule);
     if (place !== undefined) await mkdir(place, { recursive: true });
     const weights = ended.get(phase.proposalsOf ?? "start");
     const proposer =
       phase.proposalsOf === undefined
         ? undefined
-        : createDetector({ engine: options.engine, config, weights: weights as StateMap });
+        : createDetector({ engine: options.engine, config, weights: weights as StateMap, canvas: options.canvas });
     try {
       ended.set(phase.name, await trainPhase(phase, options, ended, proposer, place));
     } finally {
@@ -95,6 +105,11 @@ export async function trainPhases(options: PhasesOptions): Promise<PhasesResult>
   }
   const [last] = schedule.slice(-1);
   return { weights: last.name === "detector-2" ? joinedWeights(ended) : ended.get(last.name)!, phases: ended };
+}
+
+/** A phase's own folder; a lone phase has the run's. */
+export function phaseFolder(folder: string, phase: Phase, schedule: readonly Phase[]): string {
+  return schedule.length === 1 ? folder : join(folder, phase.name);
 }
 
 async function trainPhase(
@@ -115,8 +130,19 @@ async function trainPhase(
   try {
     const first = phaseStart(phase, ended);
     await model.load(new Map([...first].filter(([name]) => model.parameters.has(name))));
-    const current = {
-      weights: () => model.weights(),
+    const current: CurrentDetector = {
+      detector: async () => {
+        const weights = await model.weights();
+        const { canvas } = options;
+        if (!phase.frozenBackbone || phase.part === "rpn")
+          return createDetector({ engine, config, weights, canvas, proposer });
+        return createDetector({
+          engine,
+          config,
+          canvas,
+          weights: joinedWeights(new Map([...ended, [phase.name, weights]])),
+        });
+      },
       loss: async (images: TrainingImages): Promise<number> => {
         const feeds = definition.feeds(await withProposals(images, proposer, config), "validation");
         const { outputs } = await model.evaluate(feeds, { withLoss: true, fetch: ["loss"] });

@@ -116,13 +116,17 @@ function example(name: (what: string) => string, axes: 2 | 3 = 2): DetectionRepo
   return {
     title: name("Cells"),
     summary: evaluateDetection(images, axes === 2 ? options : { ...options, scans }),
-    history: [1, 2, 3].map((epoch) => ({
-      epoch,
-      trainLoss: 1 / epoch,
-      scores: { [name("RBC")]: 0.3 * epoch },
-      learningRate: 0.01,
-    })),
-    bestEpoch: 3,
+    phases: [
+      {
+        history: [1, 2, 3].map((epoch) => ({
+          epoch,
+          trainLoss: 1 / epoch,
+          scores: { [name("RBC")]: 0.3 * epoch },
+          learningRate: 0.01,
+        })),
+        bestEpoch: 3,
+      },
+    ],
     asked: { [name("data")]: name("a folder") },
     machine: {
       cpu: "a processor",

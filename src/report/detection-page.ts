@@ -12,10 +12,19 @@ import { pngDataUri } from "./raster.ts";
 export interface DetectionReportInput extends ReportFrame {
   readonly summary: DetectionSummary;
   /** Left out or empty where nothing was trained. */
-  readonly history?: readonly EpochRecord[];
-  readonly bestEpoch?: number;
+  readonly phases?: readonly TrainedPhase[];
   /** Score from which detections were counted in `summary.perImage` and drawn. Default 0.5. */
   readonly threshold?: number;
+}
+
+/** A part of a training with learning curves of its own. */
+export interface TrainedPhase {
+  /** Left out where there is only one. */
+  readonly title?: string;
+  readonly history: readonly EpochRecord[];
+  readonly bestEpoch?: number;
+  /** Whether what was scored are proposals, all classes taken as one. */
+  readonly ofProposals?: boolean;
 }
 
 /** Draws an image with its boxes: `pictureBoxesPng` or `volumeBoxesPng`. Called for at most {@link shownOfEach} of both kinds. */
@@ -25,7 +34,9 @@ const shownOfEach = 4;
 
 /** @param paint left out, no pictures */
 export async function renderDetectionReport(input: DetectionReportInput, paint?: DetectionPainter): Promise<string> {
-  const { summary, history = [], bestEpoch, threshold = 0.5 } = input;
+  const { summary, threshold = 0.5 } = input;
+  const phases = (input.phases ?? []).filter(({ history }) => history.length > 0);
+  const bestEpoch = phases.find((phase) => phase.bestEpoch !== undefined)?.bestEpoch;
   const { axes, curves, froc } = summary;
   const { worst, best } = worstAndBest(summary.perImage);
   const pictures = async (of: readonly DetectionImageScores[]): Promise<Markup[]> => {
@@ -62,11 +73,18 @@ export async function renderDetectionReport(input: DetectionReportInput, paint?:
         `Detections with a score of at least ${short(threshold)}, solid and named; truth dashed. Counted at IoU ${short(shown)}: what was missed plus what is not there.`,
         [montage("Most mistakes", wrong), montage("Fewest mistakes", right)],
       ),
-    history.length > 0 &&
+    phases.length > 0 &&
       section(
         "Learning curves",
         bestEpoch !== undefined && `The dotted line marks epoch ${bestEpoch}, whose weights were scored.`,
-        markup`<div class="charts">${curveFigures(history, { bestEpoch, classes: classNames, scores: "Average precision on validation images" })}</div>`,
+        phases.map((phase) => [
+          phase.title !== undefined && markup`<h3>${phase.title}</h3>`,
+          markup`<div class="charts">${curveFigures(phase.history, {
+            bestEpoch: phase.bestEpoch,
+            classes: phase.ofProposals ? [] : classNames,
+            scores: `Average precision of ${phase.ofProposals ? "proposals" : "detections"} on validation images`,
+          })}</div>`,
+        ]),
       ),
     froc && section("Sensitivity at false-positive rates", null, frocTable(froc)),
     section("Every image", "Most mistakes first.", imageTable(summary.perImage)),

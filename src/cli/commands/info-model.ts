@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { ConfigError } from "../../errors.ts";
 import { readOnnx } from "../../graph/index.ts";
 import { encoderName, isTrained, membersOf, type Run, readAnyRun, readRun, type SetEpoch } from "../../med3d/index.ts";
-import { type DetectionRun, detectorText, readDetectionRun } from "../../rcnn/index.ts";
+import { type DetectionRun, detectionPhases, detectorText, readDetectionRun } from "../../rcnn/index.ts";
 import { epochsOf, logFile, readLog } from "../../train/index.ts";
 import type { Outcome } from "../command.ts";
 import { isDetectionRun } from "../detection.ts";
@@ -100,16 +100,20 @@ async function describeClassification(path: string, { record, plan }: Run<"class
 async function describeDetection(path: string, run: DetectionRun): Promise<Outcome> {
   const { record, plan } = run;
   const { config, splits } = record;
-  const epochs = await epochsOf(path);
-  const last = epochs.at(-1);
+  const phases = await Promise.all(
+    detectionPhases(path, config).map(async (one) => ({ ...one, done: await epochsOf(one.folder) })),
+  );
+  const epochs = phases.reduce((sum, { done }) => sum + done.length, 0);
+  const at = phases.findLast(({ done }) => done.length > 0);
+  const last = at?.done.at(-1);
   const lines = [
     `run       detection of ${plan.dataset}, begun ${record.begun.slice(0, 16).replace("T", " ")} with medvox ${record.versions.medvox}`,
     `network   ${detectorText(run)}, classes ${plan.classes.map(({ name }) => name).join(", ")}`,
     `plan      ${plan.axes === 2 ? "pictures" : "windows"} of ${plan.canvas.join("×")}, batch ${config.batch}, anchors ${plan.detector.anchors.sizes.map((sides) => sides.join(",")).join("/")}`,
     `images    ${splits.train.length} train, ${splits.validation.length} validation, ${splits.heldOut.length} held out`,
-    last === undefined
+    at === undefined || last === undefined
       ? "progress  no epoch finished"
-      : `progress  epoch ${last.epoch}/${config.epochs}, loss ${last.trainLoss.toFixed(3)}${last.validation ? `, AP ${last.validation.score.toFixed(3)}` : ""}`,
+      : `progress  ${phases.length > 1 ? `${at.phase.name}, ` : ""}epoch ${last.epoch}/${at.epochs}, loss ${last.trainLoss.toFixed(3)}${last.validation ? `, AP ${last.validation.score.toFixed(3)}` : ""}`,
   ];
-  return { document: { kind: "run", path, record, plan, epochs: epochs.length }, text: lines.join("\n") };
+  return { document: { kind: "run", path, record, plan, epochs }, text: lines.join("\n") };
 }

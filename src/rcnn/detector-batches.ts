@@ -1,0 +1,84 @@
+/** From a run's images to the batches that a detector learns from or is watched by. */
+import type { DetectionBatch, DetectionItem, DetectionLoader, DetectionLoaderOptions } from "../data/index.ts";
+import { pictureAugmentationOf, volumeAugmentationOf } from "./detector-config.ts";
+import type { DetectionPlan, DetectionRecord } from "./detector-run.ts";
+import type { ImageSource } from "./train-phases.ts";
+import type { TrainingImages } from "./training.ts";
+
+/** Validation images come one by one, unchanged, the same windows of volumes in every epoch. */
+export function loaderOptions(
+  { config }: DetectionRecord,
+  { axes, detector, canvas, prepare }: DetectionPlan,
+  items: readonly DetectionItem[],
+  use: "training" | "validation",
+): DetectionLoaderOptions {
+  const training = use === "training";
+  const common = {
+    items,
+    batch: training ? config.batch : 1,
+    seed: config.seed,
+    workers: training ? config.workers : 1,
+    stepsPerEpoch: training ? (config.stepsPerEpoch ?? undefined) : items.length,
+    shuffle: training,
+  };
+  if (axes === 3) {
+    const { objectProbability } = config;
+    return {
+      ...common,
+      axes,
+      prepare: prepare!,
+      canvas: canvas as [number, number, number],
+      augmentation: training ? volumeAugmentationOf(config) : {},
+      objectProbability: training ? objectProbability : 1,
+    };
+  }
+  const { minSide, maxSide, mean, deviation } = detector.input;
+  const channels = detector.channels as 1 | 3;
+  return {
+    ...common,
+    axes,
+    canvas: canvas as [number, number],
+    prepare: {
+      shortSide: minSide![0],
+      longSide: maxSide!,
+      channels,
+      mean: mean.length > 0 ? mean : new Array<number>(channels).fill(0),
+      std: deviation.length > 0 ? deviation : new Array<number>(channels).fill(1),
+    },
+    augmentation: training ? pictureAugmentationOf(config) : "none",
+  };
+}
+
+/** What the schedule's phases learn from. @param images of a batch */
+export function imageSource(loader: DetectionLoader, images: number): ImageSource {
+  return {
+    stepsPerEpoch: loader.stepsPerEpoch,
+    images,
+    size: loader.canvas,
+    batches: async function* (epoch, fromStep) {
+      for await (const batch of loader.batches(epoch, fromStep))
+        yield {
+          images: trainingImages(batch, loader.canvas),
+          cases: batch.images.map(({ id }) => id),
+          waitedMs: batch.waitedMs,
+        };
+    },
+  };
+}
+
+/** What is neither object nor background (difficult ones, crowds) is not shown as an object. */
+export function trainingImages({ input, images }: DetectionBatch, canvas: readonly number[]): TrainingImages {
+  const width = 2 * canvas.length;
+  return {
+    data: input,
+    size: canvas,
+    sizes: images.map(({ size }) => size),
+    truth: images.map(({ boxes, labels, ignored }) => {
+      const kept = Array.from(labels.keys()).filter((i) => ignored[i] === 0);
+      return {
+        boxes: Float32Array.from(kept.flatMap((i) => [...boxes.subarray(i * width, (i + 1) * width)])),
+        labels: Int32Array.from(kept, (i) => labels[i] + 1),
+      };
+    }),
+  };
+}
