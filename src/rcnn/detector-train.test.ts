@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readImage2d, readVolume } from "../files/index.ts";
 import { epochsOf, lastCheckpoint, readWeights } from "../train/index.ts";
-import { resolveDetectionConfig } from "./detector-config.ts";
+import { type DetectionRequest, resolveDetectionConfig } from "./detector-config.ts";
 import { evaluateDetectionRun } from "./detector-evaluate.ts";
 import { detectionPhases } from "./detector-history.ts";
 import { fasterRcnn } from "./detector-predict.ts";
