@@ -103,13 +103,13 @@ describe("a run in four steps", () => {
   it("goes on where it was stopped, ends with one backbone, and is told step by step", {
     timeout: 300_000,
   }, async () => {
-    const request = {
+    const request: DetectionRequest = {
       ...smallRequest,
       data,
       schedule: "alternating",
       phaseEpochs: [1, 2, 1, 1],
       norm: "batch",
-    } as const;
+    };
     const whole = join(work, "steps");
     await trainDetector(request, { out: whole });
     const cut = join(work, "steps-cut");
