@@ -14,6 +14,15 @@ import type { NetworkJob, StepJob } from "./jobs.ts";
 import { type Column, type Row, readResult, writeResult } from "./results.ts";
 import { convolutionColumns, convolutionRow, profileColumns } from "./rows/convolutions.ts";
 import { dataColumns, dataRow } from "./rows/data-path.ts";
+import {
+  detectorInferenceRow,
+  detectorStepRow,
+  detectorVolumeRow,
+  nmsColumns,
+  nmsRow,
+  splitColumns,
+  volumeColumns,
+} from "./rows/detector.ts";
 import { memoryColumns, memoryRow, stepMemoryColumns, stepMemoryRow } from "./rows/memory.ts";
 import type { Bench, Finished } from "./rows/row.ts";
 import { inferenceRow, stepRow, timingColumns } from "./rows/speed.ts";
@@ -67,6 +76,24 @@ const BENCHES: readonly Bench[] = [
   convolutionRow("convolutions48", `${RESNET10}, batch 2, 48³`, classic(48)),
   convolutionRow("convolutions64", `${RESNET10}, batch 2, 64³`, classic(64)),
   convolutionRow("convolutions-skip", SKIP, hippocampus),
+  detectorInferenceRow("detect50", "inference, ResNet-50 with a feature pyramid, 91 classes, 640×480", 1, {
+    depth: 50,
+    classes: 91,
+    size: [640, 480],
+  }),
+  detectorStepRow(
+    "detect-step18",
+    "joint training step, ResNet-18 with a feature pyramid, 4 classes, 2 images of 320×240, SGD",
+    1.25,
+    {
+      depth: 18,
+      classes: 4,
+      images: 2,
+      size: [320, 240],
+    },
+  ),
+  detectorVolumeRow("detect-volume", { depth: 18, size: [256, 256, 128] }),
+  nmsRow,
   dataRow,
   tfjsRow,
 ];
@@ -96,6 +123,23 @@ const TABLES: Readonly<Record<string, { columns: readonly Column[]; notes: reado
     ],
   },
   "bench-profile": { columns: profileColumns, notes: ["The twelve operators that take the most time of a step."] },
+  "bench-detector": {
+    columns: timingColumns.map((column) => ({ ...column, title: column.title?.replace("PyTorch", "torchvision") })),
+    notes: [
+      "Both sides in turn in one run, with the same weights by name and the same image. Before anything is timed the ten best detections must agree to 10⁻³; of the training step, where each side draws its own anchors and regions, the first loss to 15 %.",
+    ],
+  },
+  "bench-detector-split": {
+    columns: splitColumns,
+    notes: ["Medians. Faster R-CNN's Table 5 gives 141, 10 and 47 ms of 198 ms for VGG-16 on a K40."],
+  },
+  "bench-detector-volume": {
+    columns: volumeColumns,
+    notes: [
+      "Noise as a volume, the preset `modern` in 3D, in a process that does nothing else. The first volume is not counted.",
+    ],
+  },
+  "bench-nms": { columns: nmsColumns, notes: ["Processor time of this process on one core, sorting included."] },
   "bench-data": { columns: dataColumns, notes: [] },
   "bench-tfjs": { columns: tfjsColumns, notes: [] },
 };

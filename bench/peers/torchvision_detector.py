@@ -1,57 +1,60 @@
-"""What `bench/detector.ts` measures, in torchvision: `python bench/peers/torchvision_detector.py [threads] [steps]`."""
+"""Peer: a torchvision detector (ResNet-FPN, frozen batch norms), eager. See peer.py for the protocol.
 
-import os
-import sys
+    {"cmd": "setup", "job": "step" | "inference", "depth": 18, "classes": 4, "size": [320, 240], "threads": 2, "tensors": "same.safetensors"}
+
+`tensors` holds the weights by torchvision's names, `image` (values 0 … 1; [N, 3, H, W] for a step, [3, H, W] for inference), and for a step
+`boxes` and `labels`, the same for every image. A step is a joint training step: SGD with momentum, from the images to the loss as a number. Inference
+answers with the ten best detections of the last image.
+"""
+
 import time
 
 import torch
+import torchvision
 from torchvision.models import resnet18, resnet50
 from torchvision.models.detection import FasterRCNN
 from torchvision.models.detection.backbone_utils import _resnet_fpn_extractor
 from torchvision.ops.misc import FrozenBatchNorm2d
 
-threads = int(sys.argv[1]) if len(sys.argv) > 1 else 2
-steps = int(sys.argv[2]) if len(sys.argv) > 2 else 5
-torch.set_num_threads(threads)
-torch.manual_seed(1)
+from exchange import load_weights, read_tensors
+from peer import serve
+
+BODIES = {18: resnet18, 50: resnet50}
 
 
-def timed(what, run):
-    run(), run()
-    walls, works = [], []
-    for _ in range(steps):
-        began, before = time.perf_counter(), os.times()
-        run()
-        after = os.times()
-        walls.append(time.perf_counter() - began)
-        works.append(after.user - before.user + after.system - before.system)
-    median = lambda values: sorted(values)[len(values) // 2] * 1000
-    print(f"{what}: wall {median(walls):.0f} ms, processor {median(works):.0f} ms", flush=True)
+def setup(request):
+    torch.set_num_threads(request.get("threads", 2))
+    torch.manual_seed(0)
+    width, height = request["size"]
+    body = BODIES[request["depth"]](weights=None, norm_layer=FrozenBatchNorm2d)
+    model = FasterRCNN(_resnet_fpn_extractor(body, 5), request["classes"], min_size=height, max_size=width)
+    tensors = read_tensors(request["tensors"])
+    image = tensors.pop("image")
+    boxes, labels = tensors.pop("boxes", None), tensors.pop("labels", None)
+    load_weights(model, tensors)
+    described = {"torch": torch.__version__, "torchvision": torchvision.__version__, "threads": torch.get_num_threads()}
+    if request["job"] == "inference":
+        return (model.eval(), [image], None, None), described
+    targets = [{"boxes": boxes, "labels": labels.long()} for _ in image]
+    optimiser = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9, weight_decay=1e-4)
+    return (model.train(), list(image), targets, optimiser), described
 
 
-def build(body, classes, **options):
-    return FasterRCNN(_resnet_fpn_extractor(body(weights=None, norm_layer=FrozenBatchNorm2d), 5), classes, **options)
-
-
-model = build(resnet18, 4, min_size=240, max_size=320).train()
-optimiser = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9, weight_decay=1e-4)
-corners = [[20 + 24 * b, 30 + 14 * (b % 10), 70 + 24 * b, 80 + 14 * (b % 10)] for b in range(12)]
-targets = [
-    {"boxes": torch.tensor(corners, dtype=torch.float32), "labels": torch.tensor([1 + b % 3 for b in range(12)])}
-    for _ in range(2)
-]
-
-
-def step():
-    loss = sum(model([torch.rand(3, 240, 320) for _ in range(2)], targets).values())
+def step(state, _request):
+    model, images, targets, optimiser = state
+    began = time.perf_counter()
+    if optimiser is None:
+        with torch.no_grad():
+            (found,) = model(images)
+        ms = (time.perf_counter() - began) * 1000
+        return {"ms": ms, "boxes": found["boxes"][:10].tolist(), "scores": found["scores"][:10].tolist(), "count": len(found["scores"])}
+    loss = sum(model(images, targets).values())
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()
+    value = loss.item()
+    return {"ms": (time.perf_counter() - began) * 1000, "loss": value}
 
 
-timed("joint step, ResNet-18-FPN, 2 images of 320×240", step)
-if len(sys.argv) <= 3:
-    model = build(resnet50, 91, min_size=480, max_size=640).eval()
-    with torch.no_grad():
-        image = torch.rand(3, 480, 640)
-        timed("inference, ResNet-50-FPN, 640×480", lambda: model([image]))
+if __name__ == "__main__":
+    serve(setup, step)
