@@ -1,5 +1,5 @@
 /** @module medvox/train: models, the training loop, checkpoints. */
-export { bakedForm, encodeBaked, weightOf } from "./baked.ts";
+export { bakedForm, encodeBaked, encodePortable } from "./baked.ts";
 export { checkedConfig } from "./checked-config.ts";
 export { readCheckpoint, readWeights, type TrainingPosition, writeCheckpoint } from "./checkpoint.ts";
 export type { Between } from "./executable.ts";
