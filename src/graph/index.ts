@@ -38,8 +38,8 @@ export {
   roiAlign,
 } from "./functional/resample.ts";
 export {
-  alignRegions,
   type AlignRegionsOptions,
+  alignRegions,
   fitToCanvas,
   highest,
   suppressOverlaps,

@@ -237,8 +237,7 @@ class Writer implements Emitter {
       }
     }
     if (!found) return false;
-    for (const node of withBodies(this.#nodes))
-      node.input = node.input.map((input) => (input === from ? to : input));
+    for (const node of withBodies(this.#nodes)) node.input = node.input.map((input) => (input === from ? to : input));
     this.#taken.add(to);
     return true;
   }
@@ -347,8 +346,7 @@ function valueInfo({ name, type: { shape, dtype }, free = {} }: Port) {
           shape: create(TensorShapeProtoSchema, {
             dim: shape.map((n, axis) =>
               create(TensorShapeProto_DimensionSchema, {
-                value:
-                  axis in free ? { case: "dimParam", value: free[axis] } : { case: "dimValue", value: BigInt(n) },
+                value: axis in free ? { case: "dimParam", value: free[axis] } : { case: "dimValue", value: BigInt(n) },
               }),
             ),
           }),

@@ -69,9 +69,7 @@ export function detectorGraph(config: DetectorConfig, canvas: readonly number[])
   const { fitted, size, own } = fitToCanvas(normalised(image, config), {
     canvas: canvas.toReversed(),
     sides:
-      input.minSide === null
-        ? null
-        : { short: input.minSide.at(-1)!, long: input.maxSide ?? Number.POSITIVE_INFINITY },
+      input.minSide === null ? null : { short: input.minSide.at(-1)!, long: input.maxSide ?? Number.POSITIVE_INFINITY },
   });
   const maps = featureMaps(fitted, config);
   const { boxes: regions, standing } = proposals(rpnOutputs(maps, config), layout, twice(size), config);

@@ -29,6 +29,7 @@ export {
   type StateMap,
   type StepResult,
 } from "./model.ts";
+export { type PortableWeightsOptions, writePortableWeights } from "./portable-weights.ts";
 export { epochRecordsOf, epochsOf } from "./run-log.ts";
 export {
   type Asked,

@@ -21,13 +21,14 @@ export const selection: Family<Name> = {
       const lengths: TensorType = { shape: [canvas.length], dtype: "float32" };
       return [{ shape: [...image.shape.slice(0, 2), ...canvas], dtype: image.dtype }, lengths, lengths];
     },
-    onnx: (emit, { inputs: [image], outputTypes: [{ shape }], attributes }) => fit(emit, image, shape, attributes),
+    onnx: (emit, { inputs: [image], outputTypes: [{ shape }], attributes }) => onCanvas(emit, image, shape, attributes),
     gradient: "none",
   },
   topK: {
     shape: ([x], { count }) => {
       const n = x.shape.at(-1) ?? 0;
-      if (!(count >= 1 && count <= n)) throw new ShapeError(`topK: ${count} of ${shapeText(x.shape)}; 1 … ${n} there are`);
+      if (!(count >= 1 && count <= n))
+        throw new ShapeError(`topK: ${count} of ${shapeText(x.shape)}; 1 … ${n} there are`);
       const shape = [...x.shape.slice(0, -1), count];
       return [
         { shape, dtype: x.dtype },
@@ -136,7 +137,11 @@ export const selection: Family<Name> = {
       // Back into the regions' own order.
       const [together] = emit.node("Concat", pooled, { axis: 0 });
       const [lists] = emit.node("Concat", order, { axis: 0 });
-      const indices = emit.constant(BigInt64Array.from({ length: count }, (_, i) => BigInt(i)), [count], "int64");
+      const indices = emit.constant(
+        BigInt64Array.from({ length: count }, (_, i) => BigInt(i)),
+        [count],
+        "int64",
+      );
       const [places] = emit.node("ScatterElements", [indices, lists, indices], { axis: 0 });
       return emit.node("Gather", [together, places], { axis: 0 });
     },
@@ -145,7 +150,7 @@ export const selection: Family<Name> = {
 };
 
 /** The image on the canvas, the size it has there, and its own: x y (z). */
-function fit(emit: Emitter, image: string, shape: readonly number[], { canvas, sides }: Fitting): string[] {
+function onCanvas(emit: Emitter, image: string, shape: readonly number[], { canvas, sides }: Fitting): string[] {
   const axes = canvas.length;
   const [all] = emit.node("Shape", [image]);
   const [own] = emit.node("Slice", [all, emit.int64s([2]), emit.int64s([2 + axes]), emit.int64s([0])]);
