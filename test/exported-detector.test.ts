@@ -96,7 +96,7 @@ const parts: Record<string, [2 | 3, Parameters<typeof smallDetector>[1]]> = {
   ],
   "2D, few places: the limits of proposals and detections bind": [
     2,
-    { rpn: { inference: { before: 40, after: 12 } }, detections: { minimumScore: 0.05, limit: 5 } },
+    { rpn: { inference: { before: 60, after: 25 } }, detections: { minimumScore: 0.05, limit: 3 } },
   ],
   "2D, RoI max-pooling": [2, { ...few, ...oneLevel, regions: { pooling: "max", outputSize: [7, 5] } }],
   "2D, two-way softmax and layer4 as the head": [
@@ -138,7 +138,7 @@ describe("every way to build a detector", () => {
     const canvas = axes === 2 ? [64, 64] : [24, 24, 16];
     const images = sizes.map((size, i) => noise(i, size));
     const counts = await compare(config, randomWeights(config), canvas, images);
-    expect(Math.max(...counts)).toBeGreaterThan(4);
+    expect(Math.max(...counts)).toBeGreaterThan(2);
   });
 
   it("finds nothing where there is nothing to find", async () => {
@@ -180,7 +180,7 @@ describe.skipIf(!present)("blood cells, resized inside", () => {
       ...usual,
       input: { ...usual.input, minSide: [96], maxSide: 128 },
       anchors: { ...usual.anchors, sizes },
-      rpn: { ...usual.rpn, minimumSide: 4, inference: { before: 200, after: 60 } },
+      rpn: { ...usual.rpn, minimumSide: 4, inference: { before: 200, after: 30 } },
       regions: { ...usual.regions, hidden: 128 },
     });
   };

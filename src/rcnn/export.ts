@@ -69,6 +69,7 @@ export function encodeDetector(
       medvox: versions().medvox,
       task: "detection",
       classes: JSON.stringify(classes.map(({ name }) => name)),
+      categories: JSON.stringify(classes.map(({ id }) => id)),
       input: `image: ${pixels}, ${axes === 2 ? "of any size" : "at most of the canvas's size"}; normalised${axes === 2 && detector.input.minSide !== null ? ", resized" : ""} and padded inside`,
       output: "boxes: low and high corners in the image's own pixels, x first; labels: 1 is the first class",
       canvas: canvas.join(),
