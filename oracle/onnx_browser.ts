@@ -30,6 +30,9 @@ interface Wanted {
   readonly score: number;
 }
 
+/** A browser that has not ended by then is ended. */
+const PATIENCE_MS = 300_000;
+
 const [model, pictures, detections, screenshot] = process.argv.slice(2);
 if (detections === undefined)
   throw new Error("usage: npx tsx oracle/onnx_browser.ts MODEL.onnx PICTURES detections.json [SCREENSHOT.png]");
@@ -53,6 +56,16 @@ const page = `<!doctype html><script type="module">
   }
 </script>`;
 
+/** Put into the example's page for a picture of it: Chromium takes it when the page is loaded, and this image comes when boxes are drawn. */
+const untilDrawn = `<img src="/drawn" hidden><script>
+  const drawn = setInterval(() => {
+    if (!document.title.startsWith("found")) return;
+    clearInterval(drawn);
+    fetch("/draw", { method: "POST" });
+  }, 100);
+</script></body>`;
+let waiting: ServerResponse | undefined;
+
 const types: Record<string, string> = {
   ".html": "text/html",
   ".js": "text/javascript",
@@ -73,6 +86,14 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
   if (path === "/check") {
     response.setHeader("content-type", "text/html");
     response.end(page);
+  } else if (path === "/shot/examples/browser-detect/index.html") {
+    response.setHeader("content-type", "text/html");
+    const html = readFileSync(join(root, path.slice("/shot".length)), "utf8");
+    response.end(html.replace("</body>", untilDrawn));
+  } else if (path === "/drawn") waiting = response;
+  else if (path === "/draw") {
+    response.end();
+    waiting?.end();
   } else if (path === "/found") {
     const parts: Buffer[] = [];
     request.on("data", (part: Buffer) => parts.push(part));
@@ -86,7 +107,7 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
         ? resolve(model)
         : path.startsWith("/pictures/")
           ? join(resolve(pictures), basename(path))
-          : join(root, path);
+          : join(root, path.replace(/^\/shot\//, "/"));
     if (!existsSync(file)) {
       response.statusCode = 404;
       response.end();
@@ -101,7 +122,9 @@ const profile = mkdtempSync(join(tmpdir(), "medvox-chromium-"));
 function browse(...asked: string[]): { browser: ChildProcess; ended: Promise<unknown> } {
   const common = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", `--user-data-dir=${profile}`];
   const browser = spawn(process.env.CHROMIUM ?? "chromium", [...common, ...asked], { stdio: "ignore" });
-  return { browser, ended: new Promise((done) => browser.once("exit", done).once("error", done)) };
+  const limit = setTimeout(() => browser.kill(), PATIENCE_MS);
+  const ended = new Promise((done) => browser.once("exit", done).once("error", done));
+  return { browser, ended: ended.finally(() => clearTimeout(limit)) };
 }
 
 function* differences(found: readonly Found[], others: readonly Wanted[]): Generator<string> {
@@ -150,8 +173,8 @@ if ("error" in result) {
   console.log(`${names.length - failed} of ${names.length} pictures agree`);
 }
 if (screenshot !== undefined) {
-  const url = `${home}/examples/browser-detect/index.html?model=/model.onnx&picture=/pictures/${names[0]}`;
-  const shot = [`--screenshot=${resolve(screenshot)}`, "--window-size=900,820", "--virtual-time-budget=60000"];
+  const url = `${home}/shot/examples/browser-detect/index.html?model=/model.onnx&picture=/pictures/${names[0]}`;
+  const shot = [`--screenshot=${resolve(screenshot)}`, "--window-size=900,820"];
   await browse(...shot, url).ended;
 }
 server.close();

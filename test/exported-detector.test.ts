@@ -134,7 +134,7 @@ describe("every way to build a detector", () => {
         : [
             [22, 19, 13],
             [24, 24, 16],
-          ]; // prettier-ignore
+          ];
     const canvas = axes === 2 ? [64, 64] : [24, 24, 16];
     const images = sizes.map((size, i) => noise(i, size));
     const counts = await compare(config, randomWeights(config), canvas, images);
