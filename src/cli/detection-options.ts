@@ -155,7 +155,8 @@ function networkOf(text: string): Pick<DetectionRequest, "network" | "depth"> {
   return { network: "resnet", depth: depth as 18 };
 }
 
-function canvasOf(text: string): number[] {
+/** `320,256` or `96,96,64`. */
+export function canvasOf(text: string): number[] {
   const sizes = text.split(",").map((part) => (/^\s*\d+\s*$/.test(part) ? Number(part) : 0));
   if (sizes.length < 2 || sizes.length > 3 || sizes.includes(0))
     throw new InvalidArgumentError("must be width,height or width,height,depth, e.g. 320,256");

@@ -37,6 +37,13 @@ export {
   resize,
   roiAlign,
 } from "./functional/resample.ts";
+export {
+  type AlignRegionsOptions,
+  alignRegions,
+  fitToCanvas,
+  highest,
+  suppressOverlaps,
+} from "./functional/selection.ts";
 export { gradients, reachable } from "./gradients.ts";
 export { BuildingGraph, graph } from "./graph.ts";
 export * from "./lowering/index.ts";
@@ -44,5 +51,5 @@ export { type GraphMemory, graphMemory } from "./memory.ts";
 export { byteSize, encodeOnnx, type OnnxOptions, OPSET } from "./onnx.ts";
 export { type OnnxModel, type OnnxValue, readOnnx } from "./onnx-read.ts";
 export { operators } from "./operators/table.ts";
-export type { Attributes, Emitter, Operator, OperatorName, OperatorTable } from "./operators/types.ts";
+export type { Attributes, Emitter, Fitting, Operator, OperatorName, OperatorTable } from "./operators/types.ts";
 export { type Scope, scope } from "./scope.ts";

@@ -33,6 +33,13 @@ export interface OnnxOptions {
   contrib?: boolean;
   /** Values written into the file for parameters, by name; the others are inputs. */
   weights?: ReadonlyMap<string, Float32Array>;
+  /** Axes of inputs that may have any size, by input and axis, under a name; nodes that read them must not depend on it. */
+  free?: Readonly<Record<string, Readonly<Record<number, string>>>>;
+  /**
+   * Outputs of which only the first rows are given, and the name of that axis. `count` is the output that says how many: int64 [1], not
+   * given itself.
+   */
+  rows?: { readonly count: string; readonly outputs: readonly string[]; readonly name: string };
   /** Text stored with the model. */
   metadata?: Readonly<Record<string, string>>;
   name?: string;
@@ -53,7 +60,8 @@ export function encodeOnnx(
       graph.parameters.get(name) ?? graph.inputs.find(({ source }) => source.kind === "input" && source.name === name);
     if (sameName !== undefined)
       throw new ShapeError(`toOnnx: output ${name} has the name of an input or parameter; give it another`);
-    if (tensor.source.kind === "node" && !wantedName.has(tensor)) wantedName.set(tensor, name);
+    const cut = name === options.rows?.count || options.rows?.outputs.includes(name);
+    if (tensor.source.kind === "node" && !cut && !wantedName.has(tensor)) wantedName.set(tensor, name);
   }
 
   const inputs: { name: string; type: TensorType }[] = [];
@@ -97,18 +105,33 @@ export function encodeOnnx(
       names.set(output, wanted !== undefined && writer.rename(made[i], wanted) ? wanted : made[i]);
     }
   }
+  const { rows, free = {} } = options;
+  const given = Object.entries(outputs).filter(([name]) => name !== rows?.count);
   // Outputs that are inputs or constants, or a second name for one value, need a copy.
-  for (const [name, tensor] of Object.entries(outputs)) {
-    if (nameOf(tensor) !== name) writer.copy(nameOf(tensor), name);
+  for (const [name, tensor] of given) {
+    if (rows?.outputs.includes(name)) writer.firstRows(nameOf(tensor), nameOf(outputs[rows.count]), name);
+    else if (nameOf(tensor) !== name) writer.copy(nameOf(tensor), name);
   }
-  return writer.model(inputs, outputs, options);
+  return writer.model(
+    inputs.map(({ name, type }) => ({ name, type, free: free[name] })),
+    given.map(([name, type]) => ({ name, type, free: rows?.outputs.includes(name) ? { 0: rows.name } : undefined })),
+    options,
+  );
+}
+
+/** A model's input or output, and the names of those of its axes that have no fixed size. */
+interface Port {
+  readonly name: string;
+  readonly type: TensorType;
+  readonly free?: Readonly<Record<number, string>>;
 }
 
 class Writer implements Emitter {
   readonly contrib: boolean;
   /** Start of the names of the nodes being written. */
   prefix = "";
-  readonly #nodes: NodeProto[] = [];
+  /** Of the model, or of the loop's body that is being written. */
+  #nodes: NodeProto[] = [];
   readonly #initialisers: { name: string; shape: Shape; dtype: DType; data: TensorData }[] = [];
   readonly #constants = new Map<string, string>();
   readonly #keyOf = contentKeys();
@@ -138,6 +161,40 @@ class Writer implements Emitter {
         output: names,
         attribute: Object.entries(attributes).map(([key, value]) => attribute(key, value)),
       }),
+    );
+    return names;
+  }
+
+  loop(
+    state: readonly string[],
+    types: readonly TensorType[],
+    body: (state: readonly string[]) => { readonly again: string; readonly state: readonly string[] },
+  ): string[] {
+    const outer = this.#nodes;
+    this.#nodes = [];
+    const [turn, condition, ...held] = ["turn", "condition", ...state.keys()].map((part) =>
+      this.#unique(`${this.prefix}_${part}`),
+    );
+    const made = body(held);
+    const bool: TensorType = { shape: [], dtype: "bool" };
+    const graph = create(GraphProtoSchema, {
+      name: `${this.prefix}_body`,
+      node: this.#nodes,
+      input: [
+        valueInfo({ name: turn, type: { shape: [], dtype: "int64" } }),
+        valueInfo({ name: condition, type: bool }),
+        ...held.map((name, i) => valueInfo({ name, type: types[i] })),
+      ],
+      output: [
+        valueInfo({ name: made.again, type: bool }),
+        ...made.state.map((name, i) => valueInfo({ name, type: types[i] })),
+      ],
+    });
+    this.#nodes = outer;
+    const first = this.constant(Uint8Array.of(1), [], "bool");
+    const names = this.node("Loop", ["", first, ...state], {}, state.length);
+    this.#nodes[this.#nodes.length - 1].attribute.push(
+      create(AttributeProtoSchema, { name: "body", type: AttributeType.GRAPH, g: graph }),
     );
     return names;
   }
@@ -180,7 +237,7 @@ class Writer implements Emitter {
       }
     }
     if (!found) return false;
-    for (const node of this.#nodes) node.input = node.input.map((input) => (input === from ? to : input));
+    for (const node of withBodies(this.#nodes)) node.input = node.input.map((input) => (input === from ? to : input));
     this.#taken.add(to);
     return true;
   }
@@ -191,17 +248,30 @@ class Writer implements Emitter {
     );
   }
 
+  /** The first `count` rows of a value, as an output. */
+  firstRows(from: string, count: string, to: string): void {
+    const start = this.int64s([0]);
+    this.#nodes.push(
+      create(NodeProtoSchema, {
+        name: `output_${to}`,
+        opType: "Slice",
+        input: [from, start, count, start],
+        output: [to],
+      }),
+    );
+  }
+
   model(
-    inputs: readonly { name: string; type: TensorType }[],
-    outputs: Readonly<Record<string, Tensor>>,
+    inputs: readonly Port[],
+    outputs: readonly Port[],
     { metadata = {}, name = "medvox" }: OnnxOptions,
   ): Uint8Array {
-    const { nodes, used } = this.#needed(Object.keys(outputs));
+    const { nodes, used } = this.#needed(outputs.map((output) => output.name));
     const graph = create(GraphProtoSchema, {
       name,
       node: nodes,
-      input: inputs.map((input) => valueInfo(input.name, input.type)),
-      output: Object.entries(outputs).map(([key, tensor]) => valueInfo(key, tensor)),
+      input: inputs.map(valueInfo),
+      output: outputs.map(valueInfo),
       initializer: this.#initialisers
         .filter((initialiser) => used.has(initialiser.name))
         .map(({ name: of, shape, dtype, data }) =>
@@ -234,7 +304,7 @@ class Writer implements Emitter {
     for (const node of this.#nodes.toReversed()) {
       if (!node.output.some((output) => used.has(output))) continue;
       nodes.push(node);
-      for (const input of node.input) used.add(input);
+      for (const { input } of withBodies([node])) for (const name of input) used.add(name);
     }
     return { nodes: nodes.reverse(), used };
   }
@@ -244,6 +314,14 @@ class Writer implements Emitter {
     for (let i = 1; this.#taken.has(name); i++) name = `${stem}.${i}`;
     this.#taken.add(name);
     return name;
+  }
+}
+
+/** Nodes, and those of their loops' bodies. */
+function* withBodies(nodes: readonly NodeProto[]): Generator<NodeProto> {
+  for (const node of nodes) {
+    yield node;
+    for (const { g } of node.attribute) if (g !== undefined) yield* withBodies(g.node);
   }
 }
 
@@ -257,7 +335,7 @@ function attribute(name: string, value: OnnxAttribute): AttributeProto {
   return create(AttributeProtoSchema, { name, type: AttributeType.FLOAT, f: (value as { float: number }).float });
 }
 
-function valueInfo(name: string, { shape, dtype }: TensorType) {
+function valueInfo({ name, type: { shape, dtype }, free = {} }: Port) {
   return create(ValueInfoProtoSchema, {
     name,
     type: create(TypeProtoSchema, {
@@ -266,8 +344,10 @@ function valueInfo(name: string, { shape, dtype }: TensorType) {
         value: create(TypeProto_TensorSchema, {
           elemType: ONNX_DTYPE[dtype],
           shape: create(TensorShapeProtoSchema, {
-            dim: shape.map((n) =>
-              create(TensorShapeProto_DimensionSchema, { value: { case: "dimValue", value: BigInt(n) } }),
+            dim: shape.map((n, axis) =>
+              create(TensorShapeProto_DimensionSchema, {
+                value: axis in free ? { case: "dimParam", value: free[axis] } : { case: "dimValue", value: BigInt(n) },
+              }),
             ),
           }),
         }),

@@ -6,6 +6,7 @@ import { basename, join } from "node:path";
 import { ConfigError, WeightsError } from "../errors.ts";
 import { readWeightsFile, writeFileAtomic, writeSafetensors } from "../files/index.ts";
 import { architectureName, type EncoderArchitecture, encoderShapes, type Shortcut } from "../nn/index.ts";
+import { writePortableWeights } from "../train/index.ts";
 import { hintOf, hintText, type MatchedWeights, matchWeights, type WeightTensor } from "../weights/index.ts";
 import { membersOf } from "./classification-members.ts";
 import { encoderPattern } from "./encoder-config.ts";
@@ -97,17 +98,12 @@ export async function exportRun(folder: string, options: ExportOptions): Promise
     return {};
   }
   const weights = [...(await runWeights(folder, use))].filter(([name]) => !encoder || encoderPattern.test(name));
-  const tensors = new Map(
-    weights.map(([name, { data, shape }]): [string, WeightTensor] => [name, { dtype: "F32", shape, data }]),
-  );
-  if (format === "pth-names") {
-    for (const [name] of weights.filter(([key]) => key.endsWith("running_mean"))) {
-      const counter = name.replace(/running_mean$/, "num_batches_tracked");
-      tensors.set(counter, { dtype: "I64", shape: [], data: BigInt64Array.of(0n) });
-    }
-  }
   const hint = hintOf(new Map(weights.map(([name, { shape }]) => [name, shape])));
   const network = hint && hintText(hint);
-  await writeSafetensors(out, tensors, { format: "pt", ...(network && { network }) }, { force });
-  return { tensors: tensors.size, network };
+  const tensors = await writePortableWeights(out, new Map(weights), {
+    counters: format === "pth-names",
+    metadata: network === undefined ? {} : { network },
+    force,
+  });
+  return { tensors, network };
 }

@@ -69,10 +69,43 @@ export interface LoadedDetector {
   close(): Promise<void>;
 }
 
-type Plan = Pick<DetectionPlan, "axes" | "classes" | "detector" | "prepare"> & { readonly canvas?: readonly number[] };
+type Plan = Pick<DetectionPlan, "axes" | "classes" | "detector" | "prepare"> & {
+  readonly canvas?: readonly number[];
+  readonly device?: LoadOptions["device"];
+};
 
-/** Opens a run's detector. @throws ConfigError for a run that has no such weights */
-async function load(run: string, { use, ...options }: LoadRunOptions = {}): Promise<LoadedDetector> {
+/** A run, or torchvision's weights. */
+export type DetectorSource =
+  | { readonly run: string; readonly use?: "last" | "best" }
+  | Omit<TorchvisionOptions, keyof LoadOptions>;
+
+export interface ReadDetector {
+  readonly plan: Plan;
+  readonly weights: StateMap;
+}
+
+/**
+ * Plan and weights of a detector; the plan's thresholds are those asked for.
+ * @throws ConfigError for a run that has no such weights, WeightsError where they are another network's
+ */
+export async function readDetector(
+  source: DetectorSource,
+  { score, max }: Pick<LoadOptions, "score" | "max"> = {},
+): Promise<ReadDetector> {
+  const { plan, weights } = "run" in source ? await readRun(source) : await readWeights(source);
+  const { detections } = plan.detector;
+  const detector = parseDetector({
+    ...plan.detector,
+    detections: {
+      ...detections,
+      minimumScore: score ?? detections.minimumScore,
+      limit: max ?? detections.limit,
+    },
+  });
+  return { plan: { ...plan, detector }, weights };
+}
+
+async function readRun({ run, use }: Extract<DetectorSource, { run: string }>): Promise<ReadDetector> {
   const { record, plan } = await readDetectionRun(run);
   const which = use ?? record.config.use;
   const file = which === "best" ? bestCheckpoint(run) : lastCheckpoint(run);
@@ -85,11 +118,10 @@ async function load(run: string, { use, ...options }: LoadRunOptions = {}): Prom
   const all = await readWeightsFile(file);
   const own = new Map([...all].filter(([name]) => !name.startsWith("optimizer.")));
   const { tensors } = matchDetector(own, plan.detector, file);
-  return opened(plan, new Map(tensors), { device: record.config.device, ...options });
+  return { plan: { ...plan, device: record.config.device }, weights: new Map(tensors) };
 }
 
-/** Opens torchvision's weights without a run. @throws WeightsError where they are another network's */
-async function fromWeights({
+async function readWeights({
   weights,
   arch,
   numClasses,
@@ -97,8 +129,7 @@ async function fromWeights({
   maxSize,
   names,
   normEpsilon,
-  ...options
-}: TorchvisionOptions): Promise<LoadedDetector> {
+}: Exclude<DetectorSource, { run: string }>): Promise<ReadDetector> {
   const config = torchvisionDetector(arch, {
     numClasses,
     minSize,
@@ -112,15 +143,22 @@ async function fromWeights({
     id: i + 1,
     name: names?.[i] ?? `class ${i + 1}`,
   }));
-  return opened({ axes: 2, classes, detector: config, prepare: null }, new Map(tensors), options);
+  return { plan: { axes: 2, classes, detector: config, prepare: null }, weights: new Map(tensors) };
 }
+
+/** Opens a run's detector. @throws ConfigError for a run that has no such weights */
+const load = async (run: string, { use, ...options }: LoadRunOptions = {}): Promise<LoadedDetector> =>
+  opened(await readDetector({ run, use }, options), options);
+
+/** Opens torchvision's weights without a run. @throws WeightsError where they are another network's */
+const fromWeights = async (options: TorchvisionOptions): Promise<LoadedDetector> =>
+  opened(await readDetector(options, options), options);
 
 /** Faster R-CNN, opened. */
 export const fasterRcnn = { load, fromWeights };
 
-async function opened(plan: Plan, weights: StateMap, options: LoadOptions): Promise<LoadedDetector> {
+async function opened({ plan, weights }: ReadDetector, options: LoadOptions): Promise<LoadedDetector> {
   const { classes, axes, canvas } = plan;
-  const { score, max } = options;
   const wanted = options.classes?.map((name) => {
     const at = classes.findIndex((one) => one.name === name);
     if (at < 0)
@@ -128,17 +166,11 @@ async function opened(plan: Plan, weights: StateMap, options: LoadOptions): Prom
     return at + 1;
   });
   const { detections, rpn } = plan.detector;
-  const limit = max ?? detections.limit;
-  const config = parseDetector({
-    ...plan.detector,
-    detections: {
-      ...detections,
-      minimumScore: score ?? detections.minimumScore,
-      // Other classes must not take the places of those wanted.
-      limit: wanted === undefined ? limit : rpn.inference.after * classes.length,
-    },
-  });
-  const engine = await createEngine({ device: options.device, threads: options.threads });
+  const { limit } = detections;
+  // Other classes must not take the places of those wanted.
+  const room = wanted === undefined ? limit : rpn.inference.after * classes.length;
+  const config = { ...plan.detector, detections: { ...detections, limit: room } };
+  const engine = await createEngine({ device: options.device ?? plan.device, threads: options.threads });
   const detector = createDetector({ engine, config, weights, canvas });
   const foundIn = async (image: OpenedImage): Promise<Detections> => {
     const [found] = await detector.detect([image.input]);

@@ -28,6 +28,7 @@ export type { OpenedImage } from "./detector-images.ts";
 export { boxesPng, detectionsJson, type FoundImage, foundImage, writeDetections } from "./detector-output.ts";
 export {
   type DetectedObject,
+  type DetectorSource,
   fasterRcnn,
   type LoadedDetector,
   type LoadOptions,
@@ -51,6 +52,8 @@ export {
   matchDetector,
   torchvisionDetector,
 } from "./detector-weights.ts";
+export { type ExportDetectorOptions, type ExportedDetector, encodeDetector, exportDetector } from "./export.ts";
+export { type DetectorGraph, detectorGraph } from "./export-graph.ts";
 export { type DetectorImage, type InputBatch, inputBatch } from "./input.ts";
 export { IGNORED, type Matches, type MatchRule, matchBoxes, NEGATIVE } from "./matcher.ts";
 export { featureMaps, regionOutputs, rpnOutputs } from "./network.ts";

@@ -9,7 +9,7 @@ import type { FeedType } from "../train/index.ts";
 import { type AnchorSet, anchorsOf } from "./anchors.ts";
 import type { DetectorConfig } from "./config.ts";
 import { featureMaps } from "./network.ts";
-import { assignLevels } from "./roi-levels.ts";
+import { assignLevels, type LevelRule } from "./roi-levels.ts";
 import { type MaxPoolTables, planMaxPool } from "./roi-max-pool.ts";
 import { alignFeeds, alignInputs, alignRegions, maxPoolInputs, maxPoolRegions } from "./roi-pooling.ts";
 import { type PlanCapacity, type PyramidShape, planAlign, SLOTS, type Windows, windowsOf } from "./roi-windows.ts";
@@ -29,6 +29,10 @@ export interface Layout {
 export interface RegionPooling {
   /** How many of the maps it reads, from the finest. */
   readonly levels: number;
+  /** Of those maps. */
+  readonly shape: PyramidShape;
+  /** Which of them a region is pooled from. */
+  readonly rule: LevelRule;
   types(regions: number): Record<string, FeedType>;
   /** @param regions [Q, 2·axes] @param owners [Q] */
   feeds(
@@ -76,12 +80,20 @@ export function layoutOf(config: DetectorConfig, images: number, size: readonly 
 
 function poolingOf({ axes, regions: rule }: DetectorConfig, shape: PyramidShape): RegionPooling {
   const bins = rule.outputSize.reduce((a, b) => a * b, 1);
+  const levelRule: LevelRule = {
+    lowest: Math.log2(shape.strides[0]),
+    highest: Math.log2(shape.strides[shape.strides.length - 1]),
+    canonicalSide: rule.canonicalSide,
+    canonicalLevel: rule.canonicalLevel,
+  };
   if (rule.pooling === "max") {
     const [grid] = shape.grids;
     const [stride] = shape.strides;
     const tables: MaxPoolTables = { axes, images: shape.images, grid, stride, outputSize: rule.outputSize };
     return {
       levels: 1,
+      shape,
+      rule: levelRule,
       types: (regions) => maxPoolInputs(axes, regions, bins),
       feeds: (regions, owners) => ({
         maxPoolRows: {
@@ -93,15 +105,11 @@ function poolingOf({ axes, regions: rule }: DetectorConfig, shape: PyramidShape)
     };
   }
   const windows: Windows = windowsOf(shape);
-  const levelRule = {
-    lowest: Math.log2(shape.strides[0]),
-    highest: Math.log2(shape.strides[shape.strides.length - 1]),
-    canonicalSide: rule.canonicalSide,
-    canonicalLevel: rule.canonicalLevel,
-  };
   const capacity: PlanCapacity = { blocks: 1, parts: 1, perWindow: 1 };
   return {
     levels: shape.grids.length,
+    shape,
+    rule: levelRule,
     types: (regions) => alignInputs(windows, regions, bins, expect(capacity, windows, regions * bins)),
     feeds: (regions, owners) => {
       const levels = assignLevels(regions, axes, levelRule);

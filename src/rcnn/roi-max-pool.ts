@@ -20,7 +20,7 @@ export interface MaxPoolTables {
 }
 
 /** The largest power of two a bin needs, per axis. */
-function highestPowers({ grid, outputSize }: MaxPoolTables): number[] {
+export function highestPowers({ grid, outputSize }: MaxPoolTables): number[] {
   // A bin of a region as long as the map is at most ⌈length/n⌉ + 1 cells.
   return grid.map((n, axis) => Math.floor(Math.log2(Math.min(n, Math.ceil(n / outputSize[axis]) + 1))));
 }

@@ -21,13 +21,13 @@ import { type MaxPoolTables, tablesOf } from "./roi-max-pool.ts";
 import { type AlignPlan, type PlanCapacity, SLOTS, type Windows } from "./roi-windows.ts";
 
 /** A map [N, C, …] as rows [N·cells, C]. */
-function rowsOf(map: Tensor): Tensor {
+export function rowsOf(map: Tensor): Tensor {
   const spatial = map.shape.slice(2).map((_, i) => i + 2);
   return reshape(transpose(map, [0, ...spatial, 1]), [-1, map.shape[1]]);
 }
 
 /** Rows of regions and bins [R·bins, C] as [R, C, bins…], bins given x y (z). */
-function pooledOf(rows: Tensor, regions: number, outputSize: readonly number[]): Tensor {
+export function pooledOf(rows: Tensor, regions: number, outputSize: readonly number[]): Tensor {
   const bins = outputSize.reduce((a, b) => a * b, 1);
   const channels = rows.shape[1];
   const turned = transpose(reshape(rows, [regions, bins, channels]), [0, 2, 1]);

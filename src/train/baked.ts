@@ -1,10 +1,23 @@
-/** An inference graph with its weights inside, in this CPU's fast forms: not portable, but quicker here. */
+/** An inference graph with its weights inside: in this CPU's fast forms, or portable. */
 import { WeightsError } from "../errors.ts";
-import { cleanUp, encodeOnnx, lower, pieceNames, splitWeights, type Tensor } from "../graph/index.ts";
+import { cleanUp, encodeOnnx, lower, type OnnxOptions, pieceNames, splitWeights, type Tensor } from "../graph/index.ts";
 import type { StateMap } from "./model.ts";
 import type { NamedGraph } from "./stages.ts";
 
-/** ONNX bytes. @throws WeightsError naming what is missing or of another shape */
+/** ONNX bytes of standard operators, for any engine. @throws WeightsError naming what is missing or of another shape */
+export function encodePortable(
+  { graph, outputs }: NamedGraph,
+  weights: StateMap,
+  options: Omit<OnnxOptions, "weights" | "contrib"> = {},
+): Uint8Array {
+  const names = Object.keys(outputs);
+  const clean = cleanUp(graph, Object.values(outputs));
+  const values = new Map([...graph.parameters].map(([name, { shape }]) => [name, weightOf(weights, name, shape).data]));
+  const named = Object.fromEntries(names.map((name, i) => [name, clean.outputs[i]]));
+  return encodeOnnx(clean.graph, named, { weights: values, ...options });
+}
+
+/** ONNX bytes in this CPU's fast forms: not portable, but quicker here. @throws WeightsError likewise */
 export function encodeBaked(source: NamedGraph, weights: StateMap): Uint8Array {
   const { graph, outputs, layouts } = bakedForm(source);
   const values = new Map<string, Float32Array>();
@@ -35,7 +48,7 @@ export function bakedForm({ graph, outputs }: NamedGraph) {
 }
 
 /** One of the weights. @throws WeightsError if it is missing or of another shape */
-export function weightOf(weights: StateMap, name: string, shape: readonly number[]): { readonly data: Float32Array } {
+function weightOf(weights: StateMap, name: string, shape: readonly number[]): { readonly data: Float32Array } {
   const value = weights.get(name);
   if (value === undefined) throw new WeightsError(`${name}: is missing from the weights`);
   if (value.shape.join() !== shape.join())

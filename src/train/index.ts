@@ -1,5 +1,5 @@
 /** @module medvox/train: models, the training loop, checkpoints. */
-export { bakedForm, encodeBaked, weightOf } from "./baked.ts";
+export { bakedForm, encodeBaked, encodePortable } from "./baked.ts";
 export { checkedConfig } from "./checked-config.ts";
 export { readCheckpoint, readWeights, type TrainingPosition, writeCheckpoint } from "./checkpoint.ts";
 export type { Between } from "./executable.ts";
@@ -29,6 +29,7 @@ export {
   type StateMap,
   type StepResult,
 } from "./model.ts";
+export { type PortableWeightsOptions, writePortableWeights } from "./portable-weights.ts";
 export { epochRecordsOf, epochsOf } from "./run-log.ts";
 export {
   type Asked,

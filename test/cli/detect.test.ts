@@ -13,9 +13,11 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { InferenceSession, Tensor } from "onnxruntime-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildIfStale } from "../../scripts/build.ts";
-import { writeSafetensors } from "../../src/files/index.ts";
+import { readImage2d, writeSafetensors } from "../../src/files/index.ts";
+import { toPlanar } from "../../src/images/index.ts";
 import { random } from "../../src/random.ts";
 import { detectorShapes, torchvisionDetector } from "../../src/rcnn/index.ts";
 import { smallRequest, writeSquares } from "../../src/rcnn/test/pictures.ts";
@@ -183,6 +185,60 @@ describe("detect predict", () => {
     expect(await undeclaredKeys("import", imported.stdout)).toEqual([]);
     const wrong = medvox("detect", "predict", "--weights", "now.safetensors", ...input);
     expect(wrong.stderr).toMatch(/^ConfigError: --weights: needs --arch and --num-classes, too/);
+  });
+});
+
+describe("export", () => {
+  test("one ONNX file finds what detect predict finds; info shows what it is; predict says where it belongs", async () => {
+    const { status, stdout, stderr } = medvox("export", "run", "--format", "onnx", "--out", "squares.onnx", "--json");
+    expect(status, stderr).toBe(0);
+    expect(JSON.parse(stdout)).toEqual({ run: "run", format: "onnx", out: "squares.onnx", canvas: [64, 48] });
+    expect(await undeclaredKeys("export", stdout)).toEqual([]);
+    const { metadata, inputs } = JSON.parse(medvox("info", "squares.onnx", "--json").stdout);
+    expect(metadata).toMatchObject({ task: "detection", classes: '["bright","dark"]', canvas: "64,48" });
+    expect(inputs).toEqual([{ name: "image", dtype: "float", shape: [1, 3, "height", "width"] }]);
+    const picture = await readImage2d(join(data, "JPEGImages/p7.png"));
+    const { data: pixels, width, height } = toPlanar(picture);
+    const session = await InferenceSession.create(join(work, "squares.onnx"), { intraOpNumThreads: 1 });
+    const found = await session.run({ image: new Tensor("float32", pixels, [1, 3, height, width]) });
+    await session.release();
+    const asked = ["--in", join(data, "JPEGImages/p7.png"), "--threads", "1", "--json"];
+    const { detections } = JSON.parse(medvox("detect", "predict", "run", ...asked).stdout);
+    expect(detections.length).toBeGreaterThan(0);
+    expect(found.scores.dims).toEqual([detections.length]);
+    const names = ["bright", "dark"];
+    for (const [i, { bbox, score, category_id }] of detections.entries()) {
+      const [x1, y1, x2, y2] = (found.boxes.data as Float32Array).slice(4 * i, 4 * i + 4);
+      for (const [k, value] of [x1, y1, x2 - x1, y2 - y1].entries()) expect(value).toBeCloseTo(bbox[k], 3);
+      expect((found.scores.data as Float32Array)[i]).toBeCloseTo(score, 4);
+      expect(names[Number((found.labels.data as BigInt64Array)[i]) - 1]).toBe(names[category_id]);
+    }
+    const wrong = medvox("predict", "squares.onnx", "--in", join(data, "JPEGImages/p7.png"), "--out", "never");
+    expect(wrong.stderr).toMatch(/^ConfigError: squares\.onnx: is an exported detector, for other programs/);
+  });
+
+  test("weights under torchvision's names, with the counters PyTorch has for batch norms", async () => {
+    const asked = ["export", "run", "--out", "weights.safetensors", "--json", "--force"];
+    const plain = medvox(...asked, "--format", "safetensors");
+    expect(plain.status, plain.stderr).toBe(0);
+    expect(await undeclaredKeys("export", plain.stdout)).toEqual([]);
+    const { tensors } = JSON.parse(plain.stdout);
+    // Group norms count nothing.
+    expect(JSON.parse(medvox(...asked, "--format", "pth-names").stdout).tensors).toBe(tensors);
+    const names = JSON.parse(medvox("info", "weights.safetensors", "--json").stdout).tensors as { name: string }[];
+    expect(names.map(({ name }) => name)).toContain("roi_heads.box_predictor.cls_score.weight");
+  });
+
+  test.each([
+    [["run", "--canvas", "60,48"], /^ConfigError: canvas: 60,48; 2 multiples of 16 are needed/],
+    [["run", "--weights", "x.pth"], /^ConfigError: export: name either a run or --weights FILE/],
+    [["run", "--num-classes", "3"], /^ConfigError: --num-classes: is for --weights; a run knows its own/],
+    [["run", "--encoder"], /^ConfigError: --encoder: is not for detectors/],
+  ])("%j is told in one line", (asked, message) => {
+    const { status, stderr } = medvox("export", ...asked, "--format", "onnx", "--out", "wrong.onnx");
+    expect(status).toBe(2);
+    expect(stderr).toMatch(message);
+    expect(existsSync(join(work, "wrong.onnx"))).toBe(false);
   });
 });
 

@@ -1,53 +1,99 @@
-/** `medvox export RUN`: a run's network for other programs. */
+/** `medvox export RUN`: a run's network, or a whole detector, for other programs. */
 import { InvalidArgumentError } from "commander";
+import { ConfigError } from "../../errors.ts";
 import { type ExportFormat, exportRun } from "../../med3d/index.ts";
+import { exportDetector } from "../../rcnn/index.ts";
 import { defineCommand } from "../command.ts";
+import { isDetectionRun } from "../detection.ts";
+import { canvasOf } from "../detection-options.ts";
 import { refuseToOverwrite } from "../outputs.ts";
+import {
+  addTorchvisionOptions,
+  detectorSource,
+  forWeights,
+  refuseOptions,
+  type TorchvisionChoice,
+} from "../torchvision-options.ts";
+import { decimal, wholeNumber } from "../values.ts";
 
-interface Options {
+interface Options extends TorchvisionChoice {
   format: ExportFormat;
   out: string;
   use?: "last" | "best";
   encoder?: boolean;
+  canvas?: number[];
+  score?: number;
+  max?: number;
 }
 
 const formats: readonly ExportFormat[] = ["onnx", "safetensors", "pth-names"];
 
-export const command = defineCommand<Options, [string]>({
+export const command = defineCommand<Options, [string | undefined]>({
   configure: (command) =>
-    command
-      .argument("<run>", "the run's folder")
-      .requiredOption("--format <name>", `${formats.join(", ")}`, (text: string) => {
-        if (!(formats as readonly string[]).includes(text))
-          throw new InvalidArgumentError(`must be one of ${formats.join(", ")}`);
-        return text;
-      })
-      .requiredOption("--out <file>", "the file to write")
-      .option("--use <which>", "weights: last or best (default last)")
-      .option("--encoder", "the encoder alone, to start other trainings from"),
+    addTorchvisionOptions(
+      command
+        .argument("[run]", "the run's folder; not with --weights")
+        .requiredOption("--format <name>", `${formats.join(", ")}`, (text: string) => {
+          if (!(formats as readonly string[]).includes(text))
+            throw new InvalidArgumentError(`must be one of ${formats.join(", ")}`);
+          return text;
+        })
+        .requiredOption("--out <file>", "the file to write")
+        .option("--use <which>", "weights: last or best (default last; of a detector as the run says)")
+        .option("--encoder", "the encoder alone, to start other trainings from")
+        .option(
+          "--canvas <w,h[,d]>",
+          "of a detector's graph: what images are brought onto (default: the run's)",
+          canvasOf,
+        )
+        .option(
+          "--score <least>",
+          "of a detector's graph: only boxes with a score above it (default: the run's)",
+          decimal({ min: 0, max: 1 }),
+        )
+        .option(
+          "--max <n>",
+          "of a detector's graph: at most so many boxes (default: the run's)",
+          wholeNumber({ min: 1 }),
+        ),
+    ),
   details: [
-    "onnx         the inference graph, preprocessing and labels in its metadata",
+    "onnx         the inference graph, preprocessing and labels in its metadata;",
+    "             of a detector from the picture's resizing to its boxes",
     "safetensors  parameters and running statistics under PyTorch's names",
     "pth-names    the same with all entries of PyTorch's state_dict, as safetensors:",
     "             model.load_state_dict(safetensors.torch.load_file(FILE))",
   ].join("\n"),
   examples: [
     "medvox export runs/spleen --format onnx --out spleen.onnx",
+    "medvox export runs/cells --format onnx --out cells.onnx",
+    "medvox export --weights fasterrcnn_resnet50_fpn_coco-258fb6c6.pth --arch fasterrcnn_resnet50_fpn --num-classes 91 --format onnx --out coco.onnx",
     "medvox export runs/pretrain --format safetensors --encoder --out encoder.safetensors",
     "medvox export runs/pretrain --format pth-names --encoder --out resnet_18.safetensors",
   ],
   json: {
-    run: "the run's folder",
+    run: "the run's folder, where one was named",
     format: "as asked",
     out: "the file",
     use: "last or best, where asked",
     encoder: "true, where asked",
     tensors: "how many the file holds (not for onnx)",
-    network: "what they make up",
+    network: "what they make up (not of a detector)",
+    canvas: "of a detector's graph: x y (z)",
   },
   writes: true,
-  async run({ force }, { format, out, use, encoder }, run) {
+  async run({ force }, options, run) {
+    const { format, out, use, encoder, canvas, score, max } = options;
     refuseToOverwrite(out, force);
+    if (run === undefined || options.weights !== undefined || (await isDetectionRun(run))) {
+      if (encoder)
+        throw new ConfigError("--encoder: is not for detectors; medvox detect train --backbone takes them whole");
+      const source = detectorSource("export", run, options);
+      const done = await exportDetector(source, { format, out, canvas, score, max, force });
+      const about = done.canvas === undefined ? `${done.tensors} tensors` : `images onto ${done.canvas.join("×")}`;
+      return { document: { run, format, out, use, ...done }, text: `${out}  ${about}` };
+    }
+    refuseOptions(options, [...forWeights, "canvas", "score", "max"], "is for detectors");
     const { tensors, network } = await exportRun(run, { format, out, use, encoder, force });
     const about = [tensors === undefined ? undefined : `${tensors} tensors`, network].filter(
       (part) => part !== undefined,

@@ -5,6 +5,7 @@ import { movement } from "./movement.ts";
 import { normalisation } from "./normalisation.ts";
 import { pooling } from "./pooling.ts";
 import { reductions } from "./reductions.ts";
+import { selection } from "./selection.ts";
 import type { OperatorTable } from "./types.ts";
 
 /** Every operator: its shape rule, its ONNX form and its gradient. */
@@ -15,4 +16,5 @@ export const operators: OperatorTable = {
   ...convolution,
   ...pooling,
   ...normalisation,
+  ...selection,
 };

@@ -94,6 +94,29 @@ export interface Attributes {
   channelAffine: None;
   softmax: { readonly axis: number };
   logSoftmax: { readonly axis: number };
+  // static outside, of sizes known only at run time inside (`selection.ts`); none has a gradient
+  /** Brings an image of any size onto a canvas. */
+  fitToCanvas: Fitting;
+  topK: { readonly count: number };
+  nonMaximumSuppression: { readonly threshold: number; readonly least: number };
+  /** Greedy choice by a matrix of who ousts whom. */
+  greedyChoice: None;
+  alignRegions: {
+    /** Bins, in the order of the map's axes. */
+    readonly outputSize: readonly number[];
+    /** Per map, cells per unit of box coordinates. */
+    readonly scales: readonly number[];
+    readonly samplingRatio: number;
+    readonly aligned: boolean;
+  };
+}
+
+/** How an image comes onto a canvas. */
+export interface Fitting {
+  /** In the order of the image's spatial axes. */
+  readonly canvas: readonly number[];
+  /** The shorter side is brought to `short`, the longer one at most to `long`; null: not resized. */
+  readonly sides: { readonly short: number; readonly long: number } | null;
 }
 
 export interface Reduction {
@@ -121,6 +144,15 @@ export interface Emitter {
   int64s(values: readonly number[]): string;
   /** A float32 scalar initialiser. */
   scalar(value: number): string;
+  /**
+   * Repeats `body`, at least once, for as long as its `again` (a bool scalar) says so, and gives the last state. Types are those of the
+   * state; what the body returns must come from nodes written in it.
+   */
+  loop(
+    state: readonly string[],
+    types: readonly TensorType[],
+    body: (state: readonly string[]) => { readonly again: string; readonly state: readonly string[] },
+  ): string[];
   /** Whether operators of the domain `com.microsoft` may be used. */
   readonly contrib: boolean;
 }
