@@ -1,10 +1,13 @@
-/** The demo as a newcomer runs it: `npm ci` in an empty folder, timed, then `npm run demo`, timed and scored. */
+/**
+ * The demos as a newcomer runs them: `npm ci` in an empty folder, timed, then `npm run demo`, timed and scored; and
+ * `npm run demo -- --detect`, timed and scored.
+ */
 import { spawn } from "node:child_process";
 import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { judged, significant } from "../bounds.ts";
-import { type Result, writeResult } from "../results.ts";
+import { type Result, type Row, writeResult } from "../results.ts";
 
 interface DemoDocument {
   readonly cases: number;
@@ -12,6 +15,15 @@ interface DemoDocument {
   readonly seconds: number;
   readonly hd95Mm: number | null;
   readonly dice: { readonly mean: number | null; readonly classes: Readonly<Record<string, number | null>> };
+}
+
+interface DetectionDemoDocument {
+  readonly images: number;
+  readonly train: number;
+  readonly seconds: number;
+  readonly ap50: number | null;
+  readonly ap: number | null;
+  readonly classes: Readonly<Record<string, { readonly ap50: number | null }>>;
 }
 
 export interface DemoOptions {
@@ -60,6 +72,38 @@ export async function demoAccuracy({ say, signal }: DemoOptions): Promise<Result
         install === null ? ["npm ci could not be timed here (no registry); its seconds are not counted."] : undefined,
     },
   );
+  return said(result, say);
+}
+
+export async function detectionDemoAccuracy({ say, signal }: DemoOptions): Promise<Result> {
+  const document = JSON.parse(
+    await output("npm", ["run", "--silent", "demo", "--", "--detect", "--json"], { signal }),
+  ) as DetectionDemoDocument;
+  const { ap50, ap, classes, images, train, seconds } = document;
+  const row = (figure: string, value: number | null, digits: number, bound?: Parameters<typeof judged>[1]): Row => ({
+    figure,
+    value: rounded(value, digits),
+    ...judged(value, bound),
+  });
+  const result = writeResult(
+    "accuracy-demo-detect",
+    [
+      row("mean AP50, held-out pictures", ap50, 4, { atLeast: 0.75 }),
+      ...Object.entries(classes).map(([name, one]) => row(`AP50, ${name}`, one.ap50, 4)),
+      row("AP, IoU 0.5 to 0.95", ap, 4),
+      row("held-out pictures", images, 6),
+      row("trained pictures", train, 6),
+      row("seconds of medvox demo --detect", seconds, 3, { atMost: 600 }),
+    ],
+    {
+      command: "npm run accuracy -- demo-detect",
+      columns: [{ key: "figure" }, { key: "value" }, { key: "bound" }, { key: "verdict", title: "" }],
+    },
+  );
+  return said(result, say);
+}
+
+function said(result: Result, say: DemoOptions["say"]): Result {
   for (const { figure, value, bound, verdict } of result.rows)
     say(`${String(figure).padEnd(36)}${String(value).padEnd(16)}${bound === null ? "" : `${bound}  ${verdict}`}`);
   return result;

@@ -37,6 +37,7 @@ export interface DetectionOptions {
   workers?: number;
   from?: string;
   backbone?: string;
+  trainableStages?: number;
 }
 
 export function addDetectionOptions(command: Command): Command {
@@ -98,7 +99,12 @@ export function addDetectionOptions(command: Command): Command {
     .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
     .option("--workers <n>", "threads that prepare data (default 1)", wholeNumber({ min: 1 }))
     .option("--from <weights>", "a detector's weights or run to start from; what is for other classes stays new")
-    .option("--backbone <weights>", "weights or a run for the backbone alone, e.g. of medvox pretrain");
+    .option("--backbone <weights>", "weights or a run for the backbone alone, e.g. of medvox pretrain")
+    .option(
+      "--trainable-stages <n>",
+      "how many of the backbone's five stages learn, from its end (default 3 with weights to start from, else 5)",
+      wholeNumber({ min: 0, max: 5 }),
+    );
 }
 
 /** What the options and the configuration file ask for. */
@@ -136,6 +142,7 @@ export async function detectionRequest(options: DetectionOptions): Promise<Detec
     workers: options.workers,
     from: options.from,
     backbone: options.backbone,
+    trainableStages: options.trainableStages,
   };
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   return { ...file, ...set } as DetectionRequest;

@@ -154,11 +154,12 @@ export async function evaluateDetections(
   progress.clear();
   return {
     document: { ...evaluation.json, run, report: evaluation.report, predictions: evaluation.predictions },
-    text: evaluationText(evaluation, style),
+    text: detectionText(evaluation, style),
   };
 }
 
-function evaluationText({ summary, report, predictions }: DetectionEvaluation, style: Style): string {
+/** A detection's scores in a few lines for a terminal. */
+export function detectionText({ summary, report, predictions }: DetectionEvaluation, style: Style): string {
   const { axes, ap, ap50, ap10, classes, images, voc, froc } = summary;
   const number = (value: number | null | undefined): string => value?.toFixed(3) ?? "undefined";
   const [name, mean, at] = axes === 2 ? ["AP50", ap50, "ap50" as const] : ["AP10", ap10, "ap10" as const];

@@ -61,7 +61,7 @@ export interface DetectionBatchImage {
   readonly boxes: Float32Array;
   /** `[R]`, classes from 0. */
   readonly labels: Int32Array;
-  /** `[R]`: 1 for difficult objects and crowds, which are neither objects nor background. */
+  /** `[R]`: 1 for difficult objects, 2 for crowds, which are neither objects nor background; else 0. */
   readonly ignored: Uint8Array;
 }
 

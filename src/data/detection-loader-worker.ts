@@ -82,7 +82,7 @@ function objectsOf(item: DetectionItem, boxes: Float64Array, kept: Int32Array) {
   return {
     boxes: Float32Array.from(boxes),
     labels: Int32Array.from(kept, (i) => item.labels[i]),
-    ignored: Uint8Array.from(kept, (i) => (isIgnored(item, i) ? 1 : 0)),
+    ignored: Uint8Array.from(kept, (i) => (item.crowd[i] === 1 ? 2 : item.difficult[i])),
   };
 }
 

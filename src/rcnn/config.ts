@@ -169,6 +169,8 @@ export function parseDetector(settings: unknown): DetectorConfig {
   const levels = backbone.levels.length + (backbone.pyramidChannels !== null && backbone.extraLevel ? 1 : 0);
   if (anchors.sizes.length !== levels)
     refuse(`anchors.sizes: sizes for ${anchors.sizes.length} levels, the backbone has ${levels}`);
+  if (anchors.sizes.some(({ length }) => length !== anchors.sizes[0].length))
+    refuse("anchors.sizes: all levels need as many sizes, for they share the RPN's layers");
   if (regions.outputSize.length !== axes)
     refuse(`regions.outputSize: ${regions.outputSize.length} sizes, regions are ${axes}D`);
   if (backbone.pyramidChannels === null && backbone.levels.length > 1)

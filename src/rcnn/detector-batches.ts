@@ -66,7 +66,7 @@ export function imageSource(loader: DetectionLoader, images: number): ImageSourc
   };
 }
 
-/** What is neither object nor background (difficult ones, crowds) is not shown as an object. */
+/** Difficult objects and crowds are neither objects nor background. */
 export function trainingImages({ input, images }: DetectionBatch, canvas: readonly number[]): TrainingImages {
   const width = 2 * canvas.length;
   return {
@@ -74,10 +74,15 @@ export function trainingImages({ input, images }: DetectionBatch, canvas: readon
     size: canvas,
     sizes: images.map(({ size }) => size),
     truth: images.map(({ boxes, labels, ignored }) => {
-      const kept = Array.from(labels.keys()).filter((i) => ignored[i] === 0);
+      const those = (kind: number): number[] => Array.from(labels.keys()).filter((i) => ignored[i] === kind);
+      const boxesOf = (rows: readonly number[]): Float32Array =>
+        Float32Array.from(rows.flatMap((i) => [...boxes.subarray(i * width, (i + 1) * width)]));
+      const objects = those(0);
       return {
-        boxes: Float32Array.from(kept.flatMap((i) => [...boxes.subarray(i * width, (i + 1) * width)])),
-        labels: Int32Array.from(kept, (i) => labels[i] + 1),
+        boxes: boxesOf(objects),
+        labels: Int32Array.from(objects, (i) => labels[i] + 1),
+        difficult: boxesOf(those(1)),
+        crowds: boxesOf(those(2)),
       };
     }),
   };

@@ -104,6 +104,11 @@ export const detectionConfigSchema = z.strictObject({
   from: z.string().nullable().default(null),
   /** The same for the backbone alone: torchvision's classifiers, encoders of medvox or MedicalNet. */
   backbone: z.string().nullable().default(null),
+  /**
+   * How many of the backbone's five stages learn, counted from its end, as torchvision's `trainable_backbone_layers`; the others stay as they
+   * were given. null: 3 with weights to start from (of VGG-16: from conv3_1, as in the paper), 5 without or where norms are `batch`.
+   */
+  trainableStages: z.number().int().min(0).max(5).nullable().default(null),
 });
 
 export type DetectionConfig = z.infer<typeof detectionConfigSchema>;
@@ -124,6 +129,10 @@ export function resolveDetectionConfig(request: DetectionRequest): DetectionConf
     throw new ConfigError("phaseEpochs: is for the alternating schedule; joint training has epochs");
   if (config.from !== null && config.backbone !== null)
     throw new ConfigError("backbone: from is given as well; name one of the two");
+  if (config.trainableStages !== null && config.trainableStages < 5 && !hasStart(config))
+    throw new ConfigError(
+      `trainableStages: ${config.trainableStages}; stages that stay as they are need weights, from or backbone`,
+    );
   if (config.minSide !== null && config.maxSide !== null && config.minSide > config.maxSide)
     throw new ConfigError(`minSide: ${config.minSide} is above maxSide ${config.maxSide}`);
   return config;
@@ -145,7 +154,7 @@ export function detectorOf(config: DetectionConfig, axes: 2 | 3, classes: number
     axes,
     depth: config.depth ?? undefined,
     backbone: config.network ?? undefined,
-    norm: config.norm ?? (config.from === null && config.backbone === null ? "batch" : "frozen"),
+    norm: config.norm ?? (hasStart(config) ? "frozen" : "batch"),
   });
   const asked = {
     input: {
@@ -157,7 +166,33 @@ export function detectorOf(config: DetectionConfig, axes: 2 | 3, classes: number
       ...(anchorRatios === null ? {} : { ratios: anchorRatios }),
     },
   };
-  return parseDetector(laidOver(laidOver(usual, asked), config.detector));
+  const detector = parseDetector(laidOver(laidOver(usual, asked), config.detector));
+  if (config.trainableStages !== null && config.trainableStages < 5 && movesStatistics(detector))
+    throw new ConfigError(
+      `trainableStages: ${config.trainableStages}; statistics of batch norms would go on moving, use norm frozen or group`,
+    );
+  return detector;
+}
+
+const hasStart = ({ from, backbone }: DetectionConfig): boolean => from !== null || backbone !== null;
+const movesStatistics = ({ backbone }: DetectorConfig): boolean =>
+  backbone.kind !== "vgg16" && backbone.norm === "batch";
+
+/** Names of a backbone's stages, first to last. */
+const resnetStages = ["body\\.(?:conv1|bn1)", ...[1, 2, 3, 4].map((stage) => `body\\.layer${stage}`)];
+const vggStages = [
+  [0, 2],
+  [5, 7],
+  [10, 12, 14],
+  [17, 19, 21],
+  [24, 26, 28],
+].map((layers) => `features\\.(?:${layers.join("|")})`);
+
+/** The optimiser's group of stages that stay as they are; none where all learn. */
+export function frozenStages(config: DetectionConfig, detector: DetectorConfig): ParameterGroup[] {
+  const learning = config.trainableStages ?? (hasStart(config) && !movesStatistics(detector) ? 3 : 5);
+  const stages = (detector.backbone.kind === "vgg16" ? vggStages : resnetStages).slice(0, 5 - learning);
+  return stages.length === 0 ? [] : [{ match: new RegExp(`^backbone\\.(?:${stages.join("|")})\\.`), frozen: true }];
 }
 
 /** Objects are merged key by key, everything else is replaced. */

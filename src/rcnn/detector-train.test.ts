@@ -99,6 +99,28 @@ describe("a detector's run", () => {
   });
 });
 
+describe("stages that stay as they are", () => {
+  it.each([
+    [4, /^backbone\.body\.(conv1|bn1)\./],
+    [null, /^backbone\.body\.(conv1|bn1|layer1)\./],
+    [0, /^backbone\.body\./],
+  ])(
+    "trainableStages %j: bit for bit those of the weights it started from, all else has moved",
+    async (trainableStages, still) => {
+      const from = join(work, "whole");
+      const out = join(work, `stages-${trainableStages}`);
+      await trainDetector(
+        { ...smallRequest, data, epochs: 1, validation: 0, stepsPerEpoch: 2, from, trainableStages },
+        { out },
+      );
+      const [before, after] = [await bits(from), await bits(out)];
+      const same = Object.keys(after).filter((name) => after[name] === before[name]);
+      expect(same).toEqual(Object.keys(after).filter((name) => still.test(name)));
+      expect(same.length).toBeGreaterThan(2);
+    },
+  );
+});
+
 describe("a run in four steps", () => {
   it("goes on where it was stopped, ends with one backbone, and is told step by step", {
     timeout: 300_000,

@@ -22,6 +22,7 @@ import { imageSource, loaderOptions } from "./detector-batches.ts";
 import {
   type DetectionRequest,
   detectorOptimiser,
+  frozenStages,
   pictureAugmentationOf,
   resolveDetectionConfig,
   volumeAugmentationOf,
@@ -151,7 +152,7 @@ async function runDetection(
       schedule,
       source: imageSource(loader, config.batch),
       epochs: (phase) => phaseEpochs(config, phase),
-      optimiser: (groups) => detectorOptimiser(config, groups),
+      optimiser: (groups) => detectorOptimiser(config, [...groups, ...frozenStages(config, plan.detector)]),
       learningRate: config.learningRateSchedule,
       warmup: config.warmupEpochs > 0 ? { epochs: config.warmupEpochs, from: 0.001 } : undefined,
       seed: config.seed,

@@ -1,13 +1,13 @@
 /**
  * A detector at work: features and the RPN's outputs are one program, proposals are chosen in TypeScript, the region head is a second
- * program that reads the features where they lie. Programs are static and kept for each size they have met.
+ * program that reads the features where they lie. Programs are static, one for each size; those of the sizes met last are kept.
  *
  * N images · R anchors of an image · Q regions of a batch · K classes
  */
 import { scaleBoxes } from "../boxes/index.ts";
 import { ConfigError } from "../errors.ts";
 import { graph, softmax, type Tensor } from "../graph/index.ts";
-import type { Engine, Program } from "../runtime/index.ts";
+import type { Engine } from "../runtime/index.ts";
 import { encodeBaked, type StateMap } from "../train/index.ts";
 import type { DetectorConfig } from "./config.ts";
 import { type DetectorImage, type InputBatch, inputBatch } from "./input.ts";
@@ -15,6 +15,7 @@ import { type Layout, layouts } from "./layout.ts";
 import { featureMaps, regionOutputs, rpnOutputs } from "./network.ts";
 import { type Detections, selectDetections } from "./post-process.ts";
 import { type Proposals, selectProposals } from "./proposals.ts";
+import { recentPrograms } from "./recent-programs.ts";
 
 /** Where a detector's time goes, as the paper splits it. */
 export interface DetectionTimes {
@@ -45,20 +46,38 @@ export interface DetectorOptions {
   readonly weights: StateMap;
   /** Images that fit are padded to this, x y (z): one program for many sizes. */
   readonly canvas?: readonly number[];
+  /**
+   * How many programs are kept, at least 2: each size of padded images needs two. Loading one again takes up to seconds; each holds a copy of its
+   * part's weights and buffers of its maps' size. 8 by default.
+   */
+  readonly programs?: number;
   /** Another detector whose proposals are looked at in place of its own: two networks that share nothing. It stays its owner's. */
   readonly proposer?: Detector;
 }
 
-/** @throws WeightsError, at the first image, if the weights are not the network's */
-export function createDetector({ engine, config, weights, canvas, proposer }: DetectorOptions): Detector {
+/**
+ * Calls take turns: what is asked for while another image is looked at waits.
+ * @throws ConfigError for fewer than 2 programs; at the first image WeightsError, if the weights are not the network's
+ */
+export function createDetector({
+  engine,
+  config,
+  weights,
+  canvas,
+  proposer,
+  programs: limit = 8,
+}: DetectorOptions): Detector {
+  if (!(limit >= 2)) throw new ConfigError(`detector: programs ${limit}; one image needs 2`);
   const { axes, classes, rpn, regions, detections, sideClamp } = config;
-  const layoutFor = layouts(config);
+  const layoutFor = layouts(config, Math.ceil(limit / 2));
   const bank = engine.bank();
-  const programs = new Map<string, Promise<Program>>();
-  const program = (key: string, encode: () => Uint8Array): Promise<Program> => {
-    let loaded = programs.get(key);
-    if (loaded === undefined) programs.set(key, (loaded = engine.load(encode(), { label: key })));
-    return loaded;
+  const programs = recentPrograms(engine, limit);
+  // One image's maps lie in the bank at a time.
+  let last: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const own = last.then(work, work);
+    last = own.catch(() => {});
+    return own;
   };
   let times: DetectionTimes | undefined;
 
@@ -71,7 +90,7 @@ export function createDetector({ engine, config, weights, canvas, proposer }: De
     const proposals = await proposer?.proposeBatch({ data, size, sizes }, rule);
     const began = performance.now();
     const layout = layoutFor(sizes.length, size);
-    const first = await program(`features of ${sizes.length}×${size.join("×")}`, () =>
+    const first = await programs.get(`features of ${sizes.length}×${size.join("×")}`, () =>
       encodeBaked(featureGraph(config, layout, proposer === undefined), weights),
     );
     const kept = Object.fromEntries(pooledMaps(layout).map((name) => [name, name]));
@@ -105,65 +124,68 @@ export function createDetector({ engine, config, weights, canvas, proposer }: De
     return { layout, proposals: selected, featuresMs: featuresDone - began, proposalsMs };
   };
 
+  const detect = async (images: readonly DetectorImage[]): Promise<Detections[]> => {
+    const preparing = performance.now();
+    const batch = prepared(images);
+    const { sizes } = batch;
+    const preparedMs = performance.now() - preparing;
+    const { layout, proposals, featuresMs, proposalsMs } = await features(batch);
+    const began = performance.now();
+    const room = rpn.inference.after;
+    const boxes = new Float32Array(images.length * room * 2 * axes);
+    const owners = new Int32Array(images.length * room);
+    for (const [n, own] of proposals.entries()) {
+      boxes.set(own.boxes, n * room * 2 * axes);
+      owners.fill(n, n * room, (n + 1) * room);
+    }
+    const feeds = layout.pooling.feeds(boxes, owners);
+    const shapes = Object.values(feeds).map(({ shape }) => shape.join("×"));
+    const second = await programs.get(`regions of ${layout.input.join("×")}, ${shapes.join()}`, () =>
+      encodeBaked(regionGraph(config, layout, owners.length), weights),
+    );
+    const { outputs } = await second.run(feeds, { bank, recycle: true });
+    const probabilities = outputs.probabilities.data as Float32Array;
+    const deltas = outputs.deltas.data as Float32Array;
+    const width = deltas.length / owners.length;
+    const found = proposals.map((own, n) => {
+      const count = own.scores.length;
+      const start = n * room;
+      const result = selectDetections(
+        own.boxes,
+        probabilities.subarray(start * classes, (start + count) * classes),
+        deltas.subarray(start * width, (start + count) * width),
+        sizes[n],
+        axes,
+        { weights: regions.coderWeights, clamp: sideClamp },
+        { ...detections, threshold: detections.suppressionOverlap, soft: detections.soft ?? undefined },
+      );
+      const factors = images[n].size.map((length, axis) => length / sizes[n][axis]);
+      return { ...result, boxes: scaleBoxes(result.boxes, factors, axes) };
+    });
+    times = { featuresMs: preparedMs + featuresMs, proposalsMs, headMs: performance.now() - began };
+    return found;
+  };
+
   return {
     config,
     get times() {
       return times;
     },
-    detect: async (images) => {
-      const preparing = performance.now();
-      const batch = prepared(images);
-      const { sizes } = batch;
-      const preparedMs = performance.now() - preparing;
-      const { layout, proposals, featuresMs, proposalsMs } = await features(batch);
-      const began = performance.now();
-      const room = rpn.inference.after;
-      const boxes = new Float32Array(images.length * room * 2 * axes);
-      const owners = new Int32Array(images.length * room);
-      for (const [n, own] of proposals.entries()) {
-        boxes.set(own.boxes, n * room * 2 * axes);
-        owners.fill(n, n * room, (n + 1) * room);
-      }
-      const feeds = layout.pooling.feeds(boxes, owners);
-      const shapes = Object.values(feeds).map(({ shape }) => shape.join("×"));
-      const second = await program(`regions of ${layout.input.join("×")}, ${shapes.join()}`, () =>
-        encodeBaked(regionGraph(config, layout, owners.length), weights),
-      );
-      const { outputs } = await second.run(feeds, { bank, recycle: true });
-      const probabilities = outputs.probabilities.data as Float32Array;
-      const deltas = outputs.deltas.data as Float32Array;
-      const width = deltas.length / owners.length;
-      const found = proposals.map((own, n) => {
-        const count = own.scores.length;
-        const start = n * room;
-        const result = selectDetections(
-          own.boxes,
-          probabilities.subarray(start * classes, (start + count) * classes),
-          deltas.subarray(start * width, (start + count) * width),
-          sizes[n],
-          axes,
-          { weights: regions.coderWeights, clamp: sideClamp },
-          { ...detections, threshold: detections.suppressionOverlap, soft: detections.soft ?? undefined },
-        );
-        const factors = images[n].size.map((length, axis) => length / sizes[n][axis]);
-        return { ...result, boxes: scaleBoxes(result.boxes, factors, axes) };
-      });
-      times = { featuresMs: preparedMs + featuresMs, proposalsMs, headMs: performance.now() - began };
-      return found;
-    },
-    propose: async (images, rule) => {
-      const batch = prepared(images);
-      const { proposals } = await features(batch, rule);
-      return { sizes: batch.sizes, proposals };
-    },
+    detect: (images) => inTurn(() => detect(images)),
+    propose: (images, rule) =>
+      inTurn(async () => {
+        const batch = prepared(images);
+        const { proposals } = await features(batch, rule);
+        return { sizes: batch.sizes, proposals };
+      }),
     // The engine takes the buffer over; the batch's stays its owner's.
-    proposeBatch: async (batch, rule) => (await features({ ...batch, data: batch.data.slice() }, rule)).proposals,
-    close: async () => {
-      for (const loaded of await Promise.allSettled(programs.values())) {
-        if (loaded.status === "fulfilled") await loaded.value.close();
-      }
-      await bank.close();
-    },
+    proposeBatch: (batch, rule) =>
+      inTurn(async () => (await features({ ...batch, data: batch.data.slice() }, rule)).proposals),
+    close: () =>
+      inTurn(async () => {
+        await programs.close();
+        await bank.close();
+      }),
   };
 }
 

@@ -43,13 +43,18 @@ export interface RegionPooling {
   pooled(maps: readonly Tensor[], inputs: Readonly<Record<string, Tensor>>): Tensor;
 }
 
-/** Layouts of one configuration, by size. */
-export function layouts(config: DetectorConfig): (images: number, size: readonly number[]) => Layout {
+/** Layouts of one configuration, by size. @param limit how many are kept, those used last */
+export function layouts(
+  config: DetectorConfig,
+  limit = Number.POSITIVE_INFINITY,
+): (images: number, size: readonly number[]) => Layout {
   const known = new Map<string, Layout>();
   return (images, size) => {
     const key = `${images} ${size.join()}`;
-    let layout = known.get(key);
-    if (layout === undefined) known.set(key, (layout = layoutOf(config, images, size)));
+    const layout = known.get(key) ?? layoutOf(config, images, size);
+    known.delete(key);
+    known.set(key, layout);
+    for (const oldest of [...known.keys()].slice(0, Math.max(known.size - limit, 0))) known.delete(oldest);
     return layout;
   };
 }

@@ -3,7 +3,7 @@
  *
  * G ground-truth boxes · R anchors or proposals
  */
-import { type Axes, pairwiseIou } from "../boxes/index.ts";
+import { type Axes, areaOf, boxCount, intersectionOf, pairwiseIou } from "../boxes/index.ts";
 
 export interface MatchRule {
   /** At least this overlap: positive. */
@@ -70,4 +70,43 @@ export function matchBoxes(
   }
   if (eligible !== undefined) for (let i = 0; i < count; i++) if (eligible[i] === 0) match[i] = IGNORED;
   return { match, overlap };
+}
+
+/**
+ * A box with at least this share inside a crowd is no background: some of the crowd's objects may well be what it shows. Detectron's
+ * `CROWD_FILTER_THRESH`.
+ */
+export const CROWD_SHARE = 0.7;
+
+/** What is neither object nor background. */
+export interface PassedOver {
+  /** [D, 2·axes]: objects that are too difficult to be asked for (Pascal VOC). */
+  readonly difficult?: Float32Array;
+  /** [C, 2·axes]: regions of many objects in one box (COCO's `iscrowd`). */
+  readonly crowds?: Float32Array;
+}
+
+/**
+ * Takes negatives back that lie on what is neither object nor background: those with an overlap of at least `low` with a difficult object, as
+ * with any other object, or at least {@link CROWD_SHARE} of their own area in a crowd. What has matched an object keeps it.
+ */
+export function passOver(
+  match: Int32Array,
+  boxes: Float32Array,
+  { difficult = new Float32Array(0), crowds = new Float32Array(0) }: PassedOver,
+  axes: Axes,
+  low: number,
+): void {
+  const iou = pairwiseIou(difficult, boxes, axes);
+  for (const [at, value] of iou.entries()) {
+    const i = at % match.length;
+    if (match[i] === NEGATIVE && value >= low && value > 0) match[i] = IGNORED;
+  }
+  for (let c = 0; c < boxCount(crowds, axes); c++) {
+    for (let i = 0; i < match.length; i++) {
+      if (match[i] !== NEGATIVE) continue;
+      const shared = intersectionOf(boxes, i, crowds, c, axes);
+      if (shared > 0 && shared >= CROWD_SHARE * areaOf(boxes, i, axes)) match[i] = IGNORED;
+    }
+  }
 }

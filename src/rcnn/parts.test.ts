@@ -1,18 +1,21 @@
 /** Anchors, coding, matching, sampling, suppression, proposals, post-processing: by hand first, then against plain references. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Axes, iouOf } from "../boxes/index.ts";
+import { type Axes, iouOf, pairwiseIou } from "../boxes/index.ts";
 import { ConfigError } from "../errors.ts";
 import { random } from "../random.ts";
 import { type AnchorSpec, anchorsInside, anchorsOf, baseAnchors, levelAnchors } from "./anchors.ts";
 import { decodeBoxes, encodeBoxes, SIDE_CLAMP } from "./box-coder.ts";
-import { IGNORED, matchBoxes, NEGATIVE } from "./matcher.ts";
+import { IGNORED, matchBoxes, NEGATIVE, passOver } from "./matcher.ts";
 import { nms, softNms } from "./nms.ts";
 import { highestFirst } from "./order.ts";
 import { filterDetections, selectDetections } from "./post-process.ts";
+import { preset } from "./presets.ts";
 import { selectProposals } from "./proposals.ts";
 import { assignLevels } from "./roi-levels.ts";
 import { sampleMatches } from "./sampler.ts";
+import { anchorTargets, regionTargets, soundTruth, type Truth } from "./targets.ts";
+import { packTruth, unpackTruth } from "./truth-feeds.ts";
 
 const f = (...values: number[]): Float32Array => Float32Array.from(values);
 
@@ -161,6 +164,95 @@ describe("matcher", () => {
   it("ignores what is not eligible, which then wins no ground truth", () => {
     const boxes = f(0, 0, 10, 10, 0, 0, 10, 2);
     expect([...matchBoxes(boxes, truth, 2, rule, Uint8Array.of(0, 1)).match]).toEqual([IGNORED, 0]);
+  });
+});
+
+describe("what is neither object nor background", () => {
+  // Against the box 0,0–10,10: overlaps 0.5 and 0.2, then shares of 0.8 and 0.5 of a small box inside; the last lies apart.
+  const boxes = f(0, 0, 10, 5, 0, 0, 10, 2, 8, 0, 10.5, 10, 8, 0, 12, 10, 20, 20, 30, 30);
+  const passed = (from: number[], what: Parameters<typeof passOver>[2], low = 0.3): number[] => {
+    const match = Int32Array.from(from);
+    passOver(match, boxes, what, 2, low);
+    return [...match];
+  };
+  const negative = [NEGATIVE, NEGATIVE, NEGATIVE, NEGATIVE, NEGATIVE];
+  it("takes no negative that a difficult object would have kept from being one", () => {
+    expect(passed(negative, { difficult: f(0, 0, 10, 10) })).toEqual([IGNORED, ...negative.slice(1)]);
+    expect(passed(negative, { difficult: f(0, 0, 10, 10) }, 0.2)).toEqual([IGNORED, IGNORED, ...negative.slice(2)]);
+  });
+  it("takes none that lies in a crowd by 0.7 of its own area", () => {
+    expect(passed(negative, { crowds: f(0, 0, 10, 10) })).toEqual([IGNORED, IGNORED, IGNORED, NEGATIVE, NEGATIVE]);
+  });
+  it("leaves alone what has matched an object, and everything where there is nothing of the kind", () => {
+    expect(passed([0, 0, 0, 0, 0], { difficult: f(0, 0, 10, 10), crowds: f(0, 0, 40, 40) })).toEqual([0, 0, 0, 0, 0]);
+    expect(passed(negative, {})).toEqual(negative);
+    // A difficult object that nothing touches passes over nothing, however low the bar.
+    expect(passed(negative, { difficult: f(50, 50, 60, 60) }, 0)).toEqual(negative);
+  });
+  it("works in 3D", () => {
+    const match = Int32Array.of(NEGATIVE, NEGATIVE);
+    // Overlaps 8/27 and 1 of 3×3×3.
+    passOver(match, f(0, 0, 0, 2, 2, 2, 0, 0, 0, 3, 3, 3), { difficult: f(0, 0, 0, 3, 3, 3) }, 3, 0.3);
+    expect([...match]).toEqual([NEGATIVE, IGNORED]);
+  });
+
+  const config = preset("modern", { classes: 3 });
+  const truth: Truth = {
+    boxes: f(100, 100, 140, 140),
+    labels: Int32Array.of(2),
+    difficult: f(10, 10, 42, 42, 7, 7, 7, 9),
+    crowds: f(60, 10, 90, 40),
+  };
+  const sound = soundTruth(truth, 2);
+  it("is no sample of the region head", () => {
+    // The object, the difficult one moved by a pixel, a box within the crowd, background.
+    const proposals = f(100, 100, 140, 139, 11, 10, 43, 42, 62, 12, 80, 30, 160, 20, 190, 50);
+    const { regions, labels, positives } = regionTargets(proposals, sound, config, random(1, "r"));
+    // With the object itself, which joins the proposals.
+    expect([positives, [...labels]]).toEqual([2, [2, 2, 0]]);
+    expect([...regions.subarray(8)]).toEqual([160, 20, 190, 50]);
+  });
+  it("is no sample of the RPN", () => {
+    const set = anchorsOf(
+      modern,
+      [192, 192],
+      [48, 24, 12, 6, 3].map((n) => [n, n]),
+    );
+    const all = { ...config, rpn: { ...config.rpn, sampleCount: 100_000 } };
+    const plain = { boxes: truth.boxes, labels: truth.labels };
+    const [with_, without] = [sound, plain].map((own) => anchorTargets(set, own, [192, 192], all, random(1, "a")));
+    expect(with_.positives).toBe(without.positives);
+    const kept = new Set(with_.index);
+    const left = [...without.index].filter((i) => !kept.has(i));
+    expect(left.length).toBeGreaterThan(0);
+    const box = (i: number) => [...set.boxes.subarray(4 * i, 4 * i + 4)];
+    for (const i of left) {
+      const overlap = pairwiseIou(f(...box(i)), truth.difficult!.subarray(0, 4), 2)[0];
+      const [x0, y0, x1, y1] = box(i);
+      const inside = (Math.min(x1, 90) - Math.max(x0, 60)) * (Math.min(y1, 40) - Math.max(y0, 10));
+      expect(overlap >= 0.3 || inside >= 0.7 * (x1 - x0) * (y1 - y0)).toBe(true);
+    }
+  });
+  it("travels with a batch", () => {
+    const empty: Truth = { boxes: f(), labels: new Int32Array(0), difficult: f(), crowds: f() };
+    const packed = packTruth(
+      [sound, { boxes: f(), labels: new Int32Array(0) }, sound],
+      [
+        [9, 8],
+        [7, 6],
+        [5, 4],
+      ],
+      2,
+    );
+    expect(unpackTruth(packed, 2)).toEqual({
+      truth: [sound, empty, sound],
+      sizes: [
+        [9, 8],
+        [7, 6],
+        [5, 4],
+      ],
+    });
+    expect([...sound.difficult!]).toEqual([10, 10, 42, 42]);
   });
 });
 

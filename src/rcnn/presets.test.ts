@@ -36,6 +36,21 @@ describe("presets", () => {
     expect(names.get("roi_heads.box_predictor.bbox_pred.weight")).toEqual([84, 4096]);
   });
 
+  it.each([
+    [preset("modern", { classes: 2 }), [128, 96]],
+    [preset("modern", { classes: 2, axes: 3 }), [96, 96, 64]],
+    [preset("paper", { classes: 2 }), [128, 96]],
+  ])("has an output for each of its anchors", (config, size) => {
+    const layout = layoutOf(config, 1, size);
+    const g = graph();
+    const { objectness, deltas } = rpnOutputs(featureMaps(g.input("image", layout.input), config), config);
+    const count = layout.anchors.boxes.length / (2 * config.axes);
+    expect([objectness.shape, deltas.shape]).toEqual([
+      [1, count],
+      [1, count, 2 * config.axes],
+    ]);
+  });
+
   it("paper: ResNet C4 with layer4 as the head", () => {
     const names = parametersOf(preset("paper", { classes: 21, backbone: "resnet", depth: 101 }), [320, 240]);
     expect([...names.keys()].filter((name) => name.startsWith("backbone.body.layer3.")).length).toBe(23 * 15 + 5);
@@ -64,6 +79,8 @@ describe("presets", () => {
     expect(() => parseDetector({ ...modern, anchors: { ...modern.anchors, sizes: [[32]] } })).toThrow(
       "anchors.sizes: sizes for 1 levels, the backbone has 5",
     );
+    const uneven = { ...modern.anchors, sizes: [[32], [64], [128], [256, 300], [512]] };
+    expect(() => parseDetector({ ...modern, anchors: uneven })).toThrow("all levels need as many sizes");
     expect(() => parseDetector({ ...modern, regions: { ...modern.regions, pooling: "max" } })).toThrow("one level");
     expect(() => parseDetector({ ...modern, classes: 1 })).toThrow("detector: classes");
     expect(() => parseDetector({ ...modern, rpn: { ...modern.rpn, lamda: 1 } })).toThrow("lamda");

@@ -90,7 +90,13 @@ function modern3d({ depth = 18, norm = "batch" }: PresetOptions): Settings {
     backbone: { kind: "resnet", depth, norm, levels: ["layer1", "layer2", "layer3", "layer4"], pyramidChannels: 128 },
     anchors: {
       style: "exact",
-      sizes: [[6, 10], [14, 20], [28, 40], [56], [112]],
+      sizes: [
+        [6, 10],
+        [14, 20],
+        [28, 40],
+        [56, 80],
+        [112, 160],
+      ],
       ratios: [1],
       depthRatios: [0.67, 1],
     },

@@ -4,28 +4,33 @@
  *
  * G ground-truth boxes · P proposals · S sampled anchors, Q sampled regions of an image, both padded to fixed counts
  */
-import { type Axes, isSound, takeBoxes } from "../boxes/index.ts";
+import { type Axes, boxCount, isSound, takeBoxes } from "../boxes/index.ts";
 import type { Random } from "../random.ts";
 import { type AnchorSet, anchorsInside } from "./anchors.ts";
 import { encodeBoxes } from "./box-coder.ts";
 import type { DetectorConfig } from "./config.ts";
-import { matchBoxes } from "./matcher.ts";
+import { matchBoxes, type PassedOver, passOver } from "./matcher.ts";
 import { sampleMatches } from "./sampler.ts";
 
-/** Ground truth of one image. */
-export interface Truth {
-  /** [G, 2·axes], voxels of the network's input. */
+/** Ground truth of one image, in voxels of the network's input; with it what is neither object nor background. */
+export interface Truth extends PassedOver {
+  /** [G, 2·axes]. */
   readonly boxes: Float32Array;
   /** [G], 1 … K−1. */
   readonly labels: Int32Array;
 }
 
 /** The sound boxes of an image: those with sides above 0 and finite numbers. Others would make a loss of NaN. */
-export function soundTruth({ boxes, labels }: Truth, axes: Axes): Truth {
-  const kept = Array.from(labels.keys()).filter((i) => isSound(boxes, i, axes));
-  return kept.length === labels.length
-    ? { boxes, labels }
-    : { boxes: takeBoxes(boxes, kept, axes), labels: Int32Array.from(kept, (i) => labels[i]) };
+export function soundTruth({ boxes, labels, difficult, crowds }: Truth, axes: Axes): Truth {
+  const sound = (all: Float32Array): number[] =>
+    Array.from({ length: boxCount(all, axes) }, (_, i) => i).filter((i) => isSound(all, i, axes));
+  const kept = sound(boxes);
+  return {
+    boxes: takeBoxes(boxes, kept, axes),
+    labels: Int32Array.from(kept, (i) => labels[i]),
+    ...(difficult && { difficult: takeBoxes(difficult, sound(difficult), axes) }),
+    ...(crowds && { crowds: takeBoxes(crowds, sound(crowds), axes) }),
+  };
 }
 
 /** Which of an image's anchors count, and what they shall say. */
@@ -53,6 +58,7 @@ export function anchorTargets(
     { high: rpn.positiveOverlap, low: rpn.negativeOverlap, lowQuality: true },
     rpn.dropBoundary ? anchorsInside(anchors, size) : undefined,
   );
+  passOver(match, boxes, truth, axes, rpn.negativeOverlap);
   const rule = { count: rpn.sampleCount, positiveShare: rpn.positiveShare };
   const { positive, negative } = sampleMatches(match, rule, random);
   const coder = { weights: rpn.coderWeights, clamp: sideClamp };
@@ -93,6 +99,7 @@ export function regionTargets(
     lowest: regions.lowestOverlap,
     lowQuality: false,
   });
+  passOver(match, candidates, truth, axes, regions.negativeOverlap);
   const rule = { count: regions.sampleCount, positiveShare: regions.positiveShare };
   const { positive, negative } = sampleMatches(match, rule, random);
   const chosen = takeBoxes(candidates, [...positive, ...negative], axes);

@@ -15,6 +15,7 @@ import { regionLosses, regionTargetTypes, rpnLosses, rpnTargetTypes, type StageL
 import { featureMaps, regionOutputs, rpnOutputs } from "./network.ts";
 import { selectProposals } from "./proposals.ts";
 import { anchorFeeds, anchorTargets, regionFeeds, regionTargets, soundTruth, type Truth } from "./targets.ts";
+import { packTruth, unpackTruth } from "./truth-feeds.ts";
 
 /** What a step trains. */
 export type TrainingPart = "joint" | "rpn" | "regions";
@@ -181,42 +182,4 @@ function proposalsOf(
         },
       ).boxes,
   );
-}
-
-/** Ground truth as arrays that travel with a batch; the graph does not see them. */
-function packTruth(truth: readonly Truth[], sizes: readonly (readonly number[])[], axes: number): Feeds {
-  const count = truth.reduce((sum, { labels }) => sum + labels.length, 0);
-  const boxes = new Float32Array(count * 2 * axes);
-  const labels = new Int32Array(count);
-  const owners = new Int32Array(count);
-  let at = 0;
-  for (const [n, own] of truth.entries()) {
-    boxes.set(own.boxes, at * 2 * axes);
-    labels.set(own.labels, at);
-    owners.fill(n, at, at + own.labels.length);
-    at += own.labels.length;
-  }
-  return {
-    truthBoxes: { data: boxes, shape: [count, 2 * axes] },
-    truthLabels: { data: labels, shape: [count] },
-    truthOwners: { data: owners, shape: [count] },
-    imageSizes: { data: Int32Array.from(sizes.flat()), shape: [sizes.length, axes] },
-  };
-}
-
-function unpackTruth(batch: Feeds, axes: number): { truth: Truth[]; sizes: number[][] } {
-  const boxes = batch.truthBoxes.data as Float32Array;
-  const labels = batch.truthLabels.data as Int32Array;
-  const owners = batch.truthOwners.data as Int32Array;
-  const flat = batch.imageSizes.data as Int32Array;
-  const sizes = Array.from({ length: flat.length / axes }, (_, n) => [...flat.subarray(n * axes, (n + 1) * axes)]);
-  const truth = sizes.map((_, n) => {
-    // An image's boxes lie together.
-    const first = owners.indexOf(n);
-    const last = owners.lastIndexOf(n) + 1;
-    return first < 0
-      ? { boxes: new Float32Array(0), labels: new Int32Array(0) }
-      : { boxes: boxes.slice(first * 2 * axes, last * 2 * axes), labels: labels.slice(first, last) };
-  });
-  return { truth, sizes };
 }

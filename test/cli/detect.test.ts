@@ -13,10 +13,11 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isDeepStrictEqual } from "node:util";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildIfStale } from "../../scripts/build.ts";
-import { readImage2d, writeSafetensors } from "../../src/files/index.ts";
+import { readImage2d, readSafetensors, writeSafetensors } from "../../src/files/index.ts";
 import { toPlanar } from "../../src/images/index.ts";
 import { random } from "../../src/random.ts";
 import { detectorShapes, torchvisionDetector } from "../../src/rcnn/index.ts";
@@ -83,11 +84,72 @@ describe("detect train", () => {
     [["--anchors", "8/16/32"], /anchors\.sizes: sizes for 3 levels, the backbone has 5/],
     [["--canvas", "100,64"], /^ConfigError: canvas: 100,64; each must be a multiple of 32/],
     [["--spacing", "1,1,1"], /^ConfigError: spacingMm and window: are for volumes/],
+    [["--trainable-stages", "6"], /--trainable-stages.*at most 5/],
+    [["--trainable-stages", "3"], /^ConfigError: trainableStages: 3; stages that stay as they are need weights/],
+    [["--from", "run", "--backbone", "run"], /^ConfigError: backbone: from is given as well; name one of the two/],
+    [["--from", "nowhere.pth"], /nowhere\.pth/],
   ])("%j is told in one line", (asked, message) => {
     const { status, stderr } = medvox("detect", "train", "--data", data, "--out", "wrong", ...asked);
     expect(status).toBe(2);
     expect(stderr).toMatch(message);
     expect(existsSync(join(work, "wrong"))).toBe(false);
+  });
+});
+
+describe("detect train, what it starts from and what it is built of", () => {
+  const asked = (...more: string[]) => {
+    const { status, stderr } = medvox("detect", "train", "--data", data, "--epochs", "1", "--validation", "0", ...more);
+    expect(status, stderr).toBe(0);
+    return stderr;
+  };
+
+  test("--from: a detector, its first stages kept", async () => {
+    const same = asked("--config", "small.json", "--from", "run", "--out", "again");
+    expect(same).toMatch(/^from run: \d+ matched · 0 missing · 0 unexpected/m);
+    const [{ tensors: old }, { tensors: now }] = await Promise.all(
+      ["run", "again"].map((run) => readSafetensors(join(work, run, "checkpoints/last.safetensors"))),
+    );
+    const kept = (name: string): boolean => isDeepStrictEqual(now.get(name)!.data, old.get(name)!.data);
+    expect(kept("backbone.body.layer1.0.conv1.weight")).toBe(true);
+    expect(kept("backbone.body.layer2.0.conv1.weight")).toBe(false);
+  });
+
+  test("--backbone: its layers alone, all of which learn if asked to", () => {
+    const other = asked(
+      ...[
+        "--config",
+        "small.json",
+        "--backbone",
+        "run",
+        "--trainable-stages",
+        "5",
+        "--classes",
+        "dark",
+        "--out",
+        "dark",
+      ],
+    );
+    expect(other).toMatch(/^backbone from run: \d+ matched · 0 missing · 0 unexpected/m);
+    expect(other).toMatch(/3 held out · dark/);
+    const { config } = JSON.parse(readFileSync(join(work, "dark/run.json"), "utf8"));
+    expect(config).toMatchObject({ backbone: "run", from: null, trainableStages: 5 });
+  });
+
+  test("--preset paper --arch vgg16", async () => {
+    const heads = { regions: { hidden: 16, sampleCount: 32 }, rpn: { sampleCount: 32 } };
+    writeFileSync(join(work, "vgg.json"), JSON.stringify({ detector: heads, threads: 1 }));
+    const about = ["--config", "vgg.json", "--preset", "paper", "--arch", "vgg16", "--anchors", "12,20,30"];
+    const said = asked(...about, "--min-size", "48", "--max-size", "64", "--out", "vgg");
+    expect(said).toMatch(/^Faster R-CNN \(paper\), VGG-16 · 64×48 · batch 2 · sgd 0.005 · 1 thread$/m);
+    const scored = medvox("detect", "evaluate", "vgg", "--threads", "1", "--json");
+    expect(scored.status, scored.stderr).toBe(0);
+    expect(JSON.parse(scored.stdout)).toMatchObject({ task: "detection", images: 3 });
+    const { detector } = JSON.parse(readFileSync(join(work, "vgg/plan.json"), "utf8"));
+    expect(detector).toMatchObject({
+      backbone: { kind: "vgg16", pyramidChannels: null },
+      rpn: { objectness: "softmax", dropBoundary: true, lossNormalisation: "paper", lambda: 10 },
+      regions: { pooling: "max", hidden: 16, dropout: 0.5 },
+    });
   });
 });
 
