@@ -57,6 +57,7 @@ export {
   matchDetector,
   torchvisionDetector,
 } from "./detector-weights.ts";
+export * from "./experiments/index.ts";
 export { type DetectorImage, type InputBatch, inputBatch } from "./input.ts";
 export { IGNORED, type Matches, type MatchRule, matchBoxes, NEGATIVE } from "./matcher.ts";
 export { featureMaps, regionOutputs, rpnOutputs } from "./network.ts";

@@ -1,0 +1,10 @@
+export {
+  resolveRpnExperiment,
+  type RpnCondition,
+  type RpnExperimentConfig,
+  type RpnExperimentRequest,
+  rpnExperimentSchema,
+} from "./config.ts";
+export { runRpnExperiment } from "./run.ts";
+export type { ImageScore } from "./scores.ts";
+export type { RpnResult, RpnScores, RpnTrial } from "./trial.ts";
