@@ -330,7 +330,12 @@ describe("proposals", () => {
       expect(drawn(0, 2).boxes).toEqual(drawn(0, 2).boxes);
       expect(drawn(0, 2).scores.length).toBe(2);
       // Their scores are their own, whatever the order.
-      const by = new Map([[21, 4], [42, 2]].map(([left, logit]) => [left, Math.fround(1 / (1 + Math.exp(-logit)))]));
+      const by = new Map(
+        [
+          [21, 4],
+          [42, 2],
+        ].map(([left, logit]) => [left, Math.fround(1 / (1 + Math.exp(-logit)))]),
+      );
       const { boxes, scores } = drawn(1, 4);
       for (const [i, score] of scores.entries()) {
         const wanted = by.get(boxes[4 * i]);
@@ -339,7 +344,11 @@ describe("proposals", () => {
       // Every box comes first about as often.
       const first = [0, 0, 0, 0];
       for (let seed = 0; seed < 400; seed++) first[[1, 21, 42].indexOf(drawn(seed, 1).boxes[0])]++;
-      for (const [share, count] of [[2, first[0]], [1, first[1]], [1, first[2]]])
+      for (const [share, count] of [
+        [2, first[0]],
+        [1, first[1]],
+        [1, first[2]],
+      ])
         expect(Math.abs(count - 100 * share)).toBeLessThan(40);
     });
   });

@@ -92,7 +92,10 @@ describe("scores", () => {
       // Half of the detections lie near objects.
       const guesses = someBoxes(6, found);
       for (let d = 0; d < 3; d++) {
-        guesses.set(boxes.subarray(4 * d, 4 * d + 4).map((v) => v + stream.integer(3) - 1), 4 * d);
+        guesses.set(
+          boxes.subarray(4 * d, 4 * d + 4).map((v) => v + stream.integer(3) - 1),
+          4 * d,
+        );
         found[d] = own[d];
       }
       const scores = found.map(() => stream.uniform());
@@ -102,9 +105,7 @@ describe("scores", () => {
         detections: { boxes: guesses, labels: found, scores },
       };
     });
-    const ranked = rankedImages(
-      images.map((image) => imageScore(image, new Float32Array(0), { axes: 2, classes: 2 })),
-    );
+    const ranked = rankedImages(images.map((image) => imageScore(image, new Float32Array(0), { axes: 2, classes: 2 })));
     const options = { axes: 2, classes: ["a", "b"] } as const;
     expect(meanAp(2)(ranked)).toBeCloseTo(vocScores(images, options).map!, 12);
     for (let draw = 0; draw < 10; draw++) {

@@ -2,7 +2,13 @@
 import { digits, type Findings, intervalText, minutesEach } from "../../experiments/index.ts";
 import { type RepeatedScore, type Repeats, repeatedDifference, repeatedScore } from "../../metrics/index.ts";
 import type { ForestGroup, ReportChart } from "../../report/index.ts";
-import { type AnchorVariant, type RpnCondition, type RpnExperimentConfig, type Schedule, variantText } from "./config.ts";
+import {
+  type AnchorVariant,
+  type RpnCondition,
+  type RpnExperimentConfig,
+  type Schedule,
+  variantText,
+} from "./config.ts";
 import { classAp, type ImageScore, meanAp, type RankedImage, rankedImages, recall } from "./scores.ts";
 import { asTrained, testTimeConditions } from "./test-time.ts";
 import { type RpnResult, UNSHARED } from "./trial.ts";

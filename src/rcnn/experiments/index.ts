@@ -1,8 +1,8 @@
 export {
-  resolveRpnExperiment,
   type RpnCondition,
   type RpnExperimentConfig,
   type RpnExperimentRequest,
+  resolveRpnExperiment,
   rpnExperimentSchema,
 } from "./config.ts";
 export { runRpnExperiment } from "./run.ts";

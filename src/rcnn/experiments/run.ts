@@ -4,7 +4,7 @@
  */
 import { type Experiment, type ExperimentOptions, runExperimentOf } from "../../experiments/index.ts";
 import { alternatingSchedule } from "../schedule.ts";
-import { resolveRpnExperiment, type RpnExperimentConfig, trainingOf, trainingsOf } from "./config.ts";
+import { type RpnExperimentConfig, resolveRpnExperiment, trainingOf, trainingsOf } from "./config.ts";
 import { rpnFindings } from "./findings.ts";
 import { asTrained, testTimeConditions } from "./test-time.ts";
 import { type RpnScores, type RpnTrial, rpnTrial } from "./trial.ts";

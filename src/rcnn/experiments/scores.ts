@@ -3,8 +3,8 @@
  * overlaps by 0.5 or 0.7 (the paper's recall-to-IoU), image by image, so that images can be drawn again.
  */
 import { type Axes, boxCount, iouOf } from "../../boxes/index.ts";
-import { areaOfMatches, meanOf, type Repeats, type Score, vocMatches } from "../../metrics/index.ts";
 import type { DetectionImage } from "../../metrics/index.ts";
+import { areaOfMatches, meanOf, type Repeats, type Score, vocMatches } from "../../metrics/index.ts";
 
 /** How one image was done. */
 export interface ImageScore {
@@ -29,7 +29,8 @@ export function imageScore(
   for (let g = 0; g < boxCount(truth.boxes, axes); g++) {
     if (truth.difficult?.[g] || truth.crowd?.[g]) continue;
     let most = 0;
-    for (let p = 0; p < boxCount(proposals, axes); p++) most = Math.max(most, iouOf(proposals, p, truth.boxes, g, axes));
+    for (let p = 0; p < boxCount(proposals, axes); p++)
+      most = Math.max(most, iouOf(proposals, p, truth.boxes, g, axes));
     best.push(most);
   }
   return {

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ConfigError } from "../../errors.ts";
-import type { Trial as TrialOf, TrialEvents, TrialResult, TrialScores } from "../../experiments/index.ts";
+import type { TrialEvents, Trial as TrialOf, TrialResult, TrialScores } from "../../experiments/index.ts";
 import { createEngine, type Engine } from "../../runtime/index.ts";
 import { epochsOf, lastCheckpoint, readWeights, runFile } from "../../train/index.ts";
 import { createDetector, type Detector } from "../detector.ts";
@@ -42,9 +42,7 @@ export function rpnTrial(
       const scored = await scoreRun(folder, run, conditions, unshared, events);
       const { record, plan } = run;
       const trainedCases = record.splits.train.length;
-      const perEpoch = Math.floor(
-        (config.stepsPerEpoch ?? Math.ceil(trainedCases / config.batch)) / config.accumulate,
-      );
+      const perEpoch = Math.floor((config.stepsPerEpoch ?? Math.ceil(trainedCases / config.batch)) / config.accumulate);
       const epochs = (await Promise.all(detectionPhases(folder, config).map((phase) => epochsOf(phase.folder)))).flat();
       return {
         classes: plan.classes.map(({ name }) => name),
