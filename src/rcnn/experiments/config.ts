@@ -88,12 +88,11 @@ export function anchorsOfVariant(config: RpnExperimentConfig, variant: AnchorVar
   };
 }
 
-/** `9 anchors: 3 scales, 3 ratios`. */
+/** `3 scales, 1 ratio`; of a pyramid the scales of all levels. */
 export function variantText(config: RpnExperimentConfig, variant: AnchorVariant): string {
   const { sizes, ratios } = anchorsOfVariant(config, variant);
-  const scales = sizes.length > 1 ? sizes.length : sizes[0].length;
   const plural = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`;
-  return `${plural(scales, "scale")}, ${plural(ratios.length, "ratio")}`;
+  return `${plural(sizes.flat().length, "scale")}, ${plural(ratios.length, "ratio")}`;
 }
 
 /** The configuration of one training. */

@@ -102,7 +102,8 @@ function describedRows(config: RpnExperimentConfig): Described[] {
     const said = base ? `${scheduleTexts[schedule]}, ${variantText(config, "all")}` : text;
     return { of, name: said, limit, isBase: base, variant: "all", schedule, condition: name };
   });
-  const anchors = (["scales", "ratios", "one"] as const).map(
+  const variants = conditions.includes("anchors") ? (["scales", "ratios", "one"] as const) : [];
+  const anchors = variants.map(
     (variant): Described => ({ ...usual, of: "anchors", name: variantText(config, variant), variant }),
   );
   const other: Schedule = schedule === "joint" ? "alternating" : "joint";
@@ -118,12 +119,7 @@ function describedRows(config: RpnExperimentConfig): Described[] {
     },
   ];
   const [first, ...rest] = onBase;
-  return [
-    first,
-    ...(conditions.includes("anchors") ? anchors : []),
-    ...rest,
-    ...(conditions.includes("sharing") ? sharing : []),
-  ];
+  return [first, ...anchors, ...rest, ...(conditions.includes("sharing") ? sharing : [])];
 }
 
 const scheduleTexts: Readonly<Record<Schedule, string>> = {
