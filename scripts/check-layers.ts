@@ -56,10 +56,11 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   nn: { may: [...base, "graph"], browser: true },
   train: { may: training, browser: false },
   report: { may: [...images, "images", "metrics", "files", "machine"], browser: false },
-  med3d: { may: [...training, "train", "report"], browser: false },
-  rcnn: { may: [...training, "train", "report"], browser: false },
-  index: { may: [...training, "train", "med3d", "rcnn", "report"], browser: false },
-  cli: { may: [...training, "train", "med3d", "rcnn", "report"], browser: false },
+  experiments: { may: [...training, "train", "report"], browser: false },
+  med3d: { may: [...training, "train", "report", "experiments"], browser: false },
+  rcnn: { may: [...training, "train", "report", "experiments"], browser: false },
+  index: { may: [...training, "train", "report", "experiments", "med3d", "rcnn"], browser: false },
+  cli: { may: [...training, "train", "report", "experiments", "med3d", "rcnn"], browser: false },
 };
 
 /** The one layer that may import ONNX Runtime. */

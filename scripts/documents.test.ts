@@ -15,6 +15,7 @@ import {
   pretrainingConfigSchema,
   segmentationConfigSchema,
 } from "../src/med3d/index.ts";
+import { rpnExperimentSchema } from "../src/rcnn/index.ts";
 import { buildIfStale } from "./build.ts";
 import {
   blocksOf,
@@ -64,6 +65,7 @@ const schemas: Readonly<Record<string, z.ZodType>> = {
   classification: classificationConfigSchema,
   pretraining: pretrainingConfigSchema,
   ...experimentSchemas,
+  rpn: rpnExperimentSchema,
   "part of a data set": selectionSchema.extend({ data: segmentationConfigSchema.shape.data }),
   "set of a pre-training": pretrainingConfigSchema.shape.sets.element,
 };

@@ -14,7 +14,7 @@ import {
   pretrainingConfigSchema,
   segmentationConfigSchema,
 } from "../../src/med3d/index.ts";
-import { detectionConfigSchema } from "../../src/rcnn/index.ts";
+import { detectionConfigSchema, rpnExperimentSchema } from "../../src/rcnn/index.ts";
 import { docOf, parse } from "./comments.ts";
 import { generated, table } from "./markdown.ts";
 
@@ -27,6 +27,7 @@ const sources = [
   "src/med3d/pretraining-config.ts",
   "src/rcnn/detector-config.ts",
   "src/med3d/experiments/config.ts",
+  "src/rcnn/experiments/config.ts",
 ];
 
 interface Page {
@@ -77,6 +78,13 @@ const pages: readonly Page[] = [
     schema: experimentSchemas[kind],
     source: `experimentSchemas.${kind}`,
   })),
+  {
+    name: "experiment-rpn",
+    title: "Experiment: rpn",
+    about: "`medvox experiment rpn --config FILE`; `runRpnExperiment(…)` in TypeScript.",
+    schema: rpnExperimentSchema,
+    source: "rpnExperimentSchema",
+  },
   {
     name: "part",
     title: "A part of a data set",

@@ -1,6 +1,6 @@
-/** `medvox experiment …`: the three questions of the paper, each as one command. */
+/** `medvox experiment …`: the questions of the papers, each as one command. */
 import { ConfigError } from "../errors.ts";
-import { type ExperimentKind, runExperiment } from "../med3d/index.ts";
+import type { Experiment, ExperimentOptions } from "../experiments/index.ts";
 import type { CommandContext, CommandModule, Outcome } from "./command.ts";
 import { defineCommand } from "./command.ts";
 import { readConfig } from "./config-file.ts";
@@ -11,8 +11,11 @@ interface Options {
   out?: string;
 }
 
+/** Runs one kind of experiment. */
+type Run = (request: unknown, options: ExperimentOptions) => Promise<Experiment>;
+
 /** One kind of experiment as a command. */
-export function experimentCommand(kind: ExperimentKind, details: string): CommandModule {
+export function experimentCommand(kind: string, details: string, runExperiment: Run): CommandModule {
   return defineCommand<Options>({
     configure: (command) =>
       command
@@ -31,11 +34,16 @@ export function experimentCommand(kind: ExperimentKind, details: string): Comman
       rows: "of the table, as texts",
     },
     writes: true,
-    run: (context, options) => run(kind, context, options),
+    run: (context, options) => run(kind, runExperiment, context, options),
   });
 }
 
-async function run(kind: ExperimentKind, context: CommandContext, { config, out }: Options): Promise<Outcome> {
+async function run(
+  kind: string,
+  runExperiment: Run,
+  context: CommandContext,
+  { config, out }: Options,
+): Promise<Outcome> {
   const { signal, progress, style, force } = context;
   const folder = out ?? `runs/${kind}`;
   const request = await readConfig(config);
@@ -44,7 +52,7 @@ async function run(kind: ExperimentKind, context: CommandContext, { config, out 
   const { kind: _kind, ...asked } = request as { kind?: string };
   let label = "";
   let share = 0;
-  const made = await runExperiment(kind, asked, {
+  const made = await runExperiment(asked, {
     out: folder,
     force,
     signal,

@@ -123,6 +123,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/experiment-transfer.ts"),
   },
   {
+    name: "experiment rpn",
+    summary: "what the parts of Faster R-CNN's proposals bring",
+    load: () => import("./commands/experiment-rpn.ts"),
+  },
+  {
     name: "features",
     summary: "what an encoder makes of images, as .npy or NIfTI",
     load: () => import("./commands/features.ts"),

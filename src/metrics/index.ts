@@ -101,4 +101,12 @@ export {
   surfaceVoxels,
 } from "./surface.ts";
 export { csv, evaluationJson, scoresCsv, summaryCsv } from "./table.ts";
-export { type VocClass, type VocOptions, type VocScores, vocScores } from "./voc.ts";
+export {
+  areaOfMatches,
+  type VocClass,
+  type VocMatches,
+  type VocOptions,
+  type VocScores,
+  vocMatches,
+  vocScores,
+} from "./voc.ts";

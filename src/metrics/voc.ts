@@ -34,56 +34,92 @@ export interface VocScores {
   readonly classes: readonly VocClass[];
 }
 
+/** How the detections of one class in one image met its true boxes. */
+export interface VocMatches {
+  /** True boxes that count. */
+  readonly positives: number;
+  /** Of the detections that count, best first. */
+  readonly scores: readonly number[];
+  /** Whether each of them was right. */
+  readonly hits: readonly boolean[];
+}
+
 /** @throws ShapeError naming the image whose lists do not belong together */
 export function vocScores(images: readonly DetectionImage[], options: VocOptions): VocScores {
-  const { axes, classes, iou = 0.5, rule = "area" } = options;
+  const { axes, classes, rule = "area" } = options;
   checkDetectionImages(images, axes, classes.length);
   const scored = classes.map((name, k): VocClass => {
-    const own = images.map(({ truth }) => indicesOf(truth.labels, k));
-    const counts = (image: number, g: number): boolean =>
-      !images[image].truth.difficult?.[g] && !images[image].truth.crowd?.[g];
-    const positives = own.reduce((sum, list, i) => sum + list.filter((g) => counts(i, g)).length, 0);
-    const entries = images.flatMap(({ detections }, image) =>
-      byScore(detections, k).map((d) => ({ image, d, score: detections.scores[d] })),
-    );
+    const matches = images.map((image) => vocMatches(image, k, options));
+    const positives = matches.reduce((sum, own) => sum + own.positives, 0);
+    const entries = matches.flatMap(({ scores, hits }) => scores.map((score, i) => ({ score, hit: hits[i] })));
     entries.sort((a, b) => b.score - a.score);
-    const taken = images.map(() => new Set<number>());
-    const curve: { score: number; recall: number; precision: number }[] = [];
-    let [hits, misses] = [0, 0];
-    for (const { image, d, score } of entries) {
-      const { truth, detections } = images[image];
-      let [best, most] = [-1, Number.NEGATIVE_INFINITY];
-      for (const g of own[image]) {
-        const overlap = iouOf(detections.boxes, d, truth.boxes, g, axes);
-        if (overlap > most) [best, most] = [g, overlap];
-      }
-      if (most >= iou && best >= 0) {
-        if (!counts(image, best)) continue;
-        if (taken[image].has(best)) misses++;
-        else hits++;
-        taken[image].add(best);
-      } else misses++;
-      curve.push({ score, recall: positives === 0 ? 0 : hits / positives, precision: hits / (hits + misses) });
-    }
-    const ap = positives === 0 ? null : rule === "area" ? areaUnder(curve) : elevenPoints(curve);
+    let hits = 0;
+    const curve = entries.map(({ score, hit }, i) => {
+      if (hit) hits++;
+      return { score, recall: positives === 0 ? 0 : hits / positives, precision: hits / (i + 1) };
+    });
+    const ap =
+      rule === "area"
+        ? areaOfMatches(entries.map(hitsOf), entries.map(missesOf), positives)
+        : elevenPoints(curve, positives);
     return { name, ap, positives, curve };
   });
   return { map: meanOf(scored.map(({ ap }) => ap)), classes: scored };
 }
 
-type Curve = readonly { readonly recall: number; readonly precision: number }[];
+/** The detections of class `k` in one image against its true boxes, whatever other images hold. */
+export function vocMatches(
+  { truth, detections }: DetectionImage,
+  k: number,
+  { axes, iou = 0.5 }: Pick<VocOptions, "axes" | "iou">,
+): VocMatches {
+  const own = indicesOf(truth.labels, k);
+  const counts = (g: number): boolean => !truth.difficult?.[g] && !truth.crowd?.[g];
+  const taken = new Set<number>();
+  const scores: number[] = [];
+  const hits: boolean[] = [];
+  for (const d of byScore(detections, k)) {
+    let [best, most] = [-1, Number.NEGATIVE_INFINITY];
+    for (const g of own) {
+      const overlap = iouOf(detections.boxes, d, truth.boxes, g, axes);
+      if (overlap > most) [best, most] = [g, overlap];
+    }
+    const met = most >= iou && best >= 0;
+    if (met && !counts(best)) continue;
+    scores.push(detections.scores[d]);
+    hits.push(met && !taken.has(best));
+    if (met) taken.add(best);
+  }
+  return { positives: own.filter(counts).length, scores, hits };
+}
 
-/** Each stretch of recall at the best precision from there on. */
-function areaUnder(curve: Curve): number {
+const hitsOf = ({ hit }: { readonly hit: boolean }): number => (hit ? 1 : 0);
+const missesOf = ({ hit }: { readonly hit: boolean }): number => (hit ? 0 : 1);
+
+/**
+ * The area rule: each stretch of recall at the best precision from there on. Hits and misses come best first and may be counts, as where
+ * images are drawn with replacement: a detection that counts twice is two equal ones.
+ * @returns null without true boxes
+ */
+export function areaOfMatches(hits: ArrayLike<number>, misses: ArrayLike<number>, positives: number): number | null {
+  if (positives === 0) return null;
+  let [right, wrong] = [0, 0];
+  for (let i = 0; i < hits.length; i++) {
+    right += hits[i];
+    wrong += misses[i];
+  }
   let [area, best] = [0, 0];
-  for (let i = curve.length - 1; i >= 0; i--) {
-    best = Math.max(best, curve[i].precision);
-    area += (curve[i].recall - (i > 0 ? curve[i - 1].recall : 0)) * best;
+  for (let i = hits.length - 1; i >= 0; i--) {
+    if (right > 0) best = Math.max(best, right / (right + wrong));
+    area += (hits[i] / positives) * best;
+    right -= hits[i];
+    wrong -= misses[i];
   }
   return area;
 }
 
-function elevenPoints(curve: Curve): number {
+function elevenPoints(curve: VocClass["curve"], positives: number): number | null {
+  if (positives === 0) return null;
   let sum = 0;
   for (let tenth = 0; tenth <= 10; tenth++) {
     let best = 0;

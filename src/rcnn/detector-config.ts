@@ -91,6 +91,8 @@ export const detectionConfigSchema = z.strictObject({
    * a tenth.
    */
   validation: z.number().min(0).nullable().default(null),
+  /** Draws who is held out and watched, where the data set has no lists for that; null: `seed`. */
+  splitSeed: z.number().int().min(0).nullable().default(null),
   validateEvery: size.default(1),
   patience: size.nullable().default(null),
   use: z.enum(["last", "best"]).default("last"),

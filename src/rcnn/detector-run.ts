@@ -94,18 +94,19 @@ export function splitDetection(dataset: DetectionDataset, config: DetectionConfi
   const listed = (split: DetectionItem["split"]): readonly DetectionItem[] =>
     dataset.items.filter((item) => item.split === split);
   const [test, watched] = [listed("test"), listed("validation")];
+  const seed = config.splitSeed ?? config.seed;
   const ownHeldOut = test.length > 0 ? test : watched;
   let rest: readonly DetectionItem[] = dataset.items;
   let heldOut: readonly DetectionItem[];
   if (config.heldOut === null && ownHeldOut.length > 0) {
     heldOut = ownHeldOut;
     rest = without(rest, heldOut);
-  } else ({ rest, taken: heldOut } = takeSome(rest, config.heldOut ?? 0.2, config.seed));
+  } else ({ rest, taken: heldOut } = takeSome(rest, config.heldOut ?? 0.2, seed));
   let validation: readonly DetectionItem[];
   if (config.validation === null && config.heldOut === null && test.length > 0 && watched.length > 0) {
     validation = watched;
     rest = without(rest, validation);
-  } else ({ rest, taken: validation } = takeSome(rest, config.validation ?? 0.1, config.seed));
+  } else ({ rest, taken: validation } = takeSome(rest, config.validation ?? 0.1, seed));
   if (!rest.some(({ labels }) => labels.length > 0))
     throw new ConfigError(`${dataset.source}: none of the ${rest.length} images to learn from has a box`);
   return { train: rest, validation, heldOut };

@@ -14,7 +14,7 @@ import { type DetectorImage, type InputBatch, inputBatch } from "./input.ts";
 import { type Layout, layouts } from "./layout.ts";
 import { featureMaps, regionOutputs, rpnOutputs } from "./network.ts";
 import { type Detections, selectDetections } from "./post-process.ts";
-import { type Proposals, selectProposals } from "./proposals.ts";
+import { type ProposalRule, type Proposals, selectProposals } from "./proposals.ts";
 import { recentPrograms } from "./recent-programs.ts";
 
 /** Where a detector's time goes, as the paper splits it. */
@@ -24,17 +24,29 @@ export interface DetectionTimes {
   readonly headMs: number;
 }
 
+/** What both stages made of a batch. */
+export interface FoundStages {
+  /** Of each image, in its own pixels or voxels, best first. */
+  readonly proposals: readonly Proposals[];
+  readonly detections: readonly Detections[];
+}
+
 export interface Detector {
   readonly config: DetectorConfig;
   /** Detections of each image, in its own pixels or voxels, best first. */
   detect(images: readonly DetectorImage[]): Promise<Detections[]>;
+  /**
+   * Both stages with proposals chosen by other rules than the configuration's, for ablations: keys that a rule leaves out are as
+   * configured. Features are computed once for all rules.
+   */
+  detectBy(images: readonly DetectorImage[], rules: readonly Partial<ProposalRule>[]): Promise<FoundStages[]>;
   /** Proposals of each image, in the network's pixels; with them the size each image was brought to. */
   propose(
     images: readonly DetectorImage[],
-    rule?: DetectorConfig["rpn"]["inference"],
+    rule?: Partial<ProposalRule>,
   ): Promise<{ proposals: Proposals[]; sizes: readonly (readonly number[])[] }>;
   /** Proposals of images that are prepared already, such as a training batch. */
-  proposeBatch(batch: InputBatch, rule?: DetectorConfig["rpn"]["inference"]): Promise<Proposals[]>;
+  proposeBatch(batch: InputBatch, rule?: Partial<ProposalRule>): Promise<Proposals[]>;
   /** Of the last images. */
   readonly times: DetectionTimes | undefined;
   close(): Promise<void>;
@@ -80,14 +92,23 @@ export function createDetector({
     return own;
   };
   let times: DetectionTimes | undefined;
+  const usualRule: ProposalRule = {
+    ...rpn.inference,
+    threshold: rpn.suppressionOverlap,
+    suppress: rpn.suppress,
+    minimumSide: rpn.minimumSide,
+    minimumScore: rpn.minimumScore,
+  };
 
   const prepared = (images: readonly DetectorImage[]): InputBatch => {
     if (images.length === 0) throw new ConfigError("detector: no images; at least one is needed");
     return inputBatch(images, config, undefined, canvas);
   };
-  const features = async ({ data, size, sizes }: InputBatch, rule = rpn.inference) => {
+  const features = async ({ data, size, sizes }: InputBatch, rules: readonly Partial<ProposalRule>[]) => {
     const asked = performance.now();
-    const proposals = await proposer?.proposeBatch({ data, size, sizes }, rule);
+    const given = [];
+    if (proposer !== undefined)
+      for (const rule of rules) given.push(await proposer.proposeBatch({ data, size, sizes }, rule));
     const began = performance.now();
     const layout = layoutFor(sizes.length, size);
     const first = await programs.get(`features of ${sizes.length}×${size.join("×")}`, () =>
@@ -99,41 +120,36 @@ export function createDetector({
       { bank, fetch: proposer === undefined ? ["objectness", "deltas"] : [], keep: kept, recycle: true },
     );
     const featuresDone = performance.now();
-    if (proposals !== undefined)
-      return { layout, proposals, featuresMs: featuresDone - began, proposalsMs: began - asked };
+    if (proposer !== undefined)
+      return { layout, proposals: given, featuresMs: featuresDone - began, proposalsMs: began - asked };
     const objectness = outputs.objectness.data as Float32Array;
     const deltas = outputs.deltas.data as Float32Array;
     const count = objectness.length / sizes.length;
-    const selected = sizes.map((own, n) =>
-      selectProposals(
-        layout.anchors,
-        objectness.subarray(n * count, (n + 1) * count),
-        deltas.subarray(n * count * 2 * axes, (n + 1) * count * 2 * axes),
-        own,
-        { weights: rpn.coderWeights, clamp: sideClamp },
-        {
-          ...rule,
-          threshold: rpn.suppressionOverlap,
-          suppress: rpn.suppress,
-          minimumSide: rpn.minimumSide,
-          minimumScore: rpn.minimumScore,
-        },
+    const proposals = rules.map((rule) =>
+      sizes.map((own, n) =>
+        selectProposals(
+          layout.anchors,
+          objectness.subarray(n * count, (n + 1) * count),
+          deltas.subarray(n * count * 2 * axes, (n + 1) * count * 2 * axes),
+          own,
+          { weights: rpn.coderWeights, clamp: sideClamp },
+          { ...usualRule, ...rule },
+        ),
       ),
     );
     const proposalsMs = performance.now() - featuresDone;
-    return { layout, proposals: selected, featuresMs: featuresDone - began, proposalsMs };
+    return { layout, proposals, featuresMs: featuresDone - began, proposalsMs };
   };
 
-  const detect = async (images: readonly DetectorImage[]): Promise<Detections[]> => {
-    const preparing = performance.now();
-    const batch = prepared(images);
-    const { sizes } = batch;
-    const preparedMs = performance.now() - preparing;
-    const { layout, proposals, featuresMs, proposalsMs } = await features(batch);
-    const began = performance.now();
-    const room = rpn.inference.after;
-    const boxes = new Float32Array(images.length * room * 2 * axes);
-    const owners = new Int32Array(images.length * room);
+  /** The region head on proposals of a batch whose features were just computed. */
+  const regionsOf = async (
+    layout: Layout,
+    sizes: readonly (readonly number[])[],
+    proposals: readonly Proposals[],
+    room: number,
+  ): Promise<Detections[]> => {
+    const boxes = new Float32Array(sizes.length * room * 2 * axes);
+    const owners = new Int32Array(sizes.length * room);
     for (const [n, own] of proposals.entries()) {
       boxes.set(own.boxes, n * room * 2 * axes);
       owners.fill(n, n * room, (n + 1) * room);
@@ -147,10 +163,10 @@ export function createDetector({
     const probabilities = outputs.probabilities.data as Float32Array;
     const deltas = outputs.deltas.data as Float32Array;
     const width = deltas.length / owners.length;
-    const found = proposals.map((own, n) => {
+    return proposals.map((own, n) => {
       const count = own.scores.length;
       const start = n * room;
-      const result = selectDetections(
+      return selectDetections(
         own.boxes,
         probabilities.subarray(start * classes, (start + count) * classes),
         deltas.subarray(start * width, (start + count) * width),
@@ -159,9 +175,28 @@ export function createDetector({
         { weights: regions.coderWeights, clamp: sideClamp },
         { ...detections, threshold: detections.suppressionOverlap, soft: detections.soft ?? undefined },
       );
-      const factors = images[n].size.map((length, axis) => length / sizes[n][axis]);
-      return { ...result, boxes: scaleBoxes(result.boxes, factors, axes) };
     });
+  };
+  const detectBy: Detector["detectBy"] = async (images, rules) => {
+    const preparing = performance.now();
+    const batch = prepared(images);
+    const { sizes } = batch;
+    const preparedMs = performance.now() - preparing;
+    const { layout, proposals, featuresMs, proposalsMs } = await features(batch, rules);
+    const began = performance.now();
+    const back = <T extends { readonly boxes: Float32Array }>(found: T, n: number): T => {
+      const factors = images[n].size.map((length, axis) => length / sizes[n][axis]);
+      return { ...found, boxes: scaleBoxes(found.boxes, factors, axes) };
+    };
+    const found: FoundStages[] = [];
+    for (const [i, own] of proposals.entries()) {
+      // There may be fewer anchors than a rule asks for.
+      const room = Math.min({ ...usualRule, ...rules[i] }.after, layout.anchors.boxes.length / (2 * axes));
+      found.push({
+        proposals: own.map(back),
+        detections: (await regionsOf(layout, sizes, own, room)).map(back),
+      });
+    }
     times = { featuresMs: preparedMs + featuresMs, proposalsMs, headMs: performance.now() - began };
     return found;
   };
@@ -171,16 +206,17 @@ export function createDetector({
     get times() {
       return times;
     },
-    detect: (images) => inTurn(() => detect(images)),
-    propose: (images, rule) =>
+    detect: (images) => inTurn(async () => [...(await detectBy(images, [{}]))[0].detections]),
+    detectBy: (images, rules) => inTurn(() => detectBy(images, rules)),
+    propose: (images, rule = {}) =>
       inTurn(async () => {
         const batch = prepared(images);
-        const { proposals } = await features(batch, rule);
-        return { sizes: batch.sizes, proposals };
+        const { proposals } = await features(batch, [rule]);
+        return { sizes: batch.sizes, proposals: proposals[0] };
       }),
     // The engine takes the buffer over; the batch's stays its owner's.
-    proposeBatch: (batch, rule) =>
-      inTurn(async () => (await features({ ...batch, data: batch.data.slice() }, rule)).proposals),
+    proposeBatch: (batch, rule = {}) =>
+      inTurn(async () => (await features({ ...batch, data: batch.data.slice() }, [rule])).proposals[0]),
     close: () =>
       inTurn(async () => {
         await programs.close();

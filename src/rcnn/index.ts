@@ -10,7 +10,13 @@ export {
 } from "./anchors.ts";
 export { type BoxCoder, decodeBoxes, encodeBoxes, SIDE_CLAMP } from "./box-coder.ts";
 export { type DetectorConfig, type DetectorSettings, detectorSchema, parseDetector } from "./config.ts";
-export { createDetector, type DetectionTimes, type Detector, type DetectorOptions } from "./detector.ts";
+export {
+  createDetector,
+  type DetectionTimes,
+  type Detector,
+  type DetectorOptions,
+  type FoundStages,
+} from "./detector.ts";
 export {
   type DetectionConfig,
   type DetectionRequest,
@@ -52,6 +58,7 @@ export {
   matchDetector,
   torchvisionDetector,
 } from "./detector-weights.ts";
+export * from "./experiments/index.ts";
 export { type ExportDetectorOptions, type ExportedDetector, encodeDetector, exportDetector } from "./export.ts";
 export { type DetectorGraph, detectorGraph } from "./export-graph.ts";
 export { type DetectorImage, type InputBatch, inputBatch } from "./input.ts";

@@ -391,6 +391,59 @@ describe("proposals", () => {
     });
     expect(all.scores.length).toBe(3);
   });
+
+  describe("ablations", () => {
+    // Three anchors in a row, far apart from a fourth that equals the first.
+    const anchors = {
+      axes: 2 as const,
+      boxes: f(0, 0, 10, 10, 20, 0, 30, 10, 40, 0, 60, 10, 0, 0, 10, 10),
+      counts: [4],
+    };
+    const objectness = f(1, 4, 2, 3);
+    // Each moves right by a tenth of its width.
+    const deltas = f(0.1, 0, 0, 0, 0.1, 0, 0, 0, 0.1, 0, 0, 0, 0.1, 0, 0, 0);
+    const propose = (changes: object) =>
+      selectProposals(anchors, objectness, deltas, [55, 10], coder, { ...rule, ...changes });
+
+    it("without regression: the anchors themselves, clipped, best first, suppressed", () => {
+      expect([...propose({}).boxes]).toEqual([21, 0, 31, 10, 1, 0, 11, 10, 42, 0, 55, 10]);
+      expect([...propose({ regress: false }).boxes]).toEqual([20, 0, 30, 10, 0, 0, 10, 10, 40, 0, 55, 10]);
+    });
+
+    it("without suppression: the best, equal or not", () => {
+      const { boxes } = propose({ suppress: false, regress: false, after: 3 });
+      expect([...boxes]).toEqual([20, 0, 30, 10, 0, 0, 10, 10, 40, 0, 55, 10]);
+      expect(propose({ suppress: false, after: 9 }).scores.length).toBe(4);
+    });
+
+    it("without objectness: as many as asked, drawn by the seed alone", () => {
+      const drawn = (seed: number, after: number) =>
+        propose({ suppress: false, before: Number.POSITIVE_INFINITY, after, shuffledBy: random(seed, "boxes") });
+      expect(drawn(0, 2).boxes).toEqual(drawn(0, 2).boxes);
+      expect(drawn(0, 2).scores.length).toBe(2);
+      // Their scores are their own, whatever the order.
+      const by = new Map(
+        [
+          [21, 4],
+          [42, 2],
+        ].map(([left, logit]) => [left, Math.fround(1 / (1 + Math.exp(-logit)))]),
+      );
+      const { boxes, scores } = drawn(1, 4);
+      for (const [i, score] of scores.entries()) {
+        const wanted = by.get(boxes[4 * i]);
+        if (wanted !== undefined) expect(score).toBe(wanted);
+      }
+      // Every box comes first about as often.
+      const first = [0, 0, 0, 0];
+      for (let seed = 0; seed < 400; seed++) first[[1, 21, 42].indexOf(drawn(seed, 1).boxes[0])]++;
+      for (const [share, count] of [
+        [2, first[0]],
+        [1, first[1]],
+        [1, first[2]],
+      ])
+        expect(Math.abs(count - 100 * share)).toBeLessThan(40);
+    });
+  });
 });
 
 describe("levels of regions", () => {

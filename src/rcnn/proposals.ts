@@ -5,6 +5,7 @@
  * L levels · R anchors of all levels · a box is 2·axes numbers
  */
 import { type Axes, clipBoxes, isSound, takeBoxes } from "../boxes/index.ts";
+import type { Random } from "../random.ts";
 import type { AnchorSet } from "./anchors.ts";
 import { type BoxCoder, decodeBoxes } from "./box-coder.ts";
 import { nms } from "./nms.ts";
@@ -19,6 +20,10 @@ export interface ProposalRule {
   readonly threshold: number;
   /** Off for the paper's ablation: the best `after` boxes as they are. */
   readonly suppress?: boolean;
+  /** Off for the paper's ablation: proposals are the anchors themselves, clipped. */
+  readonly regress?: boolean;
+  /** For the paper's ablation: boxes in random order instead of by objectness. */
+  readonly shuffledBy?: Random;
   /** Shortest side kept, in voxels of the network's input. */
   readonly minimumSide: number;
   /** Lowest objectness kept, as a probability. */
@@ -45,23 +50,30 @@ export function selectProposals(
   deltas: Float32Array,
   size: readonly number[],
   coder: BoxCoder,
-  { before, after, threshold, suppress = true, minimumSide, minimumScore = 0 }: ProposalRule,
+  {
+    before,
+    after,
+    threshold,
+    suppress = true,
+    regress = true,
+    shuffledBy,
+    minimumSide,
+    minimumScore = 0,
+  }: ProposalRule,
 ): Proposals {
+  const ranks = shuffledBy === undefined ? objectness : objectness.map(() => shuffledBy.uniform());
   const chosen: number[] = [];
   const levels: number[] = [];
   let start = 0;
   for (const [level, count] of counts.entries()) {
-    for (const i of highestFirst(objectness.subarray(start, start + count), before)) {
+    for (const i of highestFirst(ranks.subarray(start, start + count), before)) {
       chosen.push(start + i);
       levels.push(level);
     }
     start += count;
   }
-  const decoded = clipBoxes(
-    decodeBoxes(takeBoxes(deltas, chosen, axes), takeBoxes(anchors, chosen, axes), axes, coder),
-    size,
-    axes,
-  );
+  const own = takeBoxes(anchors, chosen, axes);
+  const decoded = clipBoxes(regress ? decodeBoxes(takeBoxes(deltas, chosen, axes), own, axes, coder) : own, size, axes);
   const kept: number[] = [];
   const scores = Float32Array.from(chosen, (i) => 1 / (1 + Math.exp(-objectness[i])));
   for (let k = 0; k < chosen.length; k++) {
@@ -69,10 +81,11 @@ export function selectProposals(
   }
   const boxes = takeBoxes(decoded, kept, axes);
   const keptScores = Float32Array.from(kept, (k) => scores[k]);
+  const keptRanks = shuffledBy === undefined ? keptScores : Float32Array.from(kept, (k) => ranks[chosen[k]]);
   const groups = Int32Array.from(kept, (k) => levels[k]);
   const best = suppress
-    ? nms(boxes, keptScores, { axes, threshold, groups, limit: after })
-    : highestFirst(keptScores, after);
+    ? nms(boxes, keptRanks, { axes, threshold, groups, limit: after })
+    : highestFirst(keptRanks, after);
   return { axes, boxes: takeBoxes(boxes, best, axes), scores: Float32Array.from(best, (i) => keptScores[i]) };
 }
 

@@ -7,7 +7,7 @@ import { evaluateClassificationRun } from "../classification-evaluate.ts";
 import { membersOf } from "../classification-members.ts";
 import { resumeClassification, trainClassification } from "../classification-train.ts";
 import { runFile } from "../run-folder.ts";
-import { type Trial, type TrialScores, watchedCurve } from "./trial.ts";
+import { type CaseScores, type Trial, watchedCurve } from "./trial.ts";
 
 export function classificationTrial(
   about: Pick<Trial, "condition" | "target" | "seed">,
@@ -41,6 +41,6 @@ export function classificationTrial(
 }
 
 /** Of networks that were watched at the same steps. */
-export function meanCurve(curves: readonly TrialScores["curve"][]): TrialScores["curve"] {
+export function meanCurve(curves: readonly CaseScores["curve"][]): CaseScores["curve"] {
   return curves[0].map(([step], i) => [step, meanOf(curves.map((curve) => curve[i]?.[1] ?? null)) ?? Number.NaN]);
 }

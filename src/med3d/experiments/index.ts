@@ -1,3 +1,4 @@
+export type { Experiment, ExperimentOptions, Findings } from "../../experiments/index.ts";
 export {
   type ExperimentConfig,
   type ExperimentKind,
@@ -5,6 +6,5 @@ export {
   experimentSchemas,
   resolveExperimentConfig,
 } from "./config.ts";
-export type { Findings } from "./findings.ts";
-export { type Experiment, type ExperimentOptions, runExperiment } from "./run.ts";
-export type { CaseScore, Trial, TrialResult } from "./trial.ts";
+export { runExperiment } from "./run.ts";
+export type { CaseScore, CaseScores, Trial, TrialResult } from "./trial.ts";

@@ -3,9 +3,9 @@
  * cases, each for the same number of steps, so that only the data differ.
  */
 import { ConfigError } from "../../errors.ts";
+import type { Findings } from "../../experiments/index.ts";
 import { resolveSegmentationConfig, type SegmentationRequest } from "../segmentation-config.ts";
 import type { ExperimentConfig } from "./config.ts";
-import type { Findings } from "./findings.ts";
 import { diceScore, repeatsOf, scoreTable, summaryOf } from "./scores.ts";
 import { segmentationTrial } from "./segmentation-trial.ts";
 import type { Trial, TrialResult } from "./trial.ts";

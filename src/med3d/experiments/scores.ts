@@ -1,4 +1,5 @@
 /** Trials' cases put together: seeds of one condition, their score with its interval, rows of a table. */
+import { digits, intervalText, minutesEach } from "../../experiments/index.ts";
 import { meanOf, type RepeatedScore, type Repeats, repeatedScore, rocAuc, type Score } from "../../metrics/index.ts";
 import type { ReportTable } from "../../report/index.ts";
 import type { CaseScore, TrialResult } from "./trial.ts";
@@ -39,16 +40,7 @@ export function scoreTable(head: string, rows: readonly ScoreRow[], score: strin
       intervalText(interval),
       perSeed.map(digits).join(", "),
       String(own[0].steps),
-      (own.reduce((sum, { seconds }) => sum + seconds, 0) / own.length / 60).toFixed(1),
+      minutesEach(own),
     ]),
   };
-}
-
-export function digits(value: number | null): string {
-  return value === null ? "–" : value.toFixed(3).replace("-", "−");
-}
-
-export function intervalText(interval: RepeatedScore["interval"]): string {
-  // A dash between numbers that may have a minus of their own cannot be read.
-  return interval === null ? "–" : interval.map(digits).join(interval[0] < 0 ? " to " : "–");
 }

@@ -4,6 +4,7 @@
  */
 import { openClassification, openDataset } from "../../data/index.ts";
 import { ConfigError, DataError } from "../../errors.ts";
+import { digits, type Findings, intervalText } from "../../experiments/index.ts";
 import { meanOf, repeatedDifference } from "../../metrics/index.ts";
 import type { ReportChart } from "../../report/index.ts";
 import { type ClassificationRequest, resolveClassificationConfig } from "../classification-config.ts";
@@ -12,17 +13,7 @@ import { splitCases } from "../segmentation-train.ts";
 import { findOverlap, usedCases } from "../used-cases.ts";
 import { classificationTrial, meanCurve } from "./classification-trial.ts";
 import type { ExperimentConfig } from "./config.ts";
-import type { Findings } from "./findings.ts";
-import {
-  aucScore,
-  diceScore,
-  digits,
-  intervalText,
-  repeatsOf,
-  type ScoreRow,
-  scoreTable,
-  summaryOf,
-} from "./scores.ts";
+import { aucScore, diceScore, repeatsOf, type ScoreRow, scoreTable, summaryOf } from "./scores.ts";
 import { segmentationTrial } from "./segmentation-trial.ts";
 import type { Trial, TrialResult } from "./trial.ts";
 

@@ -5,6 +5,7 @@
  */
 import { existsSync } from "node:fs";
 import { ConfigError } from "../../errors.ts";
+import { digits, type Findings, intervalText } from "../../experiments/index.ts";
 import { repeatedDifference } from "../../metrics/index.ts";
 import { epochsOf } from "../../train/index.ts";
 import { branchRun } from "../pretraining-branch.ts";
@@ -13,8 +14,7 @@ import { pretrain, resumePretraining } from "../pretraining-train.ts";
 import { runFile } from "../run-folder.ts";
 import { evaluateRun } from "../segmentation-evaluate.ts";
 import type { ExperimentConfig } from "./config.ts";
-import type { Findings } from "./findings.ts";
-import { diceScore, digits, intervalText, repeatsOf, type ScoreRow, scoreTable, summaryOf } from "./scores.ts";
+import { diceScore, repeatsOf, type ScoreRow, scoreTable, summaryOf } from "./scores.ts";
 import type { CaseScore, Trial, TrialResult } from "./trial.ts";
 
 type Config = ExperimentConfig<"variety">;

@@ -1,4 +1,4 @@
-import type { ReportChart, ReportTable } from "../../report/index.ts";
+import type { ReportChart, ReportTable } from "../report/index.ts";
 
 /** The answer of an experiment. */
 export interface Findings {
