@@ -5,7 +5,7 @@ import { defineCommand } from "../command.ts";
 import { type DetectOptions, detectedJson, detectImages } from "../detected-images.ts";
 import { nameList } from "../detection-options.ts";
 import { refuseToOverwrite } from "../outputs.ts";
-import { decimal, wholeNumber } from "../values.ts";
+import { decimal, sizes, wholeNumber } from "../values.ts";
 
 interface Options extends DetectOptions {
   weights?: string;
@@ -18,6 +18,8 @@ interface Options extends DetectOptions {
   use?: "last" | "best";
   max?: number;
   classes?: string[];
+  tile?: number[];
+  overlap?: number;
   threads?: number;
   device?: "cpu" | "webgpu" | "cuda";
 }
@@ -50,6 +52,16 @@ export const command = defineCommand<Options, [string | undefined]>({
         "of the frozen norms (default 0 for files called …_coco…, else 1e-5)",
         decimal({ min: 0 }),
       )
+      .option(
+        "--tile <w,h,d>",
+        "of volumes: most voxels that go through at once (default: twice those of training)",
+        sizes(3),
+      )
+      .option(
+        "--overlap <share>",
+        "of volumes: what neighbouring tiles have in common (default 0.25)",
+        decimal({ min: 0, max: 0.95 }),
+      )
       .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
       .option("--device <name>", "cpu, webgpu or cuda (default cpu)"),
   examples: [
@@ -66,8 +78,8 @@ export const command = defineCommand<Options, [string | undefined]>({
     if ((run === undefined) === (weights === undefined))
       throw new ConfigError("detect predict: name either a run or --weights FILE");
     if (options.out !== undefined) refuseToOverwrite(options.out, context.force);
-    const { score, max, classes, threads, device } = rest;
-    const common = { score, max, classes, threads, device };
+    const { score, max, tile, overlap, classes, threads, device } = rest;
+    const common = { score, max, tile, overlap, classes, threads, device };
     if (run !== undefined) {
       const wrong = forWeights.find((key) => options[key] !== undefined);
       if (wrong !== undefined)
