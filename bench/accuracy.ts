@@ -33,7 +33,17 @@ import { noduleDetection } from "./rows/nodule-detection.ts";
 import { writeTables } from "./tables.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const NAMES = ["hippocampus", "nodules", "lungs", "liver", "cells", "cells-paper", "lesions", "nodule-detection", "demo"] as const;
+const NAMES = [
+  "hippocampus",
+  "nodules",
+  "lungs",
+  "liver",
+  "cells",
+  "cells-paper",
+  "lesions",
+  "nodule-detection",
+  "demo",
+] as const;
 const USUAL = {
   hippocampus: { data: "../shared/data/Task04_Hippocampus", measure: hippocampusAccuracy },
   lungs: { data: "../shared/data/lidc-ct", measure: lungAccuracy },
