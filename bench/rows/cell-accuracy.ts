@@ -1,7 +1,5 @@
 /** Blood cells at reduced resolution, from random weights: detection runs that survive being stopped, and their figures. */
-import { existsSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import { isDeepStrictEqual } from "node:util";
+import { readFileSync, rmSync } from "node:fs";
 import { counted } from "../../src/data/counted.ts";
 import {
   type DetectionEvents,
@@ -9,46 +7,30 @@ import {
   detectionPhases,
   detectorText,
   evaluateDetectionRun,
-  readDetectionRun,
   resolveDetectionConfig,
-  resumeDetector,
-  trainDetector,
 } from "../../src/rcnn/index.ts";
 import { epochsOf } from "../../src/train/index.ts";
 import { judged, significant } from "../bounds.ts";
 import { startClock } from "../clock.ts";
 import { type Result, type Row, writeResult } from "../results.ts";
-
-export interface CellOptions {
-  /** Folder of the data set, relative to the repository. */
-  readonly data: string;
-  /** File of the recipe. */
-  readonly recipe: string;
-  /** The run's folder. */
-  readonly out: string;
-  readonly fresh: boolean;
-  readonly say: (line: string) => void;
-  readonly signal: AbortSignal;
-}
+import { type DetectionMeasureOptions, trainedDetector } from "./detection-runs.ts";
 
 /** `modern` as one joint training. */
-export const cellAccuracy = (options: CellOptions): Promise<Result> => measure("cells", 0.9, options);
+export const cellAccuracy = (options: DetectionMeasureOptions): Promise<Result> => measure("cells", 0.9, options);
 
 /** `paper`, trained in its four steps. */
-export const paperCellAccuracy = (options: CellOptions): Promise<Result> => measure("cells-paper", 0.85, options);
+export const paperCellAccuracy = (options: DetectionMeasureOptions): Promise<Result> =>
+  measure("cells-paper", 0.85, options);
 
 async function measure(
   name: "cells" | "cells-paper",
   bound: number,
-  { data, recipe, out, fresh, say, signal }: CellOptions,
+  { data, recipe, out, fresh, say, signal }: DetectionMeasureOptions,
 ): Promise<Result> {
   const command = `npm run accuracy -- ${name}`;
   const clockFile = `results/work/accuracy-${name}.json`;
   const request: DetectionRequest = { ...JSON.parse(readFileSync(recipe, "utf8")), data };
   const config = resolveDetectionConfig(request);
-  const goesOn = existsSync(join(out, "run.json")) && !fresh;
-  if (goesOn && !isDeepStrictEqual((await readDetectionRun(out)).record.config, JSON.parse(JSON.stringify(config))))
-    throw new Error(`${out}: holds a run of another recipe; --fresh replaces it, --out names another folder`);
   if (fresh) rmSync(clockFile, { force: true });
   const clock = startClock(clockFile);
   const events: DetectionEvents = {
@@ -59,10 +41,7 @@ async function measure(
       );
     },
   };
-  const options = { signal, command, ...events };
-  const { record, plan } = goesOn
-    ? await resumeDetector(out, options)
-    : await trainDetector(request, { out, force: true, ...options });
+  const { record, plan } = await trainedDetector(request, out, { fresh, signal, command, ...events });
   clock.save();
   const { summary, seconds: scoring } = await evaluateDetectionRun(out, { signal });
   const seconds = clock.save();

@@ -96,7 +96,6 @@ export {
   type WindowedImage,
   type Windows,
   wholeImage,
-  windowStarts,
 } from "./sliding-window.ts";
 export { readStart, type Start, startFrom, startText } from "./start-from.ts";
 export { encoderParameters, segmentationParameters, stepMemoryBytes, voxelsFor } from "./step-memory.ts";

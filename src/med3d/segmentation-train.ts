@@ -40,6 +40,7 @@ import {
   type StepReport,
   type ValidationResult,
 } from "../train/index.ts";
+import { cutWindow } from "../volume/index.ts";
 import { asRunCase, type DataCredit, type RunRecord, readRun, runFile, writeRun } from "./run-folder.ts";
 import {
   augmentationOf,
@@ -53,7 +54,7 @@ import {
 } from "./segmentation-config.ts";
 import { exportModel, modelFile } from "./segmentation-export.ts";
 import { segmentationLoss, segmentationScores } from "./segmentation-network.ts";
-import { cutWindow, predictByWindows, wholeImage } from "./sliding-window.ts";
+import { predictByWindows, wholeImage } from "./sliding-window.ts";
 import { readStart, type Start, startFrom, startText } from "./start-from.ts";
 
 export interface SegmentationEvents {

@@ -2,18 +2,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ConfigError } from "../errors.ts";
-import { affineFromSpacing, slicedWhole } from "../volume/index.ts";
-import {
-  bandsOf,
-  cutWindow,
-  gaussianWindow,
-  predictByWindows,
-  type Size3,
-  scoreLines,
-  slicedImage,
-  wholeImage,
-  windowStarts,
-} from "./sliding-window.ts";
+import { affineFromSpacing, cutWindow, type Size3, slicedWhole, windowStarts } from "../volume/index.ts";
+import { bandsOf, gaussianWindow, predictByWindows, scoreLines, slicedImage, wholeImage } from "./sliding-window.ts";
 
 describe("where windows start", () => {
   test.each([

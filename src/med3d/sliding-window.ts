@@ -11,9 +11,7 @@
  * Shape shorthand: C image channels · K classes · D H W patch · z y x volume.
  */
 import { ConfigError } from "../errors.ts";
-import type { SlicedVolume } from "../volume/index.ts";
-
-export type Size3 = readonly [number, number, number];
+import { cutWindow, overlapOf, type Size3, type SlicedVolume, windowStarts } from "../volume/index.ts";
 
 export interface Windows {
   /** [D, H, W] of the network's input. */
@@ -321,14 +319,6 @@ export function slicedImage(image: SlicedVolume): WindowedImage {
   };
 }
 
-/** Where windows start on an axis: evenly spread, the first at the low end, the last at the high end; one centred window if it covers all. */
-export function windowStarts(size: number, patch: number, overlap: number): number[] {
-  if (size <= patch) return [Math.floor((size - patch) / 2)];
-  const step = Math.max(1, patch * (1 - overlap));
-  const count = Math.ceil((size - patch) / step) + 1;
-  return Array.from({ length: count }, (_, i) => Math.round((i * (size - patch)) / (count - 1)));
-}
-
 /** Weights of a window, 1 in the middle: a Gaussian of σ = patch/8 per axis, never below a thousandth (a lone corner must count). */
 export function gaussianWindow(patch: Size3): Float32Array {
   const axis = patch.map((n) =>
@@ -338,33 +328,4 @@ export function gaussianWindow(patch: Size3): Float32Array {
   let at = 0;
   for (const a of axis[0]) for (const b of axis[1]) for (const c of axis[2]) weights[at++] = Math.max(a * b * c, 1e-3);
   return weights;
-}
-
-/** Copies a window out of an image [C, z, y, x]; zeros (the mean of a z-scored image, the background of a label) beyond its edge. */
-export function cutWindow<T extends Float32Array | Int32Array>(
-  image: T,
-  channels: number,
-  size: Size3,
-  start: Size3,
-  patch: Size3,
-  window: T,
-): void {
-  window.fill(0);
-  const [low, high] = overlapOf(size, start, patch);
-  const run = high[2] - low[2];
-  for (let c = 0; c < channels; c++) {
-    for (let z = low[0]; z < high[0]; z++) {
-      for (let y = low[1]; y < high[1]; y++) {
-        const from = ((c * size[0] + z) * size[1] + y) * size[2] + low[2];
-        const to = ((c * patch[0] + z - start[0]) * patch[1] + y - start[1]) * patch[2] + low[2] - start[2];
-        window.set(image.subarray(from, from + run), to);
-      }
-    }
-  }
-}
-
-function overlapOf(size: Size3, start: Size3, patch: Size3): [Size3, Size3] {
-  const low = start.map((s) => Math.max(s, 0)) as unknown as Size3;
-  const high = start.map((s, axis) => Math.min(s + patch[axis], size[axis])) as unknown as Size3;
-  return [low, high];
 }

@@ -30,6 +30,10 @@ export interface EvaluateDetectionOptions {
   /** Default: as the run says. */
   readonly use?: "last" | "best";
   readonly threads?: number;
+  /** Of volumes: most voxels along x, y, z that go through at once; default twice the windows of training. */
+  readonly tile?: readonly number[];
+  /** Share of a tile that neighbours have in common; default a quarter. */
+  readonly overlap?: number;
   readonly signal?: AbortSignal;
   readonly onImage?: (done: number, of: number, id: string) => void;
 }
@@ -54,7 +58,7 @@ export async function evaluateDetectionRun(
   options: EvaluateDetectionOptions = {},
 ): Promise<DetectionEvaluation> {
   const began = performance.now();
-  const { split = "heldOut", data, use, threads, signal, onImage } = options;
+  const { split = "heldOut", data, use, threads, tile, overlap, signal, onImage } = options;
   const run = await readDetectionRun(folder);
   const { plan, record } = run;
   const { axes } = plan;
@@ -65,7 +69,7 @@ export async function evaluateDetectionRun(
       : (await openDetectionFor(record.config, { path: data, classes, signal })).items;
   if (items.length === 0)
     throw new ConfigError(`${folder}: has no ${split} image to be scored on; name a data set with --data`);
-  const detector = await fasterRcnn.load(folder, { use, threads });
+  const detector = await fasterRcnn.load(folder, { use, threads, tile, overlap });
   const found = new Map<string, Detections>();
   const written: FoundImage[] = [];
   const scans: FrocScan[] = [];

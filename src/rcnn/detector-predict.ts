@@ -14,12 +14,17 @@ import { type OpenedImage, openImage, pictureFor, volumeFor } from "./detector-i
 import { type DetectionPlan, readDetectionRun } from "./detector-run.ts";
 import { epsilonOf, matchDetector, torchvisionDetector } from "./detector-weights.ts";
 import { type Detections, filterDetections } from "./post-process.ts";
+import { detectWhole } from "./tiles.ts";
 
 export interface LoadOptions {
   /** Only detections with a score above this; default the detector's own, 0.05. */
   readonly score?: number;
   /** At most so many of an image; default the detector's own, 100. */
   readonly max?: number;
+  /** Of volumes: most voxels along x, y, z that go through at once; default twice the windows of training. */
+  readonly tile?: readonly number[];
+  /** Share of a tile that neighbours have in common; default a quarter. */
+  readonly overlap?: number;
   /** Names of the classes that are wanted. */
   readonly classes?: readonly string[];
   readonly threads?: number;
@@ -159,6 +164,9 @@ export const fasterRcnn = { load, fromWeights };
 
 async function opened({ plan, weights }: ReadDetector, options: LoadOptions): Promise<LoadedDetector> {
   const { classes, axes, canvas } = plan;
+  const { tile, overlap } = options;
+  if (axes === 2 && (tile ?? overlap) !== undefined)
+    throw new ConfigError("tile and overlap: are for volumes; pictures go through whole");
   const wanted = options.classes?.map((name) => {
     const at = classes.findIndex((one) => one.name === name);
     if (at < 0)
@@ -172,8 +180,11 @@ async function opened({ plan, weights }: ReadDetector, options: LoadOptions): Pr
   const config = { ...plan.detector, detections: { ...detections, limit: room } };
   const engine = await createEngine({ device: options.device ?? plan.device, threads: options.threads });
   const detector = createDetector({ engine, config, weights, canvas });
+  let times: DetectionTimes | undefined;
   const foundIn = async (image: OpenedImage): Promise<Detections> => {
-    const [found] = await detector.detect([image.input]);
+    const whole = await detectWhole(detector, image.input, { canvas, tile, overlap });
+    const { found } = whole;
+    times = whole.times;
     return image.back(wanted === undefined ? found : filterDetections(found, { classes: wanted, limit }));
   };
   return {
@@ -181,7 +192,7 @@ async function opened({ plan, weights }: ReadDetector, options: LoadOptions): Pr
     classes,
     config,
     get times() {
-      return detector.times;
+      return times;
     },
     detect: async (image) => {
       const isVolume = "affine" in image;

@@ -9,6 +9,7 @@ import { openImage } from "./detector-images.ts";
 import type { DetectionPlan } from "./detector-run.ts";
 import { scoredImage } from "./detector-scores.ts";
 import type { Phase } from "./schedule.ts";
+import { detectWhole } from "./tiles.ts";
 import type { CurrentDetector } from "./train-phases.ts";
 
 export interface WatchOptions {
@@ -51,7 +52,7 @@ export async function watch(current: CurrentDetector, options: WatchOptions): Pr
 
 async function detectedImage(detector: Detector, item: DetectionItem, plan: DetectionPlan): Promise<DetectionImage> {
   const opened = await openImage(item, plan);
-  const [found] = await detector.detect([opened.input]);
+  const { found } = await detectWhole(detector, opened.input, { canvas: plan.canvas });
   return scoredImage(item, opened.back(found));
 }
 

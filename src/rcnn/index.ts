@@ -73,6 +73,15 @@ export { type Sample, type SampleRule, sampleMatches } from "./sampler.ts";
 export { alternatingSchedule, jointSchedule, type Phase, phaseEpochs } from "./schedule.ts";
 export type { Truth } from "./targets.ts";
 export {
+  detectInTiles,
+  detectWhole,
+  mergeTiles,
+  type Tile,
+  type TileOptions,
+  tilesOf,
+  usualTile,
+} from "./tiles.ts";
+export {
   type CurrentDetector,
   type ImageSource,
   type PhasesOptions,

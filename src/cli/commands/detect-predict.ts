@@ -5,12 +5,14 @@ import { type DetectOptions, detectedJson, detectImages } from "../detected-imag
 import { nameList } from "../detection-options.ts";
 import { refuseToOverwrite } from "../outputs.ts";
 import { addTorchvisionOptions, detectorSource, type TorchvisionChoice } from "../torchvision-options.ts";
-import { decimal, wholeNumber } from "../values.ts";
+import { decimal, sizes, wholeNumber } from "../values.ts";
 
 interface Options extends DetectOptions, TorchvisionChoice {
   use?: "last" | "best";
   max?: number;
   classes?: string[];
+  tile?: number[];
+  overlap?: number;
   threads?: number;
   device?: "cpu" | "webgpu" | "cuda";
 }
@@ -32,6 +34,16 @@ export const command = defineCommand<Options, [string | undefined]>({
         .option("--classes <names>", "only these, e.g. RBC,WBC", nameList)
         .option("--use <which>", "weights of a run: last or best (default: as the run says)"),
     )
+      .option(
+        "--tile <w,h,d>",
+        "of volumes: most voxels that go through at once (default: twice those of training)",
+        sizes(3),
+      )
+      .option(
+        "--overlap <share>",
+        "of volumes: what neighbouring tiles have in common (default 0.25)",
+        decimal({ min: 0, max: 0.95 }),
+      )
       .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
       .option("--device <name>", "cpu, webgpu or cuda (default cpu)"),
   examples: [
@@ -46,8 +58,8 @@ export const command = defineCommand<Options, [string | undefined]>({
   async run(context, options, run) {
     const source = detectorSource("detect predict", run, options);
     if (options.out !== undefined) refuseToOverwrite(options.out, context.force);
-    const { score, max, classes, threads, device } = options;
-    const common = { score, max, classes, threads, device };
+    const { score, max, tile, overlap, classes, threads, device } = options;
+    const common = { score, max, tile, overlap, classes, threads, device };
     const detector =
       "run" in source
         ? await fasterRcnn.load(source.run, { use: source.use, ...common })
