@@ -44,7 +44,7 @@ export function resolveRpnExperiment(request: unknown): RpnExperimentConfig {
   const config = checkedConfig(rpnExperimentSchema, request);
   for (const key of ["seed", "schedule"])
     if (key in config.detection) throw new ConfigError(`detection.${key}: is set by the experiment`);
-  for (const { variant, schedule } of trainingsOf(config)) trainingOf(config, variant, schedule, 0);
+  for (const { schedule } of trainingsOf(config)) detectionOf(config, { schedule });
   return config;
 }
 
@@ -67,8 +67,8 @@ export function trainingsOf({ conditions, schedule }: RpnExperimentConfig): {
 }
 
 /** Scales and ratios of a variant. @throws ConfigError where the detector has none to leave out */
-export function anchorsOfVariant(config: RpnExperimentConfig, variant: AnchorVariant) {
-  const { anchors } = detectorOf(detectionOf(config), 2, 1);
+export function anchorsOfVariant(config: RpnExperimentConfig, variant: AnchorVariant, axes: 2 | 3) {
+  const { anchors } = detectorOf(detectionOf(config), axes, 1);
   if (variant === "all") return { sizes: anchors.sizes, ratios: anchors.ratios };
   if (anchors.sizes.length > 1)
     throw new ConfigError(
@@ -88,24 +88,18 @@ export function anchorsOfVariant(config: RpnExperimentConfig, variant: AnchorVar
   };
 }
 
-/** `3 scales, 1 ratio`; of a pyramid the scales of all levels. */
-export function variantText(config: RpnExperimentConfig, variant: AnchorVariant): string {
-  const { sizes, ratios } = anchorsOfVariant(config, variant);
-  const plural = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`;
-  return `${plural(sizes.flat().length, "scale")}, ${plural(ratios.length, "ratio")}`;
-}
-
-/** The configuration of one training. */
+/** The configuration of one training. @throws ConfigError where its anchors cannot be made of the detector's */
 export function trainingOf(
   config: RpnExperimentConfig,
   variant: AnchorVariant,
   schedule: Schedule,
   seed: number,
+  axes: 2 | 3,
 ): DetectionConfig {
   const own = detectionOf(config, { schedule, seed });
   if (variant === "all") return own;
   // Over the detector's own keys, which are laid over all others.
-  const anchors = { ...(own.detector.anchors as object | undefined), ...anchorsOfVariant(config, variant) };
+  const anchors = { ...(own.detector.anchors as object | undefined), ...anchorsOfVariant(config, variant, axes) };
   return { ...own, detector: { ...own.detector, anchors } };
 }
 

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type DetectionImage, vocScores } from "../../metrics/index.ts";
 import { random } from "../../random.ts";
 import { smallRequest, writeSquares } from "../test/pictures.ts";
-import { anchorsOfVariant, resolveRpnExperiment, trainingOf, variantText } from "./config.ts";
+import { anchorsOfVariant, resolveRpnExperiment, trainingOf } from "./config.ts";
 import { runRpnExperiment } from "./run.ts";
 import { imageScore, meanAp, rankedImages, recall } from "./scores.ts";
 import { testTimeConditions } from "./test-time.ts";
@@ -124,12 +124,11 @@ describe("what is asked", () => {
 
   it("anchors: one scale or all, one ratio or all", () => {
     const config = resolve();
-    expect(anchorsOfVariant(config, "one")).toEqual({ sizes: [[14]], ratios: [1] });
-    expect(anchorsOfVariant(config, "ratios")).toEqual({ sizes: [[14]], ratios: [0.5, 1, 2] });
-    expect(anchorsOfVariant(config, "scales")).toEqual({ sizes: [[8, 14, 24]], ratios: [1] });
-    expect(variantText(config, "ratios")).toBe("1 scale, 3 ratios");
-    expect(anchorsOfVariant(resolve({ scale: 24 }), "one").sizes).toEqual([[24]]);
-    expect(trainingOf(config, "one", "joint", 3)).toMatchObject({
+    expect(anchorsOfVariant(config, "one", 2)).toEqual({ sizes: [[14]], ratios: [1] });
+    expect(anchorsOfVariant(config, "ratios", 2)).toEqual({ sizes: [[14]], ratios: [0.5, 1, 2] });
+    expect(anchorsOfVariant(config, "scales", 2)).toEqual({ sizes: [[8, 14, 24]], ratios: [1] });
+    expect(anchorsOfVariant(resolve({ scale: 24 }), "one", 2).sizes).toEqual([[24]]);
+    expect(trainingOf(config, "one", "joint", 3, 2)).toMatchObject({
       seed: 3,
       splitSeed: 0,
       detector: { anchors: { sizes: [[14]], ratios: [1] } },
@@ -150,7 +149,6 @@ describe("what is asked", () => {
 
   it.each([
     [{ conditions: ["anchor"] }, 'conditions[0]: "anchor"; must be one of anchors, proposals, nms, cls, reg, sharing'],
-    [{ scale: 15 }, "scale: 15; the detector has 8, 14, 24"],
     [{ seedz: 2 }, "seedz: is no setting. Did you mean seeds?"],
   ])("%j is refused", (changes, message) => {
     expect(() => resolve(changes)).toThrow(message);
@@ -160,13 +158,15 @@ describe("what is asked", () => {
     [{ seed: 1 }, "detection.seed: is set by the experiment"],
     [{ schedule: "joint" }, "detection.schedule: is set by the experiment"],
     [{ anchorRatios: [1] }, "conditions: anchors wants several sizes and ratios; the detector has 8, 14, 24 and 1"],
+    [{ anchorSizes: [[8, 20]], anchorRatios: [1, 2] }, "scale: 14; the detector has 8, 20"],
     [{ epoch: 1 }, "epoch: is no setting. Did you mean epochs?"],
     [
       { anchorSizes: [[12], [20]], detector: smallRequest.detector },
       "conditions: anchors wants a detector of one level with all sizes there (preset paper); this one has 2 levels",
     ],
   ])("of the detection, %j is refused", (changes, message) => {
-    expect(() => resolve({ detection: { ...detection(), ...changes } })).toThrow(message);
+    const config = () => resolve({ scale: 14, detection: { ...detection(), ...changes } });
+    expect(() => anchorsOfVariant(config(), "one", 2)).toThrow(message);
   });
 });
 

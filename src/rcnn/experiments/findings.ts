@@ -2,13 +2,7 @@
 import { digits, type Findings, intervalText, minutesEach } from "../../experiments/index.ts";
 import { type RepeatedScore, type Repeats, repeatedDifference, repeatedScore } from "../../metrics/index.ts";
 import type { ForestGroup, ReportChart } from "../../report/index.ts";
-import {
-  type AnchorVariant,
-  type RpnCondition,
-  type RpnExperimentConfig,
-  type Schedule,
-  variantText,
-} from "./config.ts";
+import type { AnchorVariant, RpnCondition, RpnExperimentConfig, Schedule } from "./config.ts";
 import { classAp, type ImageScore, meanAp, type RankedImage, rankedImages, recall } from "./scores.ts";
 import { asTrained, testTimeConditions } from "./test-time.ts";
 import { type RpnResult, UNSHARED } from "./trial.ts";
@@ -27,7 +21,7 @@ interface Row extends RepeatedScore {
 export function rpnFindings(config: RpnExperimentConfig, results: readonly RpnResult[]): Findings {
   const [{ classes }] = results;
   const score = meanAp(classes.length);
-  const rows = describedRows(config).map(({ variant, schedule, condition, ...about }): Row => {
+  const rows = describedRows(config, results).map(({ variant, schedule, condition, ...about }): Row => {
     const own = results
       .filter((trial) => trial.target === variant && trial.condition === schedule)
       .sort((a, b) => a.seed - b.seed);
@@ -94,17 +88,21 @@ interface Described {
 }
 
 /** Every row of the table: the detector as trained first. */
-function describedRows(config: RpnExperimentConfig): Described[] {
+function describedRows(config: RpnExperimentConfig, results: readonly RpnResult[]): Described[] {
   const { conditions, schedule } = config;
+  const anchorsText = (variant: AnchorVariant): string => {
+    const { scales, ratios } = results.find(({ target }) => target === variant)!;
+    return `${scales} scale${scales === 1 ? "" : "s"}, ${ratios} ratio${ratios === 1 ? "" : "s"}`;
+  };
   const usual = { limit: null, isBase: false, schedule, condition: asTrained.name };
   const onBase = testTimeConditions(config, 0).map(({ name, text, of, limit }): Described => {
     const base = of === null;
-    const said = base ? `${scheduleTexts[schedule]}, ${variantText(config, "all")}` : text;
+    const said = base ? `${scheduleTexts[schedule]}, ${anchorsText("all")}` : text;
     return { of, name: said, limit, isBase: base, variant: "all", schedule, condition: name };
   });
   const variants = conditions.includes("anchors") ? (["scales", "ratios", "one"] as const) : [];
   const anchors = variants.map(
-    (variant): Described => ({ ...usual, of: "anchors", name: variantText(config, variant), variant }),
+    (variant): Described => ({ ...usual, of: "anchors", name: anchorsText(variant), variant }),
   );
   const other: Schedule = schedule === "joint" ? "alternating" : "joint";
   const sharing: Described[] = [

@@ -3,6 +3,7 @@
  * sharing features does. Folder and files are those of `experiments/run.ts`; a trial is an ordinary detection run.
  */
 import { type Experiment, type ExperimentOptions, runExperimentOf } from "../../experiments/index.ts";
+import { openDetectionFor } from "../detector-run.ts";
 import { alternatingSchedule } from "../schedule.ts";
 import { type RpnExperimentConfig, resolveRpnExperiment, trainingOf, trainingsOf } from "./config.ts";
 import { rpnFindings } from "./findings.ts";
@@ -17,7 +18,7 @@ export async function runRpnExperiment(
   return runExperimentOf<RpnExperimentConfig, RpnScores>(
     {
       kind: "rpn",
-      trials: async (config) => rpnTrials(config),
+      trials: rpnTrials,
       findings: rpnFindings,
       notes: [
         "AP50 is average precision at IoU 0.5 by Pascal VOC's area rule, the mean over classes; recall is the share of objects that some proposal overlaps, whatever the class.",
@@ -32,14 +33,18 @@ export async function runRpnExperiment(
 }
 
 /** Every training, with the conditions that its detector is scored under. */
-function rpnTrials(config: RpnExperimentConfig): RpnTrial[] {
+async function rpnTrials(
+  config: RpnExperimentConfig,
+  { signal }: Pick<ExperimentOptions, "signal">,
+): Promise<RpnTrial[]> {
   const { seeds, conditions } = config;
+  const { axes } = await openDetectionFor(trainingOf(config, "all", config.schedule, 0, 2), { signal });
   return trainingsOf(config).flatMap(({ variant, schedule }) =>
     Array.from({ length: seeds }, (_, seed) => {
       const isBase = variant === "all" && schedule === config.schedule;
       return rpnTrial(
         { target: variant, condition: schedule, seed },
-        trainingOf(config, variant, schedule, seed),
+        trainingOf(config, variant, schedule, seed, axes),
         isBase ? testTimeConditions(config, seed) : [asTrained],
         { unshared: variant === "all" && schedule === "alternating" && conditions.includes("sharing") },
       );

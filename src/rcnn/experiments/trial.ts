@@ -17,6 +17,9 @@ import { asTrained, type TestTimeCondition } from "./test-time.ts";
 
 export interface RpnScores extends TrialScores {
   readonly classes: readonly string[];
+  /** Of the anchors; of a pyramid the scales of all levels. */
+  readonly scales: number;
+  readonly ratios: number;
   /** By the condition's name, every held-out image. */
   readonly conditions: Readonly<Record<string, readonly ImageScore[]>>;
 }
@@ -46,6 +49,8 @@ export function rpnTrial(
       const epochs = (await Promise.all(detectionPhases(folder, config).map((phase) => epochsOf(phase.folder)))).flat();
       return {
         classes: plan.classes.map(({ name }) => name),
+        scales: plan.detector.anchors.sizes.flat().length,
+        ratios: plan.detector.anchors.ratios.length,
         conditions: scored,
         trainedCases,
         steps: epochs.length * perEpoch,
