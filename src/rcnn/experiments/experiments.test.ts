@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type DetectionImage, vocScores } from "../../metrics/index.ts";
 import { random } from "../../random.ts";
 import { smallRequest, writeSquares } from "../test/pictures.ts";
+import { smallVolumeRequest, writeBlocks } from "../test/volumes.ts";
 import { anchorsOfVariant, resolveRpnExperiment, trainingOf } from "./config.ts";
 import { runRpnExperiment } from "./run.ts";
 import { imageScore, meanAp, rankedImages, recall } from "./scores.ts";
@@ -252,5 +253,29 @@ describe("the experiment", () => {
         unshared === undefined ? { full } : { full, unshared },
       ),
     );
+  });
+
+  it("volumes: the same, on their own grid", async () => {
+    const blocks = await writeBlocks();
+    try {
+      const asked = {
+        conditions: ["proposals", "cls", "reg"],
+        proposals: [5],
+        drawn: [8],
+        detection: { ...smallVolumeRequest, data: blocks, epochs: 1, validation: 0 },
+      };
+      const { trials, findings } = await runRpnExperiment(asked, { out: join(work, "volumes") });
+      expect(trials.map(({ target, scales, ratios }) => [target, scales, ratios])).toEqual([["all", 2, 1]]);
+      const [{ conditions }] = trials;
+      expect(Object.values(conditions).map(([image]) => image.objects)).toEqual([2, 2, 2, 2]);
+      expect(
+        Object.values(conditions)
+          .map(([image]) => image.proposals)
+          .slice(1, 3),
+      ).toEqual([5, 8]);
+      expect(findings.table.rows).toHaveLength(4);
+    } finally {
+      await rm(blocks, { recursive: true, force: true });
+    }
   });
 });
