@@ -122,7 +122,9 @@ function axes(x: Scale, y: Scale, xName: string): Markup {
     level("grid", y.at(tick)),
     label(frame.left - 7, y.at(tick) + 4, "end", short(tick)),
   ]);
-  const columns = x.ticks.map((tick) => label(x.at(tick), frame.bottom + 16, "middle", short(tick)));
+  // Thousands at the right end would be cut off.
+  const within = (tick: number): number => Math.min(x.at(tick), chartWidth - 3.4 * short(tick).length);
+  const columns = x.ticks.map((tick) => label(within(tick), frame.bottom + 16, "middle", short(tick)));
   const name = label((frame.left + frame.right) / 2, frame.bottom + 31, "middle", xName);
   return join([rows, level("axis", frame.bottom), columns, name]);
 }

@@ -212,7 +212,7 @@ describe("the experiment", () => {
       "four steps, shared",
       "steps 1 and 2, unshared",
     ]);
-    expect(findings.table.columns.slice(6, 8)).toEqual(["bright", "dark"]);
+    expect(findings.table.columns.slice(5, 7)).toEqual(["bright", "dark"]);
     expect(findings.charts.map(({ kind }) => kind)).toEqual(["forest", "curve"]);
     for (const name of ["table.csv", "charts.svg", "report.html", "results.json"])
       expect(existsSync(join(out(), name)), name).toBe(true);

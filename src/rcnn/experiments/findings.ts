@@ -1,6 +1,6 @@
 /** The ablations' answer: one row for every condition, its difference to the detector as trained, charts. */
 import { digits, type Findings, intervalText, minutesEach } from "../../experiments/index.ts";
-import { type RepeatedScore, type Repeats, repeatedDifference, repeatedScore } from "../../metrics/index.ts";
+import { meanOf, type RepeatedScore, type Repeats, repeatedDifference, repeatedScore } from "../../metrics/index.ts";
 import type { ForestGroup, ReportChart } from "../../report/index.ts";
 import type { AnchorVariant, RpnCondition, RpnExperimentConfig, Schedule } from "./config.ts";
 import { classAp, type ImageScore, meanAp, type RankedImage, rankedImages, recall } from "./scores.ts";
@@ -11,8 +11,10 @@ interface Row extends RepeatedScore {
   readonly of: RpnCondition | null;
   readonly name: string;
   readonly limit: number | null;
-  /** Of the detector as trained, or its schedule: the row all others are compared with. */
+  /** The detector as trained, which all others are compared with. */
   readonly isBase: boolean;
+  /** Of a training of its own. */
+  readonly trained: boolean;
   readonly own: readonly RpnResult[];
   readonly images: Repeats<ImageScore>;
   readonly ranked: Repeats<RankedImage>;
@@ -27,9 +29,12 @@ export function rpnFindings(config: RpnExperimentConfig, results: readonly RpnRe
       .sort((a, b) => a.seed - b.seed);
     const images = own.map(({ conditions }) => conditions[condition]);
     const ranked = images.map(rankedImages);
-    return { ...about, own, images, ranked, ...repeatedScore(ranked, score) };
+    const trained = condition === asTrained.name;
+    return { ...about, trained, own, images, ranked, ...repeatedScore(ranked, score) };
   });
   const base = rows.find(({ isBase }) => isBase)!;
+  // Of one seed it would say the same again.
+  const perSeed = config.seeds > 1 ? ["each seed"] : [];
   return {
     title: "What the parts of the RPN bring",
     charts: charts(rows, base),
@@ -40,7 +45,7 @@ export function rpnFindings(config: RpnExperimentConfig, results: readonly RpnRe
         "95 % interval",
         "difference",
         "its interval",
-        "each seed",
+        ...perSeed,
         ...classes,
         "recall at 0.5",
         "at 0.7",
@@ -58,22 +63,17 @@ export function rpnFindings(config: RpnExperimentConfig, results: readonly RpnRe
           intervalText(row.interval),
           gain === undefined ? "" : digits(gain.mean),
           gain === undefined ? "" : intervalText(gain.interval),
-          row.perSeed.map(digits).join(", "),
-          ...classes.map((_, k) => digits(repeatedScoreOf(row.ranked, k))),
+          ...perSeed.map(() => row.perSeed.map(digits).join(", ")),
+          ...classes.map((_, k) => digits(meanOf(row.ranked.map(classAp(k))))),
           digits(recall(row.images, "met50")),
           digits(recall(row.images, "met70")),
           proposals.toFixed(0),
-          String(row.own[0].steps),
-          minutesEach(row.own),
+          row.trained ? String(row.own[0].steps) : "",
+          row.trained ? minutesEach(row.own) : "",
         ];
       }),
     },
   };
-}
-
-/** Mean over seeds of one class's average precision. */
-function repeatedScoreOf(repeats: Repeats<RankedImage>, k: number): number | null {
-  return repeatedScore(repeats, classAp(k), { resamples: 1 }).mean;
 }
 
 interface Described {

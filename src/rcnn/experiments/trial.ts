@@ -70,11 +70,11 @@ async function scoreRun(
   const { record } = run;
   const engine = await createEngine({ device: record.config.device, threads: record.threads });
   try {
-    const detector = await openDetector(engine, run, folder);
+    const detector = await openDetector(engine, run, folder, { programs: 2 * conditions.length + 2 });
     const scored = await scoreImages(detector, run, conditions, events).finally(() => detector.close());
     if (!unshared) return scored;
     const proposer = await openDetector(engine, run, join(folder, "rpn-1"));
-    const separate = await openDetector(engine, run, join(folder, "detector-1"), proposer);
+    const separate = await openDetector(engine, run, join(folder, "detector-1"), { proposer });
     try {
       const { [asTrained.name]: images } = await scoreImages(separate, run, [asTrained], events);
       return { ...scored, [UNSHARED]: images };
@@ -91,10 +91,10 @@ async function openDetector(
   engine: Engine,
   { plan }: DetectionRun,
   folder: string,
-  proposer?: Detector,
+  options: { readonly proposer?: Detector; readonly programs?: number } = {},
 ): Promise<Detector> {
   const weights = await readWeights(lastCheckpoint(folder));
-  return createDetector({ engine, config: plan.detector, weights, canvas: plan.canvas, proposer });
+  return createDetector({ engine, config: plan.detector, weights, canvas: plan.canvas, ...options });
 }
 
 /** Every held-out image under every condition; its features are computed once. */
