@@ -203,6 +203,7 @@ const cases: Partial<Record<OperatorName, readonly Case[]>> = {
   ],
   gatherElements: [node("gatherElements", { axis: 1 }, [any(2, 3), indices([2, 2], 2, 0, 1, 1)])],
   scatterAdd: [node("scatterAdd", { axis: 1, shape: [2, 3] }, [any(2, 2), indices([2, 2], 2, 0, 1, 1)])],
+  topK: [node("topK", { count: 2 }, [ranked(2, 4)])],
   // Row r takes r and r + 1 of three; so row q goes to q and q − 1.
   takeRows: [node("takeRows", {}, [any(3, 2), indices([2, 3], 0, 1, 2, 1, 2, 0), indices([2, 3], 0, 1, 2, 2, 0, 1)])],
   matmul: [
@@ -285,6 +286,24 @@ const without: Partial<Record<OperatorName, Case>> = {
     { shape: [1], values: [3], dtype: "uint32" },
   ]),
   argMax: node("argMax", { axis: 0, keepDims: false }, [ranked(3)]),
+  nonMaximumSuppression: node("nonMaximumSuppression", { threshold: 0.5, least: -0.5 }, [
+    { shape: [1, 2, 4], values: [0, 0, 4, 4, 0, 0, 4, 3] },
+    { shape: [1, 2], values: [0.9, 0.8] },
+  ]),
+  greedyChoice: node("greedyChoice", {}, [
+    { shape: [1, 2, 2], values: [0, 1, 0, 0] },
+    { shape: [1, 2], values: [1, 1] },
+  ]),
+};
+
+/** A case of every operator that is for inference alone: asking for its gradient is an error. */
+const refused: Partial<Record<OperatorName, Case>> = {
+  fitToCanvas: node("fitToCanvas", { canvas: [4, 4], sides: null }, [any(1, 1, 2, 3)]),
+  alignRegions: node("alignRegions", { outputSize: [2, 2], scales: [1], samplingRatio: 1, aligned: false }, [
+    any(1, 2, 4, 4),
+    { shape: [1, 4], values: [0, 0, 4, 4] },
+    indices([1], 0),
+  ]),
 };
 
 const isFloat = ({ dtype }: Input): boolean => dtype === undefined || dtype === "float32";
@@ -400,12 +419,12 @@ const derivativeOf = (first: Case): Case => ({
 const names = Object.keys(m.operators) as OperatorName[];
 
 test("every operator has a case here, and no case stands for none", () => {
-  const told = [...Object.keys(cases), ...Object.keys(without)];
+  const told = [...Object.keys(cases), ...Object.keys(without), ...Object.keys(refused)];
   expect([...told].sort()).toEqual([...names].sort());
   expect(new Set(told).size).toBe(told.length);
 });
 
-describe.each(names.filter((name) => m.operators[name].gradient !== "none"))("%s", (name) => {
+describe.each(names.filter((name) => typeof m.operators[name].gradient === "function"))("%s", (name) => {
   const own = (cases[name] ?? []).map((one) => [one.name, one] as const);
   test.each(own)("first derivatives %s", (_, one) => expectGradients(one));
   test.each(own)("second derivatives %s", (_, one) => expectGradients(derivativeOf(one)));
@@ -424,6 +443,14 @@ describe.each(names.filter((name) => m.operators[name].gradient === "none"))("%s
     if (name !== "stopGradient") expect((await differences(asked)).get(0)).toEqual(asked.inputs[0].values.map(() => 0));
   });
 });
+
+test.each(names.filter((name) => m.operators[name].gradient === "refused"))(
+  "%s refuses to be differentiated",
+  (name) => {
+    const { inputs, outputs } = build(refused[name]!);
+    expect(() => m.gradients(m.sum(outputs[0]), inputs.slice(0, 1))).toThrow(`${name}: is for inference`);
+  },
+);
 
 describe("by hand", () => {
   const gradientOf = async (make: (x: Tensor) => Tensor, values: readonly number[]): Promise<number[]> => {

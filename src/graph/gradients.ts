@@ -35,6 +35,7 @@ export function gradients(loss: Tensor, targets: readonly Tensor[]): Tensor[] {
     if (upstream.every((g) => g === undefined)) continue;
     const rule = (graph.operators[node.op] as Operator<unknown>).gradient;
     if (rule === "none") continue;
+    if (rule === "refused") throw new ShapeError(`${node.op}: is for inference; no gradient passes it`);
     const wanted = node.inputs.map((input) => dependent.has(input));
     const context: GradientContext<unknown> = {
       inputs: node.inputs,

@@ -1,4 +1,4 @@
-/** Choosing among scored boxes, and pooling from the map a box belongs to. For inference: no gradient passes. */
+/** Choosing among scored boxes, and pooling from the map a box belongs to. For inference: {@link highest} alone has a gradient. */
 import { ShapeError } from "../../errors.ts";
 import { shapeText, type Tensor } from "../core.ts";
 import type { Fitting } from "../operators/types.ts";

@@ -1,11 +1,12 @@
 /**
  * Operators whose results are static, though what happens inside has sizes known only at run time: what a whole detector needs
- * to be one ONNX model. They are for inference; none has a gradient.
+ * to be one ONNX model. They are for inference.
  *
  * B batch · M boxes of one list · L maps · R regions · C channels
  */
 import { ShapeError } from "../../errors.ts";
 import { shapeText, type TensorType } from "../core.ts";
+import { scatterAdd } from "../functional/movement.ts";
 import type { Emitter, Family, Fitting } from "./types.ts";
 
 type Name = "fitToCanvas" | "topK" | "nonMaximumSuppression" | "greedyChoice" | "alignRegions";
@@ -22,7 +23,7 @@ export const selection: Family<Name> = {
       return [{ shape: [...image.shape.slice(0, 2), ...canvas], dtype: image.dtype }, lengths, lengths];
     },
     onnx: (emit, { inputs: [image], outputTypes: [{ shape }], attributes }) => onCanvas(emit, image, shape, attributes),
-    gradient: "none",
+    gradient: "refused",
   },
   topK: {
     shape: ([x], { count }) => {
@@ -36,7 +37,9 @@ export const selection: Family<Name> = {
       ];
     },
     onnx: (emit, { inputs: [x], attributes: { count } }) => emit.node("TopK", [x, emit.int64s([count])], {}, 2),
-    gradient: "none",
+    gradient: ({ inputs: [x], outputs: [, indices], upstream: [g] }) => [
+      g && scatterAdd(g, indices, x.shape.length - 1, x.shape),
+    ],
   },
   nonMaximumSuppression: {
     shape: ([boxes, scores]) => {
@@ -83,11 +86,12 @@ export const selection: Family<Name> = {
     onnx: (emit, { inputs: [ousts, standing], inputTypes: [, { shape }] }) => {
       const [batch, count] = shape;
       const row = { shape: [batch, 1, count], dtype: "float32" } as const;
-      const [first] = emit.node("Reshape", [standing, emit.int64s(row.shape)]);
+      const [asked] = emit.node("Greater", [standing, emit.scalar(0.5)]);
+      const [first] = emit.node("Reshape", [...emit.node("Cast", [asked], { to: FLOAT }), emit.int64s(row.shape)]);
       // Who is kept is who no kept one ousts. After turn n the n best are settled, and no later turn changes them.
       const [kept] = emit.loop([first], [row], ([before]) => {
         const [blows] = emit.node("MatMul", [before, ousts]);
-        const [safe] = emit.node("LessOrEqual", [blows, emit.scalar(0)]);
+        const [safe] = emit.node("LessOrEqual", [blows, emit.scalar(0.5)]);
         const [still] = emit.node("Where", [safe, first, emit.scalar(0)]);
         const [difference] = emit.node("Sub", [still, before]);
         const [changes] = emit.node("ReduceSum", emit.node("Abs", [difference]), { keepdims: 0 });
@@ -145,7 +149,7 @@ export const selection: Family<Name> = {
       const [places] = emit.node("ScatterElements", [indices, lists, indices], { axis: 0 });
       return emit.node("Gather", [together, places], { axis: 0 });
     },
-    gradient: "none",
+    gradient: "refused",
   },
 };
 

@@ -94,7 +94,7 @@ export interface Attributes {
   channelAffine: None;
   softmax: { readonly axis: number };
   logSoftmax: { readonly axis: number };
-  // static outside, of sizes known only at run time inside (`selection.ts`); none has a gradient
+  // static outside, of sizes known only at run time inside (`selection.ts`)
   /** Brings an image of any size onto a canvas. */
   fitToCanvas: Fitting;
   topK: { readonly count: number };
@@ -182,8 +182,11 @@ export interface Operator<A> {
   readonly shape: (inputs: readonly TensorType[], attributes: A) => TensorType[];
   /** Writes the operator as standard ONNX nodes and returns the names of its outputs. */
   readonly onnx: (emit: Emitter, context: EmitContext<A>) => readonly string[];
-  /** `"none"` for operators that are constant almost everywhere or defined on integers. */
-  readonly gradient: GradientRule<A> | "none";
+  /**
+   * `"none"` for operators that are constant almost everywhere or defined on integers; `"refused"` for those of inference alone, whose
+   * values move.
+   */
+  readonly gradient: GradientRule<A> | "none" | "refused";
 }
 
 export type OperatorTable = { readonly [K in OperatorName]: Operator<Attributes[K]> };
