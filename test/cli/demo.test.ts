@@ -1,6 +1,6 @@
 /** `medvox demo --detect` as a user types it, cut to one epoch of the bundled pictures. */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -41,7 +41,7 @@ describe("demo --detect", () => {
     expect(report).toContain("https://github.com/Shenggan/BCCD_Dataset");
     expect(report).toContain("MIT, Copyright (c) 2017 shenggan");
     expect(report).toContain("medvox demo --detect --out first");
-    expect(readdirSync(join(work, "first/predictions/pictures"))).toHaveLength(40);
+    expect(report).toContain("data:image/png;base64,");
     expect(existsSync(join(work, "runs"))).toBe(false);
     const again = medvox(...about);
     expect(again.status).toBe(2);
