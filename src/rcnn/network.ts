@@ -72,9 +72,13 @@ export function rpnOutputs(
 ): { objectness: Tensor; deltas: Tensor } {
   const spec = { axes, ...anchors };
   const perCell = anchorsPerCell(spec, 0);
-  const filled = { initialise: normal(0.01), initialiseBias: zeros };
-  const hidden = sharedConv(maps, rpn.channels ?? maps[0].shape[1], at.child("conv").child(0).child(0), {
+  const channels = rpn.channels ?? maps[0].shape[1];
+  // The paper's 0.01 is for 256 to 512 channels; fewer of them would whisper, and nothing behind them would learn.
+  const deviation = (width: number): number => 0.01 * Math.sqrt(Math.max(1, 256 / width));
+  const filled = { initialise: normal(deviation(channels)), initialiseBias: zeros };
+  const hidden = sharedConv(maps, channels, at.child("conv").child(0).child(0), {
     ...filled,
+    initialise: normal(deviation(maps[0].shape[1])),
     kernel: 3,
     padding: 1,
   }).map(relu);

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ConfigError } from "../errors.ts";
 import { graph } from "../graph/index.ts";
 import { sgd } from "../nn/index.ts";
+import { random } from "../random.ts";
 import { createEngine, type Engine } from "../runtime/index.ts";
 import { createModel } from "../train/index.ts";
 import { type DetectorConfig, parseDetector } from "./config.ts";
@@ -64,6 +65,23 @@ describe("presets", () => {
     const wide = depth < 50 ? 512 : 2048;
     expect(names.get("backbone.fpn.inner_blocks.3.0.weight")).toEqual([256, wide, 1, 1]);
     expect(names.get("roi_heads.box_head.fc6.weight")).toEqual([1024, 12544]);
+  });
+
+  it.each([
+    [512, 0.01],
+    [256, 0.01],
+    [16, 0.04],
+  ])("the RPN on %d channels begins with deviations of %d", (channels, deviation) => {
+    const usual = preset("modern", { classes: 2, axes: 3, depth: 10 });
+    const g = graph();
+    const config = parseDetector({ ...usual, backbone: { ...usual.backbone, pyramidChannels: channels } });
+    rpnOutputs(featureMaps(g.input("image", [1, 1, 32, 32, 32]), config), config);
+    for (const name of ["conv.0.0", "cls_logits", "bbox_pred"]) {
+      const { source } = g.parameters.get(`rpn.head.${name}.weight`)!;
+      if (source.kind !== "parameter") throw new Error(name);
+      const values = source.info.initialise([100, 10, 10], random(1, name));
+      expect(Math.hypot(...values) / 100).toBeCloseTo(deviation, 3);
+    }
   });
 
   it("modern in 3D: Med3D's ResNet with a pyramid", () => {

@@ -1,7 +1,7 @@
 /**
  * Two named sets of choices. `paper`: Faster R-CNN as published (Ren et al. 2015, arXiv 1506.01497; the authors' code where the
  * paper is silent). `modern`: torchvision's fasterrcnn_resnet50_fpn. Both in 2D, `modern` also in 3D, where nobody has published
- * one: sizes there are for lesions of 4 to 60 voxels.
+ * one: sizes there are for lesions of 6 to 60 voxels (smaller ones want `stem` among the levels, at stride 2).
  */
 import { ConfigError } from "../errors.ts";
 import { type DetectorConfig, type DetectorSettings, parseDetector } from "./config.ts";
