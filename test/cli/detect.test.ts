@@ -244,6 +244,20 @@ describe("detect predict", () => {
       unexpected: [],
     });
     expect(await undeclaredKeys("import", imported.stdout)).toEqual([]);
+    const graph = [
+      "export",
+      "--weights",
+      "now.safetensors",
+      ...about,
+      "--format",
+      "onnx",
+      "--out",
+      "now.onnx",
+      "--json",
+    ];
+    const exported = medvox(...graph);
+    expect(exported.status, exported.stderr).toBe(0);
+    expect(JSON.parse(exported.stdout)).toEqual({ format: "onnx", out: "now.onnx", canvas: [128, 96] });
     const wrong = medvox("detect", "predict", "--weights", "now.safetensors", ...input);
     expect(wrong.stderr).toMatch(/^ConfigError: --weights: needs --arch and --num-classes, too/);
   });
