@@ -151,7 +151,7 @@ describe("reading a document", () => {
     expect(
       brokenLinks(root, {
         path: "docs/a.md",
-        text: "[a](../README.md#two-commands) [b](none.md) [c](../README.md#none)",
+        text: "[a](../README.md#three-commands) [b](none.md) [c](../README.md#none)",
       }),
     ).toEqual([
       "docs/a.md: none.md: there is no docs/none.md",

@@ -98,7 +98,9 @@ export async function trainDetector(request: DetectionRequest, options: TrainDet
       plan,
       force,
     );
-    options.onStart?.({ record, plan, threads: engine.threads, skipped: dataset.skipped });
+    // Boxes of classes that nobody asked for are left out as well, but are not broken.
+    const unwanted = config.classes === null ? [] : dataset.problems.filter(({ rule }) => rule === "unknown-class");
+    options.onStart?.({ record, plan, threads: engine.threads, skipped: dataset.skipped - unwanted.length });
     if (start !== undefined) options.onWeights?.(start.report);
     await runDetection(engine, { record, plan }, splits, options, { start: start?.weights, resume: false });
     return { record, plan };
