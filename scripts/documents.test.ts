@@ -15,7 +15,7 @@ import {
   pretrainingConfigSchema,
   segmentationConfigSchema,
 } from "../src/med3d/index.ts";
-import { rpnExperimentSchema } from "../src/rcnn/index.ts";
+import { detectionConfigSchema, rpnExperimentSchema } from "../src/rcnn/index.ts";
 import { buildIfStale } from "./build.ts";
 import {
   blocksOf,
@@ -64,6 +64,7 @@ const schemas: Readonly<Record<string, z.ZodType>> = {
   "segmentation without its data": segmentationConfigSchema.partial(),
   classification: classificationConfigSchema,
   pretraining: pretrainingConfigSchema,
+  "detection without its data": detectionConfigSchema.partial(),
   ...experimentSchemas,
   rpn: rpnExperimentSchema,
   "part of a data set": selectionSchema.extend({ data: segmentationConfigSchema.shape.data }),

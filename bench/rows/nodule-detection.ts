@@ -42,7 +42,7 @@ interface Recipe {
 /** A CT's grey values as the detector takes them. */
 const CT_WINDOW = { kind: "ctWindow", low: -1000, high: 400 } as const;
 /** By the numbers of TotalSegmentator, as the data's README has them. */
-const ORGANS = { liver: [5], spleen: [1], lung: [10, 11, 12, 13, 14], heart: [51], vessel: [52, 63, 64] };
+const ORGANS = { liver: [5], spleen: [1], lung: [10, 11, 14], vessel: [52, 63, 64] };
 /** Marks in pictures have at least this score. */
 const SHOWN = 0.3;
 const CONDITIONS = ["random weights", "pre-trained"] as const;

@@ -44,7 +44,7 @@ export const detectionConfigSchema = z.strictObject({
    * volumes.
    */
   canvas: z.array(size).min(2).max(3).nullable().default(null),
-  /** Sides of anchors of each level, finest first; null: the preset's. */
+  /** Sides of anchors of each level, finest first, equally many on each; null: the preset's. */
   anchorSizes: z.array(z.array(z.number().positive()).min(1)).min(1).nullable().default(null),
   /** Height to width of anchors; null: the preset's. */
   anchorRatios: z.array(z.number().positive()).min(1).nullable().default(null),

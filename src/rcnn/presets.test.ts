@@ -91,6 +91,20 @@ describe("presets", () => {
     expect(names.get("rpn.head.bbox_pred.weight")).toEqual([24, 128, 1, 1, 1]);
   });
 
+  it.each([
+    ["paper", 2],
+    ["modern", 2],
+    ["modern", 3],
+  ] as const)("%s in %dD: a score and deltas for every anchor", (name, axes) => {
+    const config = preset(name, { classes: 2, axes });
+    const layout = layoutOf(config, 1, [64, 96, 64].slice(0, axes));
+    const g = graph();
+    const { objectness, deltas } = rpnOutputs(featureMaps(g.input("image", layout.input), config), config);
+    const anchors = layout.anchors.boxes.length / (2 * axes);
+    expect(objectness.shape).toEqual([1, anchors]);
+    expect(deltas.shape).toEqual([1, anchors, 2 * axes]);
+  });
+
   it("refuse what does not fit, by name", () => {
     const modern = preset("modern", { classes: 4 });
     expect(() => preset("paper", { classes: 2, axes: 3 })).toThrow(ConfigError);
