@@ -3,9 +3,9 @@
  * arXiv 1704.04503), where overlap lowers a score instead.
  *
  * Greedy suppression asks, for each box in the order of scores, whether a box kept before overlaps it by more than t. Two
- * boxes do so only if they are alike and near: along each axis the shared length is at least t of either side, so sides
- * differ at most by the factor t, and middles lie no further apart than (1 − t)/t of the kept box's side. So each kept
- * box is entered, by the octaves of its width and height, into those cells of a grid that its reach covers, and a box looks
+ * boxes do so only if they are alike and near: along each axis, too, they share t of what they cover together. So sides a, b
+ * differ at most by the factor t, and middles lie no further apart than (a + b)/2 · (1 − t)/(1 + t), or inside one another |a − b|/2:
+ * in either case at most (1 − t)/2t of the kept box's side. So each kept box is entered, by the octaves of its width and height, into those cells of a grid that its reach covers, and a box looks
  * only at the cell its own middle lies in, of the octaves within reach of its sides.
  */
 import { type Axes, areaOf, iouOf } from "../boxes/index.ts";
@@ -22,7 +22,7 @@ export interface NmsOptions {
 }
 
 /** Cells of the grid along x and y. */
-const GRID = 16;
+const GRID = 20;
 /** Numbers kept of a box. */
 const RECORD = 8;
 const MOST_OCTAVES = 12;
@@ -170,7 +170,7 @@ class Span {
     this.#shortest = Math.max(Math.log2(shortest), Math.log2(longest) - most + 1);
     this.octaves = longest > 0 ? Math.floor(Math.log2(longest) - this.#shortest) + 1 : 1;
     this.likeness = threshold > 0 ? -Math.log2(threshold) + 1e-6 : Infinity;
-    this.#reach = threshold > 0 ? (1 - threshold) / threshold + 1e-3 : Infinity;
+    this.#reach = threshold > 0 ? (1 - threshold) / (2 * threshold) + 1e-3 : Infinity;
   }
 
   /** Which cell along the axis; NaN goes to the first. */
