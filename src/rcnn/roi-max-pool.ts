@@ -3,8 +3,8 @@
  * tables that `roi-pooling.ts` builds. In 2D and 3D.
  *
  * A region's corners are rounded to cells, it is at least one cell long, and bin i of n takes cells ⌊i·length/n⌋ … ⌈(i+1)·length/n⌉, clipped
- * to the map. The maximum over a run of m cells is that of two runs of 2^⌊log2 m⌋ cells, one at each end; so a bin needs 2^axes
- * rows.
+ * to the map. (The original multiplies by a rounded length/n, which moves an end by a cell in three cases below 80 cells; see the tests.)
+ * The maximum over a run of m cells is that of two runs of 2^⌊log2 m⌋ cells, one at each end; so a bin needs 2^axes rows.
  */
 import type { Axes } from "../boxes/index.ts";
 

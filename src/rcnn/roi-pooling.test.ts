@@ -211,3 +211,51 @@ describe.each([
     close(got.slope.data as Float32Array, wantedSlope);
   });
 });
+
+/** Which parts of regions of 1 … 80 cells the original's float32 arithmetic cuts elsewhere than whole numbers do, as [cells, part]. */
+it.each([
+  { parts: 7, elsewhere: [[57, 6]] },
+  {
+    parts: 14,
+    elsewhere: [
+      [57, 13],
+      [62, 7],
+    ],
+  },
+])(
+  "RoI max-pooling cuts regions in $parts where the original does, but for its rounding",
+  async ({ parts, elsewhere }) => {
+    const [longest, stride] = [80, 16];
+    const tables: MaxPoolTables = { axes: 2, images: 1, grid: [longest + 1, 1], stride, outputSize: [parts, 1] };
+    const lengths = Array.from({ length: longest }, (_, i) => i + 1);
+    const regions = Float32Array.from(lengths.flatMap((length) => [0, 0, (length - 1) * stride + 1, 1]));
+    const g = graph();
+    // The largest of x and of −x are a part's last and first cell.
+    const map = g.input("map", [1, 2, 1, longest + 1]);
+    const type = maxPoolInputs(2, longest, parts).maxPoolRows;
+    const pooled = maxPoolRegions(map, g.input("rows", type.shape, type.dtype), [parts, 1], tables);
+    const got = await compute(
+      engine,
+      g,
+      { pooled },
+      {
+        map: {
+          data: Float32Array.from({ length: map.size }, (_, i) => (i <= longest ? i : longest + 1 - i)),
+          shape: map.shape,
+        },
+        rows: { data: planMaxPool(tables, regions, new Int32Array(longest)), shape: type.shape },
+      },
+    );
+    const ends = got.pooled.data as Float32Array;
+    const found = lengths.flatMap((length, r) => {
+      const size = Math.fround(length / parts);
+      return Array.from({ length: parts }, (_, part) => part).flatMap((part) => {
+        const first = Math.floor(Math.fround(part * size));
+        const last = Math.ceil(Math.fround((part + 1) * size)) - 1;
+        const same = ends[2 * r * parts + part] === last && ends[(2 * r + 1) * parts + part] === -first;
+        return same ? [] : [[length, part]];
+      });
+    });
+    expect(found).toEqual(elsewhere);
+  },
+);
