@@ -224,9 +224,10 @@ async function detectedIn(
   }
 }
 
-/** The middle of the largest nodule; where there is none, what the picture chooses. */
+/** The middle of the largest nodule that counts; where there is none, what the picture chooses. */
 function focusOf({ boxes, difficult }: ScoredItem): [number, number, number] | undefined {
-  const volumes = Array.from(difficult, (_, i) => {
+  const volumes = Array.from(difficult, (excluded, i) => {
+    if (excluded === 1) return 0;
     const [x, y, z, u, v, w] = boxes.subarray(6 * i, 6 * i + 6);
     return (u - x) * (v - y) * (w - z);
   });
