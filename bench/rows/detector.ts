@@ -17,7 +17,7 @@ import { findPython, Peer } from "../peer.ts";
 import type { Row } from "../results.ts";
 import type { VolumeFigures, VolumeJob } from "./detector-child.ts";
 import type { Bench, Finished } from "./row.ts";
-import { peerSide } from "./speed.ts";
+import { against, peerSide } from "./speed.ts";
 
 const AGREEMENT = 1e-3;
 const CHILD = fileURLToPath(new URL("./detector-child.ts", import.meta.url));
@@ -241,26 +241,8 @@ async function beside(
       peerSide(peer),
       { warmUp: 2 },
     );
-    const { ours, theirs, idleShare } = measured;
-    const ratio = ours.median / theirs.median;
-    const row: Row = {
-      what,
-      medvoxMs: ours.median,
-      medvoxMinMs: ours.min,
-      pytorchMs: theirs.median,
-      pytorchMinMs: theirs.min,
-      ratio,
-      minRatio: ours.min / theirs.min,
-      ...judged(ratio, { atMost: bound }),
-      rounds: ours.all.length,
-      idleShare,
-      ...agreement,
-    };
-    return {
-      rows: [row],
-      versions: { pytorch: String(answer.torch), torchvision: String(answer.torchvision) },
-      idleShare,
-    };
+    const finished = against(what, measured, answer, bound, agreement);
+    return { ...finished, versions: { ...finished.versions, torchvision: String(answer.torchvision) } };
   } finally {
     await peer.close();
     rmSync(folder, { recursive: true, force: true });

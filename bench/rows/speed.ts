@@ -140,7 +140,8 @@ function alone(what: string, bound: number, times: Alternated["ours"]): Finished
   return { rows: [row], versions: {}, notes: ["PyTorch was not there, so only medvox was measured."] };
 }
 
-function against(
+/** The row of two sides that took turns. @param setup what the peer said of itself */
+export function against(
   what: string,
   { ours, theirs, idleShare }: Alternated,
   setup: Readonly<Record<string, unknown>>,
