@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 const script = fileURLToPath(new URL("../../bench/memory-cycles.ts", import.meta.url));
 
 async function cycles(...options: string[]): Promise<{ growthMb: number; allowedMb: number }> {
-  const asked = ["--expose-gc", "--import", "tsx", script, "--cycles", "60", ...options];
+  const asked = ["--import", "tsx", script, "--cycles", "60", ...options];
   const { stdout } = await promisify(execFile)(process.execPath, asked).catch((error: { stdout: string }) => error);
   return JSON.parse(stdout) as { growthMb: number; allowedMb: number };
 }
