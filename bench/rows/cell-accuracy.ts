@@ -35,8 +35,10 @@ async function measure(
   const clock = startClock(clockFile);
   const events: DetectionEvents = {
     onEpoch: ({ epoch, epochs, trainLoss, validation, seconds }, { name: phase }) => {
+      const watched =
+        validation && `  watched: loss ${validation.loss.toFixed(3)}, AP50 ${validation.score.toFixed(3)}`;
       say(
-        `${phase}: epoch ${epoch}/${epochs}  loss ${trainLoss.toFixed(3)}  watched: loss ${validation?.loss.toFixed(3)}, AP50 ${validation?.score.toFixed(3)}  ` +
+        `${phase}: epoch ${epoch}/${epochs}  loss ${trainLoss.toFixed(3)}${watched ?? ""}  ` +
           `${seconds.toFixed(1)} s, ${(clock.save() / 60).toFixed(1)} min so far`,
       );
     },

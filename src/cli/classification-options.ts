@@ -1,17 +1,13 @@
 /** The options that `train classification`, `transfer classification` and `transfer nodule` have in common. */
 import { type Command, InvalidArgumentError } from "commander";
-import { ConfigError } from "../errors.ts";
 import type { ClassificationRequest } from "../med3d/index.ts";
 import { encoderNames } from "../nn/index.ts";
-import { readConfig } from "./config-file.ts";
 import { nameOf } from "./names.ts";
 import { archOf } from "./segmentation-options.ts";
+import { addComputeOptions, addRunOptions, requestOf, type TrainingOptions } from "./training-options.ts";
 import { decimal, decimals, lowHigh, sizes, wholeNumber } from "./values.ts";
 
-export interface ClassificationOptions {
-  data?: string;
-  out?: string;
-  config?: string;
+export interface ClassificationOptions extends TrainingOptions {
   label?: string;
   group?: string;
   positive?: number[];
@@ -20,40 +16,24 @@ export interface ClassificationOptions {
   auxiliary?: string[];
   auxiliaryWeight?: number;
   arch?: string;
-  stages?: number;
+  stages?: ClassificationRequest["stages"];
   mask?: boolean;
   pooling?: ClassificationRequest["pooling"];
   loss?: ClassificationRequest["loss"];
   optimizer?: ClassificationRequest["optimizer"];
-  epochs?: number;
-  batch?: number;
-  patch?: number[];
+  patch?: [number, number, number];
   plan?: string;
-  spacing?: number[];
-  window?: number[];
-  lr?: number;
-  augmentation?: string;
   dropout?: number;
   folds?: number;
   seeds?: number;
-  heldOut?: number;
-  validation?: number;
-  patience?: number;
-  use?: ClassificationRequest["use"];
-  seed?: number;
-  device?: ClassificationRequest["device"];
-  threads?: number;
-  workers?: number;
-  from?: string;
   freeze?: boolean;
   newLayerRate?: number;
 }
 
 export function addClassificationOptions(command: Command): Command {
-  return command
-    .option("--data <path>", "a folder with labels.csv, or a CSV, TSV or JSON list of images and their labels")
-    .option("--out <folder>", "the run's folder (default runs/NAME_OF_THE_DATA)")
-    .option("--config <file>", "JSON file with any of the keys that run.json shows under config; options go over it")
+  addRunOptions(
+    command.option("--data <path>", "a folder with labels.csv, or a CSV, TSV or JSON list of images and their labels"),
+  )
     .option("--label <column>", "the label's column (default: label, rating, malignancy or class)")
     .option("--group <column>", "the patient's column; a patient's cases stay together (default: group or patient)")
     .option("--positive <ratings>", "ratings that are positive, e.g. 4,5 (default 4,5)", ratings)
@@ -83,13 +63,8 @@ export function addClassificationOptions(command: Command): Command {
     )
     .option("--seeds <n>", "networks whose probabilities are averaged (default 1)", wholeNumber({ min: 1 }))
     .option("--held-out <n>", "cases kept for the final score, a number or a share (default 0.2)", decimal({ min: 0 }))
-    .option("--validation <n>", "training cases watched during training (default 0)", decimal({ min: 0 }))
-    .option("--patience <n>", "stop after so many epochs without a better watched score", wholeNumber({ min: 1 }))
-    .option("--use <which>", "weights that are scored: last or best (default last)")
-    .option("--seed <n>", "decides splits, first weights and augmentation (default 0)", wholeNumber({ min: 0 }))
-    .option("--device <name>", "cpu, webgpu or cuda (default cpu)")
-    .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
-    .option("--workers <n>", "threads that prepare data (default 1)", wholeNumber({ min: 1 }))
+    .option("--validation <n>", "training cases watched during training (default 0)", decimal({ min: 0 }));
+  return addComputeOptions(command)
     .option("--from <weights>", "weights or a run to start from, or none")
     .option("--freeze", "leave the encoder's weights as they are")
     .option("--new-layer-rate <factor>", "factor on the learning rate of the new layer", decimal({ min: 0 }));
@@ -100,50 +75,32 @@ export async function classificationRequest(
   options: ClassificationOptions,
   usual: (from: string | null | undefined) => Partial<ClassificationRequest> = () => ({}),
 ): Promise<ClassificationRequest> {
-  const file = options.config === undefined ? {} : await readConfig(options.config);
-  const data = options.data ?? (file.data as string | undefined);
-  if (data === undefined) throw new ConfigError("--data: is missing; name a list of cases, e.g. --data labels.csv");
-  const asked = options.from === "none" ? null : (options.from ?? (file.from as string | null | undefined));
-  const given = {
-    data,
-    labelColumn: options.label,
-    groupColumn: options.group,
-    positive: options.positive,
-    negative: options.negative,
-    target: options.target,
-    auxiliary: options.auxiliary,
-    auxiliaryWeight: options.auxiliaryWeight,
-    ...(options.arch === undefined ? {} : archOf(options.arch)),
-    stages: options.stages,
-    mask: options.mask,
-    pooling: options.pooling,
-    loss: options.loss,
-    optimizer: options.optimizer,
-    epochs: options.epochs,
-    batch: options.batch,
-    patch: options.patch,
-    plan: options.plan,
-    spacingMm: options.spacing,
-    window: options.window,
-    learningRate: options.lr,
-    augmentation: options.augmentation,
-    dropout: options.dropout,
-    folds: options.folds,
-    seeds: options.seeds,
-    heldOut: options.heldOut,
-    validation: options.validation,
-    patience: options.patience,
-    use: options.use,
-    seed: options.seed,
-    device: options.device,
-    threads: options.threads,
-    workers: options.workers,
-    from: asked,
-    freeze: options.freeze,
-    newLayerRate: options.newLayerRate,
-  };
-  const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  return { ...usual(asked), ...file, ...set } as ClassificationRequest;
+  return requestOf<ClassificationRequest>(options, {
+    data: "name a list of cases, e.g. --data labels.csv",
+    keys: () => ({
+      labelColumn: options.label,
+      groupColumn: options.group,
+      positive: options.positive,
+      negative: options.negative,
+      target: options.target,
+      auxiliary: options.auxiliary,
+      auxiliaryWeight: options.auxiliaryWeight,
+      ...(options.arch === undefined ? {} : archOf(options.arch)),
+      stages: options.stages,
+      mask: options.mask,
+      pooling: options.pooling,
+      loss: options.loss,
+      optimizer: options.optimizer,
+      patch: options.patch,
+      plan: options.plan,
+      dropout: options.dropout,
+      folds: options.folds,
+      seeds: options.seeds,
+      freeze: options.freeze,
+      newLayerRate: options.newLayerRate,
+    }),
+    usual,
+  });
 }
 
 /** The folder of a run that nobody named. */

@@ -1,14 +1,10 @@
 /** The options of `detect train`, and what they ask for. */
 import { type Command, InvalidArgumentError } from "commander";
-import { ConfigError } from "../errors.ts";
 import type { DetectionRequest } from "../rcnn/index.ts";
-import { readConfig } from "./config-file.ts";
+import { addComputeOptions, addRunOptions, requestOf, type TrainingOptions } from "./training-options.ts";
 import { decimal, decimals, lowHigh, wholeNumber } from "./values.ts";
 
-export interface DetectionOptions {
-  data?: string;
-  out?: string;
-  config?: string;
+export interface DetectionOptions extends TrainingOptions {
   images?: string;
   classes?: string[];
   preset?: DetectionRequest["preset"];
@@ -18,33 +14,20 @@ export interface DetectionOptions {
   maxSize?: number;
   canvas?: number[];
   anchors?: number[][];
-  spacing?: number[];
-  window?: number[];
-  augmentation?: string;
   schedule?: DetectionRequest["schedule"];
   phaseEpochs?: [number, number, number, number];
   optimizer?: DetectionRequest["optimizer"];
-  lr?: number;
-  epochs?: number;
-  batch?: number;
-  heldOut?: number;
-  validation?: number;
-  patience?: number;
-  use?: DetectionRequest["use"];
-  seed?: number;
-  device?: DetectionRequest["device"];
-  threads?: number;
-  workers?: number;
-  from?: string;
   backbone?: string;
   trainableStages?: number;
 }
 
 export function addDetectionOptions(command: Command): Command {
-  return command
-    .option("--data <path>", "a folder or file: Pascal VOC, COCO, YOLO; of volumes a CSV of findings or label maps")
-    .option("--out <folder>", "the run's folder (default runs/NAME_OF_THE_DATA)")
-    .option("--config <file>", "JSON file with any of the keys that run.json shows under config; options go over it")
+  addRunOptions(
+    command.option(
+      "--data <path>",
+      "a folder or file: Pascal VOC, COCO, YOLO; of volumes a CSV of findings or label maps",
+    ),
+  )
     .option("--images <folder>", "where the pictures or volumes are, if not beside their annotations")
     .option("--classes <names>", "the classes that are wanted, e.g. RBC,WBC (default: all there are)", nameList)
     .option("--preset <name>", "modern (torchvision's settings) or paper (as published, 2D; default modern)")
@@ -87,17 +70,8 @@ export function addDetectionOptions(command: Command): Command {
       "--validation <n>",
       "training images watched during training (default: its own list, or 0.1)",
       decimal({ min: 0 }),
-    )
-    .option("--patience <n>", "stop after so many epochs without a better watched score", wholeNumber({ min: 1 }))
-    .option("--use <which>", "weights that are scored: last or best (default last)")
-    .option(
-      "--seed <n>",
-      "decides splits, first weights, sampling and augmentation (default 0)",
-      wholeNumber({ min: 0 }),
-    )
-    .option("--device <name>", "cpu, webgpu or cuda (default cpu)")
-    .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
-    .option("--workers <n>", "threads that prepare data (default 1)", wholeNumber({ min: 1 }))
+    );
+  return addComputeOptions(command)
     .option("--from <weights>", "a detector's weights or run to start from; what is for other classes stays new")
     .option("--backbone <weights>", "weights or a run for the backbone alone, e.g. of medvox pretrain")
     .option(
@@ -109,43 +83,25 @@ export function addDetectionOptions(command: Command): Command {
 
 /** What the options and the configuration file ask for. */
 export async function detectionRequest(options: DetectionOptions): Promise<DetectionRequest> {
-  const file = options.config === undefined ? {} : await readConfig(options.config);
-  const data = options.data ?? (file.data as string | undefined);
-  if (data === undefined) throw new ConfigError("--data: is missing; name a data set with boxes, e.g. --data BCCD");
-  const given = {
-    data,
-    images: options.images,
-    classes: options.classes,
-    preset: options.preset,
-    ...options.arch,
-    norm: options.norm,
-    minSide: options.minSize,
-    maxSide: options.maxSize,
-    canvas: options.canvas,
-    anchorSizes: options.anchors,
-    spacingMm: options.spacing,
-    window: options.window,
-    augmentation: options.augmentation,
-    schedule: options.schedule,
-    optimizer: options.optimizer,
-    learningRate: options.lr,
-    epochs: options.epochs,
-    phaseEpochs: options.phaseEpochs,
-    batch: options.batch,
-    heldOut: options.heldOut,
-    validation: options.validation,
-    patience: options.patience,
-    use: options.use,
-    seed: options.seed,
-    device: options.device,
-    threads: options.threads,
-    workers: options.workers,
-    from: options.from,
-    backbone: options.backbone,
-    trainableStages: options.trainableStages,
-  };
-  const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  return { ...file, ...set } as DetectionRequest;
+  return requestOf<DetectionRequest>(options, {
+    data: "name a data set with boxes, e.g. --data BCCD",
+    keys: () => ({
+      images: options.images,
+      classes: options.classes,
+      preset: options.preset,
+      ...options.arch,
+      norm: options.norm,
+      minSide: options.minSize,
+      maxSide: options.maxSize,
+      canvas: options.canvas,
+      anchorSizes: options.anchors,
+      schedule: options.schedule,
+      optimizer: options.optimizer,
+      phaseEpochs: options.phaseEpochs,
+      backbone: options.backbone,
+      trainableStages: options.trainableStages,
+    }),
+  });
 }
 
 /** Names separated by commas. */

@@ -5,36 +5,18 @@ import { ConfigError } from "../errors.ts";
 import { readVolumeHeader } from "../files/index.ts";
 import type { SegmentationRequest } from "../med3d/index.ts";
 import { type EncoderArchitecture, encoderNames, parseArchitecture } from "../nn/index.ts";
-import { readConfig } from "./config-file.ts";
 import { nameOf } from "./names.ts";
+import { addComputeOptions, addRunOptions, requestOf, type TrainingOptions } from "./training-options.ts";
 import { decimal, decimals, lowHigh, sizes, wholeNumber } from "./values.ts";
 
-export interface SegmentationOptions {
-  data?: string;
-  out?: string;
-  config?: string;
+export interface SegmentationOptions extends TrainingOptions {
   arch?: string;
   decoder?: SegmentationRequest["decoder"];
   loss?: SegmentationRequest["loss"];
   optimizer?: SegmentationRequest["optimizer"];
-  epochs?: number;
-  batch?: number;
   patch?: string;
-  lr?: number;
-  augmentation?: string;
-  heldOut?: number;
-  validation?: number;
-  patience?: number;
-  use?: SegmentationRequest["use"];
-  seed?: number;
-  device?: SegmentationRequest["device"];
-  threads?: number;
-  workers?: number;
-  from?: string;
   freeze?: boolean;
   newLayerRate?: number;
-  spacing?: number[];
-  window?: number[];
   intensity?: SegmentationRequest["intensity"];
   keepLargest?: number;
   trainCases?: number;
@@ -42,13 +24,12 @@ export interface SegmentationOptions {
 }
 
 export function addSegmentationOptions(command: Command): Command {
-  return command
-    .option(
+  addRunOptions(
+    command.option(
       "--data <path>",
       "data set: a folder with dataset.json, imagesTr/labelsTr or images/labels, or a CSV/JSON list",
-    )
-    .option("--out <folder>", "the run's folder (default runs/NAME_OF_THE_DATA)")
-    .option("--config <file>", "JSON file with any of the keys that run.json shows under config; options go over it")
+    ),
+  )
     .option("--arch <name>", `${encoderNames.join(", ")} (default resnet10)`)
     .option("--decoder <kind>", "skip, upsampling, convSeg, transposed or denseAspp (default skip)")
     .option("--loss <name>", "diceCrossEntropy, crossEntropy, dice or focal (default diceCrossEntropy)")
@@ -60,12 +41,6 @@ export function addSegmentationOptions(command: Command): Command {
     .option("--augmentation <preset>", "none, light or default (default default)")
     .option("--held-out <n>", "cases kept for the final score, a number or a share (default 0.2)", decimal({ min: 0 }))
     .option("--validation <n>", "training cases watched during training (default 0.05)", decimal({ min: 0 }))
-    .option("--patience <n>", "stop after so many epochs without a better validation score", wholeNumber({ min: 1 }))
-    .option("--use <which>", "weights that are scored: last or best (default last)")
-    .option("--seed <n>", "decides splits, first weights and augmentation (default 0)", wholeNumber({ min: 0 }))
-    .option("--device <name>", "cpu, webgpu or cuda (default cpu)")
-    .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
-    .option("--workers <n>", "threads that prepare data (default 1)", wholeNumber({ min: 1 }))
     .option("--plan <file>", "a plan that medvox plan wrote: spacing, intensities, patch and batch")
     .option("--spacing <x,y,z>", "voxel size in mm (default: the data set's median)", decimals(3))
     .option(
@@ -75,7 +50,8 @@ export function addSegmentationOptions(command: Command): Command {
     )
     .option("--intensity <scheme>", "plan, percentile (the paper's), medicalnet or none (default plan)")
     .option("--keep-largest <n>", "connected components of each class kept in predictions", wholeNumber({ min: 1 }))
-    .option("--train-cases <n>", "train on so many cases only, a number or a share", decimal({ min: 0 }))
+    .option("--train-cases <n>", "train on so many cases only, a number or a share", decimal({ min: 0 }));
+  return addComputeOptions(command)
     .option("--from <weights>", "weights (.safetensors, .pth) or a run to start from, or none")
     .option("--freeze", "leave the encoder as it is")
     .option(
@@ -103,41 +79,23 @@ export async function segmentationRequest(
   options: SegmentationOptions,
   usual: (from: string | null | undefined) => Partial<SegmentationRequest> = () => ({}),
 ): Promise<SegmentationRequest> {
-  const file = options.config === undefined ? {} : await readConfig(options.config);
-  const data = options.data ?? (file.data as string | undefined);
-  if (data === undefined) throw new ConfigError("--data: is missing; name a data set, e.g. --data Task04_Hippocampus");
-  const asked = options.from === "none" ? null : (options.from ?? (file.from as string | null | undefined));
-  const given = {
-    data,
-    ...(options.arch === undefined ? {} : archOf(options.arch)),
-    decoder: options.decoder,
-    loss: options.loss,
-    optimizer: options.optimizer,
-    epochs: options.epochs,
-    batch: options.batch,
-    patch: options.patch === undefined ? undefined : await patchOf(options.patch, data),
-    learningRate: options.lr,
-    augmentation: options.augmentation,
-    heldOut: options.heldOut,
-    validation: options.validation,
-    patience: options.patience,
-    use: options.use,
-    seed: options.seed,
-    device: options.device,
-    threads: options.threads,
-    workers: options.workers,
-    from: asked,
-    freeze: options.freeze,
-    newLayerRate: options.newLayerRate,
-    spacingMm: options.spacing,
-    window: options.window,
-    intensity: options.intensity,
-    keepLargest: options.keepLargest,
-    trainCases: options.trainCases,
-    plan: options.plan,
-  };
-  const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  return { ...usual(asked), ...file, ...set } as SegmentationRequest;
+  return requestOf<SegmentationRequest>(options, {
+    data: "name a data set, e.g. --data Task04_Hippocampus",
+    keys: async (data) => ({
+      ...(options.arch === undefined ? {} : archOf(options.arch)),
+      decoder: options.decoder,
+      loss: options.loss,
+      optimizer: options.optimizer,
+      patch: options.patch === undefined ? undefined : await patchOf(options.patch, data),
+      freeze: options.freeze,
+      newLayerRate: options.newLayerRate,
+      intensity: options.intensity,
+      keepLargest: options.keepLargest,
+      trainCases: options.trainCases,
+      plan: options.plan,
+    }),
+    usual,
+  });
 }
 
 /** The keys that an architecture's name stands for. */
