@@ -5,6 +5,7 @@
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { lesionScenes, openDetection, readLungs, type SceneOptions } from "../../src/data/index.ts";
+import { sizeText } from "../../src/metrics/index.ts";
 import { type DetectionRequest, evaluateDetectionRun } from "../../src/rcnn/index.ts";
 import { epochsOf } from "../../src/train/index.ts";
 import { judged, significant } from "../bounds.ts";
@@ -73,6 +74,9 @@ export async function lesionAccuracy(options: DetectionMeasureOptions): Promise<
     row("sensitivity at 1 false positive a scan", at(1).sensitivity, 4, at(1).interval, { atLeast: 0.9 }),
     row("at 1/8 false positive a scan", at(0.125).sensitivity, 4, at(0.125).interval),
     row("at 8 false positives a scan", at(8).sensitivity, 4, at(8).interval),
+    ...free.bySize.map((size) =>
+      row(`at 1, ${sizeText(size)}: ${size.found} of ${size.findings}`, size.found / size.findings, 3),
+    ),
     row("CPM", free.cpm, 4, free.cpmInterval),
     row("AP at IoU 0.1", summary.ap10!, 4),
     row("AP at IoU 0.5", summary.ap50, 4),

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { counted } from "../data/counted.ts";
+import { sizeText } from "../metrics/index.ts";
 import type { Progress } from "../progress.ts";
 import {
   type DetectionEvaluation,
@@ -167,6 +168,11 @@ export function detectionText({ summary, report, predictions }: DetectionEvaluat
     `scored       ${classes.map((one) => `${one.name} ${number(one[at])}`).join(" · ")} · ${style.bold(`mean ${name} ${number(mean)}`)}   ${counted(images, axes === 2 ? "picture" : "volume")}`,
     `             AP ${number(ap)} (IoU ${axes === 2 ? "0.5 to 0.95" : "0.1 to 0.5"}) · VOC ${number(voc.area)}`,
     ...(froc === undefined ? [] : [`CPM          ${number(froc.cpm)}   ${counted(froc.findings, "finding")}`]),
+    ...(froc === undefined || froc.bySize.length === 0
+      ? []
+      : [
+          `found        ${froc.bySize.map((size) => `${size.found} of ${size.findings} ${sizeText(size)}`).join(" · ")}   at 1 false positive a scan`,
+        ]),
     `detections   ${predictions}`,
     `report       ${report}`,
   ].join("\n");

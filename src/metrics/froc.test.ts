@@ -62,6 +62,25 @@ describe("by hand", () => {
     expect(result.sensitivityAt.map(({ sensitivity }) => sensitivity)).toEqual([0, 1]);
   });
 
+  it("sizes: found where one false positive a scan is allowed, however many marks there are below", () => {
+    const scan = {
+      scan: "a",
+      findings: [nodule(0, 5), nodule(30, 7), nodule(60, 7.9), nodule(90, 8), nodule(200, -1)],
+      marks: [at(0, 0.9), at(30, 0.8), at(400, 0.7), at(60, 0.6), at(500, 0.5), at(90, 0.4)],
+    };
+    expect(froc([scan]).bySize).toEqual([
+      { fromMm: 0, belowMm: 6, findings: 1, found: 1 },
+      { fromMm: 6, belowMm: 8, findings: 2, found: 2 },
+      { fromMm: 8, belowMm: 15, findings: 2, found: 0 },
+    ]);
+    // In two scans, the second false positive is allowed, too.
+    expect(froc([scan, { scan: "b", findings: [], marks: [] }], { sizesMm: [8] }).bySize).toEqual([
+      { fromMm: 0, belowMm: 8, findings: 3, found: 3 },
+      { fromMm: 8, belowMm: null, findings: 2, found: 1 },
+    ]);
+    expect(() => froc([scan], { sizesMm: [8, 6] })).toThrow("sizesMm 8, 6 must be above 0 and ascend");
+  });
+
   it("says null, not NaN, where there is nothing to find, and 0 where nothing was found", () => {
     expect(froc([{ scan: "a", findings: [], marks: [at(0, 1)] }])).toMatchObject({ cpm: null, cpmInterval: null });
     expect(froc([{ scan: "a", findings: [nodule(0, 5)], marks: [] }]).cpm).toBe(0);

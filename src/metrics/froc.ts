@@ -38,6 +38,8 @@ export interface FrocOptions {
   readonly falsePositiveRates?: readonly number[];
   /** Default 100. */
   readonly maxMarks?: number;
+  /** Diameters in mm between the groups of {@link Froc.bySize}. Default 6, 8 and 15, where Lung-RADS changes its advice. */
+  readonly sizesMm?: readonly number[];
   readonly seed?: number;
   /** Of scans, with replacement. Default 1000; 0: no intervals. */
   readonly resamples?: number;
@@ -63,9 +65,19 @@ export interface Froc {
     readonly sensitivity: number | null;
     readonly interval: Interval | null;
   }[];
+  /** Findings by diameter, and how many of them are found where one false positive a scan is allowed; without empty groups. */
+  readonly bySize: readonly FrocSize[];
   /** False positives per scan, sensitivity and the threshold that gives them, from the highest threshold on. */
   readonly curve: readonly FrocPoint[];
   readonly bootstrap: { readonly seed: number; readonly resamples: number; readonly level: number };
+}
+
+export interface FrocSize {
+  readonly fromMm: number;
+  /** `null`: no limit. */
+  readonly belowMm: number | null;
+  readonly findings: number;
+  readonly found: number;
 }
 
 export interface FrocPoint {
@@ -77,19 +89,22 @@ export interface FrocPoint {
 /** False positives a scan at which LUNA16 reads the sensitivity; their mean is its score (CPM). */
 export const lunaRates: readonly number[] = [0.125, 0.25, 0.5, 1, 2, 4, 8];
 
-/** What one scan adds: scores of findings that were hit and of false positives, and how many findings there are. */
+/** What one scan adds: its findings, with the score of the best mark on each that was hit, and the scores of false positives. */
 interface Tally {
+  readonly findings: readonly { readonly diameterMm: number; readonly score: number | undefined }[];
   readonly hits: readonly number[];
   readonly misses: readonly number[];
-  readonly findings: number;
   readonly irrelevant: number;
 }
 
 /** @throws ConfigError without scans, or for bad options */
 export function froc(scans: readonly FrocScan[], options: FrocOptions = {}): Froc {
   const { falsePositiveRates = lunaRates, maxMarks = 100, seed = 0, resamples = 1000, level = 0.95 } = options;
+  const { sizesMm = [6, 8, 15] } = options;
   if (scans.length === 0) throw new ConfigError("froc: no scans");
   if (!(level > 0 && level < 1)) throw new ConfigError(`froc: level ${level} must lie between 0 and 1`);
+  if (!sizesMm.every((size, i) => size > (sizesMm[i - 1] ?? 0)))
+    throw new ConfigError(`froc: sizesMm ${sizesMm.join(", ")} must be above 0 and ascend`);
   const tallies = scans.map((scan) => tallyOf(scan, maxMarks));
   const curve = curveOf(tallies);
   const at = (points: readonly FrocPoint[]): number[] => falsePositiveRates.map((rate) => sensitivityAt(points, rate));
@@ -109,7 +124,7 @@ export function froc(scans: readonly FrocScan[], options: FrocOptions = {}): Fro
   const sum = (pick: (tally: Tally) => number): number => tallies.reduce((total, tally) => total + pick(tally), 0);
   return {
     scans: scans.length,
-    findings: sum(({ findings }) => findings),
+    findings: sum(({ findings }) => findings.length),
     found: sum(({ hits }) => hits.length),
     falsePositives: sum(({ misses }) => misses.length),
     irrelevant: sum(({ irrelevant }) => irrelevant),
@@ -120,6 +135,7 @@ export function froc(scans: readonly FrocScan[], options: FrocOptions = {}): Fro
       sensitivity: values?.[i] ?? null,
       interval: interval((draw) => draw[i]),
     })),
+    bySize: sizesOf(tallies, curve ?? [], sizesMm),
     curve: curve ?? [],
     bootstrap: { seed, resamples, level },
   };
@@ -128,16 +144,17 @@ export function froc(scans: readonly FrocScan[], options: FrocOptions = {}): Fro
 function tallyOf({ findings, excluded = [], marks }: FrocScan, maxMarks: number): Tally {
   const counted = strongest(marks, maxMarks);
   const used = new Set<FrocMark>();
-  const hits: number[] = [];
-  for (const finding of findings) {
+  const scored = findings.map((finding) => {
     const own = counted.filter((mark) => isHit(mark, finding));
     for (const mark of own) used.add(mark);
-    if (own.length > 0) hits.push(Math.max(...own.map(({ score }) => score)));
-  }
+    const score = own.length === 0 ? undefined : Math.max(...own.map((mark) => mark.score));
+    return { diameterMm: diameterOf(finding), score };
+  });
   const before = used.size;
   for (const finding of excluded) for (const mark of counted) if (isHit(mark, finding)) used.add(mark);
   const misses = counted.filter((mark) => !used.has(mark)).map(({ score }) => score);
-  return { hits, misses, findings: findings.length, irrelevant: used.size - before };
+  const hits = scored.flatMap(({ score }) => score ?? []);
+  return { findings: scored, hits, misses, irrelevant: used.size - before };
 }
 
 function strongest(marks: readonly FrocMark[], maxMarks: number): readonly FrocMark[] {
@@ -146,14 +163,19 @@ function strongest(marks: readonly FrocMark[], maxMarks: number): readonly FrocM
   return marks.filter(({ score }) => score > beyond);
 }
 
-function isHit({ centreMm: [x, y, z] }: FrocMark, { centreMm: [u, v, w], diameterMm }: FrocFinding): boolean {
-  const radius = (diameterMm < 0 ? 10 : diameterMm) / 2;
+function diameterOf({ diameterMm }: FrocFinding): number {
+  return diameterMm < 0 ? 10 : diameterMm;
+}
+
+function isHit({ centreMm: [x, y, z] }: FrocMark, finding: FrocFinding): boolean {
+  const [u, v, w] = finding.centreMm;
+  const radius = diameterOf(finding) / 2;
   return (x - u) ** 2 + (y - v) ** 2 + (z - w) ** 2 < radius ** 2;
 }
 
 /** From (0, 0) on, one point for each different score; `undefined` without findings. */
 function curveOf(tallies: readonly Tally[]): FrocPoint[] | undefined {
-  const findings = tallies.reduce((sum, tally) => sum + tally.findings, 0);
+  const findings = tallies.reduce((sum, tally) => sum + tally.findings.length, 0);
   if (findings === 0) return undefined;
   const marks = tallies.flatMap(({ hits, misses }) => [
     ...hits.map((score) => ({ score, hit: true })),
@@ -169,6 +191,24 @@ function curveOf(tallies: readonly Tally[]): FrocPoint[] | undefined {
     curve.push({ falsePositives: misses / tallies.length, sensitivity: hits / findings, threshold: score });
   });
   return curve;
+}
+
+function sizesOf(tallies: readonly Tally[], curve: readonly FrocPoint[], edges: readonly number[]): FrocSize[] {
+  const threshold = curve.findLast(({ falsePositives }) => falsePositives <= 1)?.threshold ?? Number.POSITIVE_INFINITY;
+  const findings = tallies.flatMap((tally) => tally.findings);
+  const groups = [0, ...edges].map((fromMm, i) => {
+    const belowMm = edges[i] ?? null;
+    const own = findings.filter(({ diameterMm }) => diameterMm >= fromMm && diameterMm < (belowMm ?? Infinity));
+    const found = own.filter(({ score }) => score !== undefined && score >= threshold).length;
+    return { fromMm, belowMm, findings: own.length, found };
+  });
+  return groups.filter((group) => group.findings > 0);
+}
+
+/** A group of {@link Froc.bySize} for people, e.g. `6 to 8 mm`. */
+export function sizeText({ fromMm, belowMm }: Pick<FrocSize, "fromMm" | "belowMm">): string {
+  if (belowMm === null) return fromMm === 0 ? "all" : `${fromMm} mm and more`;
+  return fromMm === 0 ? `below ${belowMm} mm` : `${fromMm} to ${belowMm} mm`;
 }
 
 /** Linear between the points; of points with the same rate, the last one. */

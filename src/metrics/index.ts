@@ -43,8 +43,10 @@ export {
   type FrocOptions,
   type FrocPoint,
   type FrocScan,
+  type FrocSize,
   froc,
   lunaRates,
+  sizeText,
 } from "./froc.ts";
 export { frocScan } from "./froc-scan.ts";
 export { normalQuantile, type Proportion, proportion } from "./proportion.ts";

@@ -1,6 +1,6 @@
 /** `report.html` of a detection: scores by class, precision and recall, free-response curve, the worst and the best images. */
 import { writeFileAtomic } from "../files/index.ts";
-import type { DetectionImageScores, DetectionSummary, Froc } from "../metrics/index.ts";
+import { type DetectionImageScores, type DetectionSummary, type Froc, sizeText } from "../metrics/index.ts";
 import { curveFigures } from "./curves.ts";
 import { frocFigure, precisionRecallFigure } from "./detection-charts.ts";
 import { headlineNumber, type ReportFrame, reportDocument, section } from "./document.ts";
@@ -87,6 +87,9 @@ export async function renderDetectionReport(input: DetectionReportInput, paint?:
         ]),
       ),
     froc && section("Sensitivity at false-positive rates", null, frocTable(froc)),
+    froc &&
+      froc.bySize.length > 0 &&
+      section("Sensitivity by size", "Where one false positive a scan is allowed.", sizeTable(froc)),
     section("Every image", "Most mistakes first.", imageTable(summary.perImage)),
   ]);
 }
@@ -162,6 +165,14 @@ function frocTable({ sensitivityAt }: Froc): Markup {
       markup`<tr><th scope="row">${short(falsePositives)}</th>${cell(sensitivity)}<td>${interval(own) ?? "–"}</td></tr>`,
   );
   return table("Sensitivity at false-positive rates", "False positives per scan", ["Sensitivity", "Interval"], rows);
+}
+
+function sizeTable({ bySize }: Froc): Markup {
+  const rows = bySize.map(
+    (size) =>
+      markup`<tr><th scope="row">${sizeText(size)}</th><td>${size.findings}</td><td>${size.found}</td>${cell(size.found / size.findings)}</tr>`,
+  );
+  return table("Sensitivity by size", "Diameter", ["Findings", "Found", "Sensitivity"], rows);
 }
 
 function imageTable(images: readonly DetectionImageScores[]): Markup {
