@@ -2,11 +2,11 @@
  * The demos as a newcomer runs them: `npm ci` in an empty folder, timed, then `npm run demo`, timed and scored; and
  * `npm run demo -- --detect`, timed and scored.
  */
-import { spawn } from "node:child_process";
 import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { judged, significant } from "../bounds.ts";
+import { output } from "../process.ts";
 import { type Result, type Row, writeResult } from "../results.ts";
 
 interface DemoDocument {
@@ -127,22 +127,4 @@ async function installSeconds(signal: AbortSignal, say: (line: string) => void):
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-/** Standard output of a command; its standard error is shown as it comes. */
-function output(
-  command: string,
-  args: readonly string[],
-  { signal, cwd }: { signal: AbortSignal; cwd?: string },
-): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd, signal, stdio: ["ignore", "pipe", "inherit"] });
-    const parts: Buffer[] = [];
-    child.stdout.on("data", (part: Buffer) => parts.push(part));
-    child.on("error", reject);
-    child.on("close", (code) => {
-      if (code === 0) resolve(Buffer.concat(parts).toString());
-      else reject(new Error(`${command} ${args.join(" ")} ended with code ${code}`));
-    });
-  });
 }

@@ -1,5 +1,4 @@
 /** Detectors: a joint training step and inference against torchvision, the split of their time, volumes, and suppression. */
-import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,6 +13,7 @@ import { type Alternated, alternate, timesOf } from "../alternate.ts";
 import { judged } from "../bounds.ts";
 import { detectorInference, detectorStep, pictureDetector } from "../detector-jobs.ts";
 import { findPython, Peer } from "../peer.ts";
+import { measuredApart } from "../process.ts";
 import type { Row } from "../results.ts";
 import type { VolumeFigures, VolumeJob } from "./detector-child.ts";
 import type { Bench, Finished } from "./row.ts";
@@ -150,7 +150,11 @@ export function detectorVolumeRow(id: string, job: Omit<VolumeJob, "threads" | "
     id,
     table: "bench-detector-volume",
     run: async ({ threads }): Promise<Finished> => {
-      const { all, peakBytes, emptyBytes } = await volumeFigures({ ...job, threads, steps: 6 });
+      const { all, peakBytes, emptyBytes } = await measuredApart<VolumeJob, VolumeFigures>(CHILD, {
+        ...job,
+        threads,
+        steps: 6,
+      });
       const later = all.slice(1);
       const { median, min } = timesOf(later.map(({ ms }) => ms));
       const row: Row = { what, ms: median, minMs: min, peakMb: peakBytes / 1e6, emptyMb: emptyBytes / 1e6 };
@@ -279,19 +283,4 @@ function detectionDifference({ boxes, scores }: Detections, theirs: TheirDetecti
     ...theirs.scores.map((score, i) => Math.abs(score - scores[i])),
     ...theirs.boxes.flatMap((box, i) => box.map((value, k) => Math.abs(value - boxes[4 * i + k]) / 100)),
   );
-}
-
-function volumeFigures(job: VolumeJob): Promise<VolumeFigures> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [...process.execArgv, CHILD, JSON.stringify(job)], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    const parts: Buffer[] = [];
-    child.stdout.on("data", (part: Buffer) => parts.push(part));
-    child.on("error", reject);
-    child.on("close", (code) => {
-      if (code === 0) resolve(JSON.parse(Buffer.concat(parts).toString()) as VolumeFigures);
-      else reject(new Error(`3D detector: the process ended with code ${code}`));
-    });
-  });
 }

@@ -1,8 +1,8 @@
 /** Peak resident memory: each side in a process of its own that does nothing else. */
-import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { NetworkJob, StepJob } from "../jobs.ts";
 import { findPython, Peer } from "../peer.ts";
+import { measuredApart } from "../process.ts";
 import type { Row } from "../results.ts";
 import type { MemoryJob, MemoryPeak } from "./memory-child.ts";
 import type { Bench, Finished } from "./row.ts";
@@ -24,7 +24,7 @@ export function memoryRow(id: string, what: string, job: { step: StepJob } | { i
     id,
     table: "bench-memory",
     run: async ({ threads, say }): Promise<Finished> => {
-      const ours = await medvoxPeak({ ...job, threads, steps: STEPS });
+      const ours = await measuredApart<MemoryJob, MemoryPeak>(CHILD, { ...job, threads, steps: STEPS });
       const row: Row = { what, medvoxMb: ours.peakBytes / 1e6, medvoxEmptyMb: ours.emptyBytes / 1e6 };
       const python = findPython(["torch"]);
       if (python === undefined) {
@@ -69,25 +69,10 @@ export function stepMemoryRow(id: string, step: StepJob): Bench {
     id,
     table: "bench-step-memory",
     run: async ({ threads }): Promise<Finished> => {
-      const { peakBytes } = await medvoxPeak({ step, threads, steps: STEPS });
+      const { peakBytes } = await measuredApart<MemoryJob, MemoryPeak>(CHILD, { step, threads, steps: STEPS });
       const what = `ResNet-${depth}, skip decoder, batch ${batch}, ${size.join("×")}`;
       const voxels = batch * size[0] * size[1] * size[2];
       return { rows: [{ what, depth, voxels, peakMb: peakBytes / 1e6 }], versions: {} };
     },
   };
-}
-
-function medvoxPeak(job: MemoryJob): Promise<MemoryPeak> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [...process.execArgv, CHILD, JSON.stringify(job)], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    const parts: Buffer[] = [];
-    child.stdout.on("data", (part: Buffer) => parts.push(part));
-    child.on("error", reject);
-    child.on("close", (code) => {
-      if (code === 0) resolve(JSON.parse(Buffer.concat(parts).toString()) as MemoryPeak);
-      else reject(new Error(`memory of ${JSON.stringify(job)}: the process ended with code ${code}`));
-    });
-  });
 }
