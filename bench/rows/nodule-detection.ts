@@ -44,7 +44,7 @@ const CT_WINDOW = { kind: "ctWindow", low: -1000, high: 400 } as const;
 /** By the numbers of TotalSegmentator, as the data's README has them. */
 const ORGANS = { liver: [5], spleen: [1], lung: [10, 11, 14], vessel: [52, 63, 64] };
 /** Marks in pictures have at least this score. */
-const SHOWN = 0.3;
+const SHOWN = 0.5;
 const CONDITIONS = ["random weights", "pre-trained"] as const;
 
 export async function noduleDetection(options: DetectionMeasureOptions): Promise<Result> {
