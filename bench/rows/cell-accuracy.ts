@@ -62,13 +62,13 @@ async function measure(
     row("minutes of training", training / 60, 3),
     row("minutes of scoring", scoring / 60, 3),
   ];
-  const { input, regions } = plan.detector;
+  const { input, backbone, regions } = plan.detector;
   const steps = phases.length > 1 ? `the four steps of alternating training, one after the other, ` : "";
   const result = writeResult(`accuracy-${name}`, rows, {
     command,
     columns: [{ key: "figure" }, { key: "value" }, { key: "bound" }, { key: "verdict", title: "" }],
     notes: [
-      `BCCD (640×480) brought to ${input.maxSide}×${input.minSide?.join()} pixels; ${detectorText({ record, plan })}, from random weights, ${steps}` +
+      `BCCD (640×480) brought to ${input.maxSide}×${input.minSide?.join()} pixels; ${detectorText({ record, plan })}, features of ${backbone.levels.join(", ")}, from random weights, ${steps}` +
         `${regions.sampleCount} regions of an image, batch ${config.batch}, seed ${config.seed}, ${counted(record.threads, "thread")}. Trained on the list train without ${record.splits.validation.length} watched images, scored once on the list val with the ${config.use} weights. ` +
         `The recipe is bench/recipes/${name}.json.`,
     ],
