@@ -19,3 +19,9 @@ export async function readConfig(path: string): Promise<Record<string, unknown>>
   const { $schema: _, ...settings } = config as Record<string, unknown>;
   return settings;
 }
+
+/** Options over a file's keys; what nobody gave is left out. */
+export function over<Request extends object>(file: object, given: object): Request {
+  const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  return { ...file, ...set } as Request;
+}

@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { ConfigError } from "../errors.ts";
 import type { SegmentationRequest } from "../med3d/index.ts";
-import { readConfig } from "./config-file.ts";
+import { over, readConfig } from "./config-file.ts";
 import { wholeNumber } from "./values.ts";
 
 export interface TrainingOptions {
@@ -89,6 +89,5 @@ export async function requestOf<Request extends object>(
     from,
     ...(await own.keys(data)),
   };
-  const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  return { ...own.usual?.(from), ...file, ...set } as Request;
+  return over<Request>({ ...own.usual?.(from), ...file }, given);
 }

@@ -3,7 +3,7 @@ import { ConfigError } from "../../errors.ts";
 import { type PretrainingRequest, pretrain } from "../../med3d/index.ts";
 import { encoderNames } from "../../nn/index.ts";
 import { defineCommand } from "../command.ts";
-import { readConfig } from "../config-file.ts";
+import { over, readConfig } from "../config-file.ts";
 import { nameOf } from "../names.ts";
 import { refuseToOverwrite } from "../outputs.ts";
 import { pretrainingEvents, pretrainingJson, pretrainingOutcome } from "../pretraining.ts";
@@ -86,7 +86,7 @@ async function requestOf(options: Options): Promise<PretrainingRequest> {
     throw new ConfigError(
       "--data: is missing; name data sets, e.g. --data Task03_Liver Task09_Spleen, or sets in --config",
     );
-  const given = {
+  return over<PretrainingRequest>(file, {
     sets,
     ...(options.arch === undefined ? {} : archOf(options.arch)),
     decoder: options.decoder,
@@ -104,7 +104,5 @@ async function requestOf(options: Options): Promise<PretrainingRequest> {
     threads: options.threads,
     workers: options.workers,
     from: options.from,
-  };
-  const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  return { ...file, ...set } as PretrainingRequest;
+  });
 }
