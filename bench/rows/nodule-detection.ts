@@ -113,7 +113,7 @@ export async function noduleDetection(options: DetectionMeasureOptions): Promise
       rows.push(rowOf(left, condition, [scan], seconds));
       say(Object.values(rows.at(-1)!).join("  "));
       // After each, so that one which is stopped later leaves the others' figures.
-      result = written(asked, rows, scans, clock.cpuSeconds());
+      result = written(asked, rows, scans, strangers(crops, asked.leftOut).length, clock.cpuSeconds());
     }
   }
   return result!;
@@ -129,6 +129,10 @@ function* withoutPatient(left: string, crops: readonly GroupedLesion[], scenes: 
     yield scene;
   }
 }
+
+/** Nodules of patients that are never left out. */
+const strangers = (crops: readonly GroupedLesion[], leftOut: readonly string[]): GroupedLesion[] =>
+  crops.filter(({ group }) => !leftOut.includes(group));
 
 /** The backbone of the second condition: outlines of nodules, and organs of another CT; no patient that is ever left out. */
 async function pretrained(
@@ -158,14 +162,12 @@ async function pretrained(
   const at = (...parts: string[]): string => relative(lists, join(...parts));
   const nodules = list("nodules", {
     labels: { nodule: [1] },
-    cases: crops
-      .filter(({ group }) => !leftOut.includes(group))
-      .map(({ id, group }) => ({
-        case: id,
-        group,
-        image: at(cropFolder, "images", `${id}.nii.gz`),
-        label: at(cropFolder, "masks", `${id}.nii.gz`),
-      })),
+    cases: strangers(crops, leftOut).map(({ id, group }) => ({
+      case: id,
+      group,
+      image: at(cropFolder, "images", `${id}.nii.gz`),
+      label: at(cropFolder, "masks", `${id}.nii.gz`),
+    })),
   });
   const organFolder = join(dirname(data), "organs-ct");
   const organs = list("organs", {
@@ -261,6 +263,7 @@ function written(
   { leftOut, unscored, scenes, detection }: Recipe,
   rows: readonly Row[],
   scans: ReadonlyMap<string, readonly FrocScan[]>,
+  outlines: number,
   cpuSeconds: number,
 ): Result {
   const pooled = [...scans].map(([condition, own]) =>
@@ -287,7 +290,7 @@ function written(
         `lidc-nodules, of which those of the CT left out took no part. Nodules are those that at least three readers outlined; others count neither way. A mark is right within a nodule's radius of its centre (LUNA16). ${steps} steps of ${detection.batch} windows for each detector.`,
       `So few nodules (${pooled[0]?.nodules} in ${scans.values().next().value?.length} CTs) that one of them moves every figure by ${significant(100 / Number(pooled[0]?.nodules ?? 1), 2)} points: they say that it works, not how well, and do not tell the two backbones apart. No intervals are given for that reason. ` +
         `The pooled lines rank marks of different detectors together. ${leftOut.at(-1)} and ${unscored} excepted, every CT has a nodule that counts; ${unscored} has no reader's outline and is looked at only.`,
-      `Pre-trained: a backbone that medvox pretrain made from outlines of the other 98 nodules and organs of one more CT. Computed in ${significant(cpuSeconds / 60, 3)} minutes of one core, all sittings. The recipe is bench/recipes/nodule-detection.json.`,
+      `Pre-trained: a backbone that medvox pretrain made from outlines of the other ${outlines} nodules and organs of one more CT. Computed in ${significant(cpuSeconds / 60, 3)} minutes of one core, all sittings. The recipe is bench/recipes/nodule-detection.json.`,
     ],
   });
 }
