@@ -9,12 +9,15 @@ How far can float32 be from that? `spread` is the largest relative change of a f
 every convolution and norm, and its gradient, is multiplied by 1 + 2⁻²²·(uniform in ±1): about what float32 does to a sum of some
 hundred products. ResNet-50 has so many layers over maps of 2 × 3 × 4 that this changes the sign of a dozen of its 1.7
 million ReLU arguments, and a gradient jumps there: `branches` prints how many, and that float32 agrees with float64 when it is made to
-take float64's branches. So `resnet50open` is the same network with 2 added to the bias of every norm, which keeps the arguments
-away from zero: there, every figure of all three steps is determined.
+take float64's branches; `repeated`, how far today's PyTorch is from the original, and from itself with another number of threads. So
+`resnet50open` is the same network with 2 added to the bias of every norm, which keeps the arguments away from zero: there, every
+figure of all three steps is determined.
 """
 
+import json
 import math
 from contextlib import contextmanager
+from pathlib import Path
 from unittest.mock import patch
 
 import torch
@@ -26,6 +29,7 @@ from torch_formula import labels, u, write
 
 SEED, SHAPE, CLASSES = 1, (2, 1, 16, 24, 32), 3
 RUNS, NOISE = 8, 2.0**-22
+GOLDEN = Path(__file__).parents[2] / "shared" / "golden" / "medicalnet.json"
 
 
 def noisy(module, generator):
@@ -128,10 +132,24 @@ def branches(depth):
     )
 
 
+def repeated(depth):
+    """Losses of the three steps in float32 as this PyTorch gives them in four ways, relative to what the original gave."""
+    original = json.loads(GOLDEN.read_text())["nets"][f"resnet{depth}"]["train_losses"] if GOLDEN.exists() else None
+    for threads in (1, 2):
+        for onednn in (True, False):
+            torch.set_num_threads(threads)
+            with torch.backends.mkldnn.flags(enabled=onednn):
+                losses = list(three_steps(depth, 0.0, torch.float32)["losses"].values())
+            off = "" if original is None else f"; off the original's by {[f'{abs(a / b - 1):.1e}' for a, b in zip(losses, original)]}"
+            print(f"resnet{depth}, float32, {threads} threads, {'oneDNN' if onednn else 'no oneDNN'}: losses {losses}{off}")
+    torch.set_num_threads(1)
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     for depth in (10, 18, 50):
         branches(depth)
+        repeated(depth)
     networks = [
         entry("resnet10", 10),
         entry("resnet18", 18),
