@@ -1,17 +1,23 @@
 /** @module medvox/train: models, the training loop, checkpoints. */
 export { bakedForm, encodeBaked, encodePortable } from "./baked.ts";
 export { checkedConfig } from "./checked-config.ts";
-export { readCheckpoint, readWeights, type TrainingPosition, writeCheckpoint } from "./checkpoint.ts";
+export {
+  BEST_CHECKPOINT,
+  LAST_CHECKPOINT,
+  readCheckpoint,
+  readWeights,
+  type TrainingPosition,
+  writeCheckpoint,
+} from "./checkpoint.ts";
 export type { Between } from "./executable.ts";
-export { appendLog, type LogLine, readLog } from "./log.ts";
+export { bestCheckpoint, folderStore, lastCheckpoint, logFile } from "./folder-store.ts";
+export { appendLog, LOG, type LogLine, readLog } from "./log.ts";
 export {
   type BatchSource,
-  bestCheckpoint,
   type EpochReport,
   type LoopOptions,
   type LoopResult,
-  lastCheckpoint,
-  logFile,
+  type LoopSettings,
   runTraining,
   type StepReport,
   type Tally,
@@ -54,4 +60,5 @@ export {
   type Network,
   type StepDefinition,
 } from "./step.ts";
+export { memoryStore, placeOf, type Store, type StoreContent } from "./store.ts";
 export { type TrainedModel, type TrainOptions, train } from "./train.ts";

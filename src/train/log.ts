@@ -1,46 +1,42 @@
 /** The log of a run: `log.jsonl`, one JSON object a line. A resumed run drops the lines its checkpoint does not know. */
-import { open, readFile } from "node:fs/promises";
-import { writeError, writeFileAtomic } from "../files/index.ts";
+import { z } from "zod";
+import type { Store } from "./store.ts";
+
+/** Where a run keeps its log. */
+export const LOG = "log.jsonl";
 
 export interface LogLine {
+  /** `epoch`, `stopped`, `finished` or `problem`. */
   readonly event: string;
   /** Epochs completed when the line was written. */
   readonly epoch: number;
   readonly [key: string]: unknown;
 }
 
+const lineSchema = z.looseObject({ event: z.string(), epoch: z.number() });
+
 /** The lines of a log; a torn last line (the machine stopped while writing) is left out. */
-export async function readLog(path: string): Promise<LogLine[]> {
-  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return "";
-    throw error;
-  });
+export async function readLog(store: Store): Promise<LogLine[]> {
+  const bytes = await store.read(LOG);
+  const text = bytes === undefined ? "" : new TextDecoder().decode(bytes);
   return text.split("\n").flatMap((line) => {
     if (line.trim() === "") return [];
     try {
-      return [JSON.parse(line) as LogLine];
+      const parsed = lineSchema.safeParse(JSON.parse(line));
+      return parsed.success ? [parsed.data] : [];
     } catch {
       return [];
     }
   });
 }
 
-/** Appends a line. @throws DataError if the disk is full */
-export async function appendLog(path: string, line: LogLine): Promise<void> {
-  try {
-    const file = await open(path, "a");
-    try {
-      await file.writeFile(`${JSON.stringify(line)}\n`);
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    throw writeError(path, error);
-  }
+/** Appends a line. @throws DataError if it cannot be written */
+export async function appendLog(store: Store, line: LogLine): Promise<void> {
+  await store.append(LOG, JSON.stringify(line));
 }
 
 /** Keeps the lines of the first `epochs` epochs. */
-export async function truncateLog(path: string, epochs: number): Promise<void> {
-  const kept = (await readLog(path)).filter((line) => line.epoch <= epochs);
-  await writeFileAtomic(path, kept.map((line) => `${JSON.stringify(line)}\n`).join(""), { force: true });
+export async function truncateLog(store: Store, epochs: number): Promise<void> {
+  const known = (await readLog(store)).filter((line) => line.epoch <= epochs);
+  await store.write(LOG, known.map((line) => `${JSON.stringify(line)}\n`).join(""));
 }

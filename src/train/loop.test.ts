@@ -11,8 +11,10 @@ import { DataError, WeightsError } from "../errors.ts";
 import { writeSafetensors } from "../files/index.ts";
 import {
   type BatchSource,
-  bestCheckpoint,
+  BEST_CHECKPOINT,
   type EpochReport,
+  epochsOf,
+  folderStore,
   type LoopOptions,
   lastCheckpoint,
   logFile,
@@ -170,7 +172,7 @@ describe("validation", () => {
           data: numbered(1),
           epochs: 6,
           learningRate: 1,
-          folder,
+          store: folderStore(folder),
           validate: async () => ({ loss: 0, score: scores[at++] }),
           onEpoch: (report) => reports.push(report),
           ...options,
@@ -189,15 +191,15 @@ describe("validation", () => {
     const { position } = await run();
     expect(reports.map(({ best }) => best)).toEqual([true, true, false, false, false, false]);
     expect(position.best).toEqual({ score: 0.5, epoch: 2 });
-    expect((await readWeights(bestCheckpoint(folder))).get("w")!.data[0]).toBe(2);
-    expect((await readWeights(lastCheckpoint(folder))).get("w")!.data[0]).toBe(6);
+    expect((await readWeights(folderStore(folder), BEST_CHECKPOINT)).get("w")!.data[0]).toBe(2);
+    expect((await readWeights(folderStore(folder))).get("w")!.data[0]).toBe(6);
   });
 
   test("patience: stops after so many validations without a better score, also when resumed", async () => {
     const { run, recorded } = scored([0.3, 0.4, 0.4, 0.1, 0.9], { patience: 2 });
     expect((await run()).stoppedEarly).toBe(true);
     expect(recorded.steps).toHaveLength(4);
-    expect((await readCheckpoint(lastCheckpoint(folder))).position).toMatchObject({ epoch: 4, sinceBest: 2 });
+    expect((await readCheckpoint(folderStore(folder))).position).toMatchObject({ epoch: 4, sinceBest: 2 });
     const again = scored([0.9], { patience: 2, resume: true });
     expect((await again.run()).stoppedEarly).toBe(true);
     expect(again.recorded.steps).toEqual([]);
@@ -213,10 +215,10 @@ describe("resuming", () => {
     return { loss: w, score: Math.sin(7 * w) };
   };
   const all = async (run: string): Promise<unknown> => ({
-    last: [...(await readCheckpoint(lastCheckpoint(run))).state.get("w")!.data],
-    best: [...(await readWeights(bestCheckpoint(run))).get("w")!.data],
-    position: (await readCheckpoint(lastCheckpoint(run))).position,
-    log: (await readLog(logFile(run))).map(({ epoch, trainLoss, validation, best }) => ({
+    last: [...(await readCheckpoint(folderStore(run))).state.get("w")!.data],
+    best: [...(await readWeights(folderStore(run), BEST_CHECKPOINT)).get("w")!.data],
+    position: (await readCheckpoint(folderStore(run))).position,
+    log: (await epochsOf(folderStore(run))).map(({ epoch, trainLoss, validation, best }) => ({
       epoch,
       trainLoss,
       validation,
@@ -227,11 +229,16 @@ describe("resuming", () => {
   test.each([1, 2, 3, 4, 5, 6])("stopped after update %d and resumed: nothing differs", async (stopAt) => {
     const whole = countingModel();
     const untouched = mkdtempSync(join(root, "run-"));
-    await runTraining({ model: whole.model, ...settings, folder: untouched, validate: validateOf(whole.model) });
+    await runTraining({
+      model: whole.model,
+      ...settings,
+      store: folderStore(untouched),
+      validate: validateOf(whole.model),
+    });
 
     const stop = new AbortController();
     const first = countingModel();
-    const options = { ...settings, folder, signal: stop.signal };
+    const options = { ...settings, store: folderStore(folder), signal: stop.signal };
     const interrupted = runTraining({
       ...options,
       model: first.model,
@@ -244,7 +251,13 @@ describe("resuming", () => {
     });
 
     const second = countingModel();
-    await runTraining({ ...settings, folder, model: second.model, validate: validateOf(second.model), resume: true });
+    await runTraining({
+      ...settings,
+      store: folderStore(folder),
+      model: second.model,
+      validate: validateOf(second.model),
+      resume: true,
+    });
     expect(await all(folder)).toEqual(await all(untouched));
     expect([...first.recorded.steps, ...second.recorded.steps]).toEqual(whole.recorded.steps);
     expect([...first.recorded.rates, ...second.recorded.rates]).toEqual(whole.recorded.rates);
@@ -252,20 +265,20 @@ describe("resuming", () => {
 
   test("a training that had ended stays as it is", async () => {
     const { model } = countingModel();
-    await runTraining({ model, ...settings, folder });
+    await runTraining({ model, ...settings, store: folderStore(folder) });
     const before = readFileSync(logFile(folder), "utf8");
     const again = countingModel();
-    await runTraining({ model: again.model, ...settings, folder, resume: true });
+    await runTraining({ model: again.model, ...settings, store: folderStore(folder), resume: true });
     expect(again.recorded.steps).toEqual([]);
     expect(readFileSync(logFile(folder), "utf8")).toBe(before);
   });
 
   test("lines of epochs that no checkpoint knows are dropped, and a torn last line", async () => {
     const { model } = countingModel();
-    await runTraining({ model, ...settings, epochs: 1, folder });
+    await runTraining({ model, ...settings, epochs: 1, store: folderStore(folder) });
     appendFileSync(logFile(folder), `{"event":"epoch","epoch":2,"trainLoss":9}\n{"event":"epo`);
     const again = countingModel();
-    await runTraining({ model: again.model, ...settings, folder, resume: true });
+    await runTraining({ model: again.model, ...settings, store: folderStore(folder), resume: true });
     const lines = readFileSync(logFile(folder), "utf8").trimEnd().split("\n");
     expect(lines.map((line) => JSON.parse(line).epoch)).toEqual([1, 2, 3]);
     expect(JSON.parse(lines[1]).trainLoss).not.toBe(9);
@@ -274,22 +287,50 @@ describe("resuming", () => {
   test("killed before the first checkpoint: it begins anew, and so does its log", async () => {
     writeFileSync(logFile(folder), `{"event":"epoch","epoch":1,"trainLoss":9}\n{"ev`);
     const { model, recorded } = countingModel();
-    await runTraining({ model, ...settings, folder, resume: true });
+    await runTraining({ model, ...settings, store: folderStore(folder), resume: true });
     expect(recorded.steps).toHaveLength(EPOCHS * 2);
-    expect((await readLog(logFile(folder))).map(({ epoch, trainLoss }) => [epoch, trainLoss === 9])).toEqual([
+    expect((await readLog(folderStore(folder))).map(({ epoch, trainLoss }) => [epoch, trainLoss === 9])).toEqual([
       [1, false],
       [2, false],
       [3, false],
     ]);
   });
 
+  test("a checkpoint that is gone or older than the log says is an error, never a fresh start", async () => {
+    const store = folderStore(folder);
+    const stop = new AbortController();
+    const stopped = {
+      ...settings,
+      store,
+      signal: stop.signal,
+      onStep: ({ step }: { step: number }) => step === 3 && stop.abort(),
+    };
+    await expect(runTraining({ model: countingModel().model, ...stopped })).rejects.toThrow("stopped after step 3");
+    const [saved, log] = [readFileSync(lastCheckpoint(folder)), readFileSync(logFile(folder), "utf8")];
+    rmSync(lastCheckpoint(folder));
+    const resumed = (): Promise<unknown> =>
+      runTraining({ model: countingModel().model, ...settings, store, resume: true });
+    await expect(resumed()).rejects.toThrow(
+      new DataError(
+        `${lastCheckpoint(folder)}: is missing, but log.jsonl says that step 3 was saved; put the checkpoint back, or begin anew with --force`,
+      ),
+    );
+    const older = { epoch: 1, stepInEpoch: 0, step: 2, lossSum: 0, sinceBest: 0 };
+    await writeCheckpoint(store, "checkpoints/last.safetensors", new Map(), older);
+    await expect(resumed()).rejects.toThrow("holds step 2, but log.jsonl says that step 3 was saved");
+    expect(readFileSync(logFile(folder), "utf8")).toBe(log);
+    writeFileSync(lastCheckpoint(folder), saved);
+    await resumed();
+    expect((await epochsOf(store)).map(({ epoch }) => epoch)).toEqual([1, 2, 3]);
+  });
+
   test("files a killed process left half written are cleared away, those of a living one are not", async () => {
     const { model } = countingModel();
-    await runTraining({ model, ...settings, epochs: 1, folder });
+    await runTraining({ model, ...settings, epochs: 1, store: folderStore(folder) });
     const dead = execFileSync(process.execPath, ["-p", "process.pid"], { encoding: "utf8" }).trim();
     for (const pid of [dead, process.pid])
       writeFileSync(join(folder, "checkpoints", `.medvox-${pid}-0-99.tmp`), "half");
-    await runTraining({ model: countingModel().model, ...settings, folder, resume: true });
+    await runTraining({ model: countingModel().model, ...settings, store: folderStore(folder), resume: true });
     const left = readdirSync(join(folder, "checkpoints")).filter((name) => name.endsWith(".tmp"));
     expect(left).toEqual([`.medvox-${process.pid}-0-99.tmp`]);
   });
@@ -298,17 +339,19 @@ describe("resuming", () => {
     const path = join(folder, "plain.safetensors");
     const one = { dtype: "F32", shape: [1], data: Float32Array.of(1) } as const;
     await writeSafetensors(path, new Map([["w", one]]));
-    await expect(readCheckpoint(path)).rejects.toThrow(
+    await expect(readCheckpoint(folderStore(folder), "plain.safetensors")).rejects.toThrow(
       `${path}: holds weights, but not where a training stood; it cannot be resumed`,
     );
-    expect((await readWeights(path)).get("w")!.data).toEqual(Float32Array.of(1));
+    expect((await readWeights(folderStore(folder), "plain.safetensors")).get("w")!.data).toEqual(Float32Array.of(1));
     await writeSafetensors(
       path,
       new Map([["w", { dtype: "I32", shape: [1], data: Int32Array.of(1) }]]),
       {},
       { force: true },
     );
-    await expect(readWeights(path)).rejects.toThrow(new WeightsError(`${path}: w is not of a float type`));
+    await expect(readWeights(folderStore(folder), "plain.safetensors")).rejects.toThrow(
+      new WeightsError(`${path}: w is not of a float type`),
+    );
   });
 });
 
@@ -317,12 +360,12 @@ describe("when something is wrong", () => {
 
   test("a loss that is no number names step and cases, and the last good checkpoint stays", async () => {
     const { model } = countingModel((step) => (step === 4 ? Number.NaN : 1));
-    await expect(runTraining({ model, ...settings, folder })).rejects.toThrow(
+    await expect(runTraining({ model, ...settings, store: folderStore(folder) })).rejects.toThrow(
       new DataError(
         "step 4: the loss is NaN (cases case_1); lower the learning rate, or look at these cases with medvox verify",
       ),
     );
-    const { state, position } = await readCheckpoint(lastCheckpoint(folder));
+    const { state, position } = await readCheckpoint(folderStore(folder));
     expect([position.step, state.get("w")!.data[0]]).toEqual([3, 3]);
   });
 
@@ -330,7 +373,7 @@ describe("when something is wrong", () => {
     const file = join(folder, "file");
     writeFileSync(file, "");
     const { model, recorded } = countingModel();
-    await expect(runTraining({ model, ...settings, folder: join(file, "run") })).rejects.toThrow(
+    await expect(runTraining({ model, ...settings, store: folderStore(join(file, "run")) })).rejects.toThrow(
       new DataError(
         `${join(file, "run", "checkpoints")}: cannot write: ${join(file, "run")} is not a folder (ENOTDIR)`,
       ),
@@ -347,7 +390,7 @@ describe("when something is wrong", () => {
       const stuffed = runTraining({
         model,
         ...settings,
-        folder: small.path,
+        store: folderStore(small.path),
         onStep: ({ step }) => {
           if (step === 3) writeFileSync(join(small.path, "filler"), new Uint8Array(130_000));
         },
@@ -355,12 +398,12 @@ describe("when something is wrong", () => {
       const last = lastCheckpoint(small.path);
       await expect(stuffed).rejects.toThrow(new DataError(`${last}: cannot write: the disk is full (ENOSPC)`));
       expect(readdirSync(join(small.path, "checkpoints"))).toEqual(["last.safetensors"]);
-      const { state, position } = await readCheckpoint(last);
+      const { state, position } = await readCheckpoint(folderStore(small.path));
       expect([position.step, state.get("w")!.data[0]]).toEqual([2, 2]);
 
       rmSync(join(small.path, "filler"));
       const again = countingModel(undefined, 10_000);
-      await runTraining({ model: again.model, ...settings, folder: small.path, resume: true });
+      await runTraining({ model: again.model, ...settings, store: folderStore(small.path), resume: true });
       expect(again.recorded.steps).toHaveLength(8);
     } finally {
       small.unmount();
@@ -377,9 +420,11 @@ describe("when something is wrong", () => {
 
 test("a checkpoint holds any name, shape and bit pattern", async () => {
   const data = new Float32Array(Uint32Array.of(0, 0x80000000, 1, 0x7f800000, 0xff800000, 0x7fc00001).buffer);
-  const path = join(folder, "a.safetensors");
-  await writeCheckpoint(path, new Map([["größe 1", { data, shape: [2, 3] }]]), { epoch: 1 });
-  const { state } = await readCheckpoint(path);
+  const store = folderStore(folder);
+  await writeCheckpoint(store, "a.safetensors", new Map([["größe 1", { data, shape: [2, 3] }]]), {
+    ...{ epoch: 1, stepInEpoch: 0, step: 1, lossSum: 0, sinceBest: 0 },
+  });
+  const { state } = await readCheckpoint(store, "a.safetensors");
   expect(state.get("größe 1")!.shape).toEqual([2, 3]);
   expect(new Uint32Array(state.get("größe 1")!.data.buffer)).toEqual(new Uint32Array(data.buffer));
 });

@@ -1,18 +1,23 @@
 /**
  * The training loop, whole and visible: batches, steps, validation, checkpoints, early stop, log. What is trained comes in
- * as a {@link Model}, what on as a source of batches; the loop knows neither images nor networks.
+ * as a {@link Model}, what on as a source of batches, what must not be lost goes into a {@link Store}; the loop knows neither
+ * images nor networks nor disks.
  *
  * Resuming is exact: batches depend on epoch and step alone, and a checkpoint holds all arrays and the position.
  */
-import { mkdir, stat } from "node:fs/promises";
-import { join } from "node:path";
 import { ConfigError, DataError, MedvoxError } from "../errors.ts";
-import { removeStaleTemporaries, writeError } from "../files/index.ts";
 import { type ScheduleSpec, scheduleFactor, type Warmup } from "../nn/index.ts";
 import type { Feeds, RunResult } from "../runtime/index.ts";
-import { readCheckpoint, type TrainingPosition, writeCheckpoint } from "./checkpoint.ts";
-import { appendLog, type LogLine, truncateLog } from "./log.ts";
+import {
+  BEST_CHECKPOINT,
+  LAST_CHECKPOINT,
+  readCheckpoint,
+  type TrainingPosition,
+  writeCheckpoint,
+} from "./checkpoint.ts";
+import { appendLog, LOG, readLog, truncateLog } from "./log.ts";
 import type { BranchTurn, Model } from "./model.ts";
+import { placeOf, type Store } from "./store.ts";
 
 export interface TrainingBatch {
   readonly feeds: Feeds;
@@ -73,8 +78,8 @@ export interface StepReport {
   readonly branch?: string;
 }
 
-export interface LoopOptions {
-  readonly model: Model;
+/** What is trained, on what, and how long. */
+export interface LoopSettings {
   readonly data: BatchSource;
   readonly epochs: number;
   readonly learningRate: number;
@@ -89,12 +94,16 @@ export interface LoopOptions {
   readonly validateEvery?: number;
   /** Stop after so many validations without a better score. */
   readonly patience?: number;
-  /** Where `checkpoints/` and `log.jsonl` go; nothing is written without it. */
-  readonly folder?: string;
-  /** Go on from `checkpoints/last.safetensors`, if there is one. */
-  readonly resume?: boolean;
   /** At least this long between two writings of `last`; 30 by default. The end always writes. */
   readonly checkpointSeconds?: number;
+}
+
+export interface LoopOptions extends LoopSettings {
+  readonly model: Model;
+  /** Where `checkpoints/` and `log.jsonl` go; nothing is written without it. */
+  readonly store?: Store;
+  /** Go on from `checkpoints/last.safetensors`, if there is one. */
+  readonly resume?: boolean;
   readonly signal?: AbortSignal;
   readonly onStep?: (report: StepReport) => void;
   readonly onEpoch?: (report: EpochReport) => void;
@@ -105,133 +114,195 @@ export interface LoopResult {
   readonly stoppedEarly: boolean;
 }
 
-/** Where a run keeps its newest checkpoint. */
-export const lastCheckpoint = (folder: string): string => join(folder, "checkpoints", "last.safetensors");
-/** Where a run keeps the checkpoint of its best watched score. */
-export const bestCheckpoint = (folder: string): string => join(folder, "checkpoints", "best.safetensors");
-/** Where a run keeps its log, one JSON object a line. */
-export const logFile = (folder: string): string => join(folder, "log.jsonl");
+/** A training under way. */
+interface Training {
+  readonly options: LoopOptions;
+  readonly accumulate: number;
+  /** Updates of an epoch. */
+  readonly updates: number;
+  position: TrainingPosition;
+  /** When the newest checkpoint was written, and the update it holds. */
+  savedAt: number;
+  savedStep: number | undefined;
+}
+
+/** What an epoch's steps took. */
+interface EpochTimes {
+  readonly began: number;
+  readonly waitedMs: number;
+  readonly stepSeconds: number;
+}
 
 /**
  * Trains to the end, or to the signal: then it saves and throws `E_INTERRUPTED`.
- * @throws DataError if the loss is no number, or nothing can be written
+ * @throws DataError if the loss is no number, nothing can be written, or a run's checkpoint is gone
  */
 export async function runTraining(options: LoopOptions): Promise<LoopResult> {
-  const {
-    model,
-    data,
-    epochs,
-    learningRate,
-    schedule = { kind: "cosine" },
-    warmup,
-    accumulate = 1,
-    validateEvery = 1,
-  } = options;
-  const { folder, checkpointSeconds = 30, patience, signal, onStep, onEpoch, validate, summarise } = options;
+  const training = await beginTraining(options);
+  while (training.position.epoch < options.epochs && !outOfPatience(training)) {
+    const times = await trainEpoch(training);
+    await closeEpoch(training, times);
+  }
+  return { position: training.position, stoppedEarly: outOfPatience(training) };
+}
+
+async function beginTraining(options: LoopOptions): Promise<Training> {
+  const { model, data, accumulate = 1, store, resume = false } = options;
   if (data.stepsPerEpoch < accumulate)
     throw new ConfigError(`accumulate ${accumulate}: an epoch has only ${data.stepsPerEpoch} batches`);
-  let position: TrainingPosition = { epoch: 0, stepInEpoch: 0, step: 0, lossSum: 0, sinceBest: 0 };
-  if (folder !== undefined) {
-    await prepareFolder(folder);
-    if (options.resume && (await exists(lastCheckpoint(folder)))) position = await restore(model, folder);
-    // Stopped before the first checkpoint: the training begins anew, and so does its log.
-    else if (options.resume) await truncateLog(logFile(folder), 0);
-  }
-  let savedAt = performance.now();
-  const save = async (): Promise<void> => {
-    if (folder === undefined) return;
-    await writeCheckpoint(lastCheckpoint(folder), await model.state(), position);
-    savedAt = performance.now();
+  const training: Training = {
+    options,
+    accumulate,
+    updates: Math.floor(data.stepsPerEpoch / accumulate),
+    position: { epoch: 0, stepInEpoch: 0, step: 0, lossSum: 0, sinceBest: 0 },
+    savedAt: performance.now(),
+    savedStep: undefined,
   };
-  const log = async (line: LogLine): Promise<void> => {
-    if (folder !== undefined) await appendLog(logFile(folder), line);
-  };
-  const updates = Math.floor(data.stepsPerEpoch / accumulate);
-  const rateAt = (epoch: number, update: number): number =>
-    learningRate * scheduleFactor(schedule, epoch + update / updates, epochs, warmup);
-  const outOfPatience = ({ sinceBest }: TrainingPosition): boolean => patience !== undefined && sinceBest >= patience;
-  // A training that had stopped early is at its end, too.
-  let stoppedEarly = outOfPatience(position);
+  await store?.ready();
+  if (store === undefined || !resume) return training;
+  const saved = await lastSaved(store);
+  if (await store.has(LAST_CHECKPOINT)) {
+    const { state, position } = await readCheckpoint(store);
+    refuseLost(store, saved, position.step);
+    await model.load(state);
+    training.position = position;
+    training.savedStep = position.step;
+  } else refuseLost(store, saved, -1);
+  // Stopped before the first checkpoint, the training begins anew, and so does its log.
+  await truncateLog(store, training.position.epoch);
+  return training;
+}
 
-  while (position.epoch < epochs && !stoppedEarly) {
-    const { epoch } = position;
-    const began = performance.now();
-    let waitedMs = 0;
-    let collected: TrainingBatch[] = [];
-    for await (const batch of data.batches(epoch, position.stepInEpoch * accumulate)) {
-      waitedMs += batch.waitedMs;
-      collected.push(batch);
-      if (collected.length < accumulate) continue;
-      const cases = collected.flatMap((part) => part.cases);
-      const step = position.step + 1;
-      const { turn } = batch;
-      const { loss, feeds, monitored } = await model.step(
-        collected.map((part) => part.feeds),
-        step,
-        rateAt(epoch, position.stepInEpoch),
-        turn,
-      );
-      for (const used of feeds) data.recycle?.(used);
-      if (!Number.isFinite(loss)) {
-        throw new DataError(
-          `step ${step}: the loss is ${loss} (cases ${cases.join(", ")}); lower the learning rate, or look at these cases with medvox verify`,
-        );
-      }
-      collected = [];
-      position = { ...position, step, stepInEpoch: position.stepInEpoch + 1, lossSum: position.lossSum + loss };
-      if (summarise !== undefined && turn !== undefined) {
-        const tallies = {
-          ...position.tallies,
-          [turn.branch]: tallied(position.tallies?.[turn.branch], loss, monitored ?? {}),
-        };
-        position = { ...position, tallies };
-      }
-      const branch = turn?.branch;
-      onStep?.({ epoch: epoch + 1, stepInEpoch: position.stepInEpoch, stepsPerEpoch: updates, step, loss, branch });
-      if (signal?.aborted) {
-        await save();
-        throw new MedvoxError("E_INTERRUPTED", `stopped after step ${step}`);
-      }
-      if (position.stepInEpoch === updates) break;
-      if (performance.now() - savedAt > checkpointSeconds * 1000) await save();
-    }
+/** The last update that the log says was saved. */
+async function lastSaved(store: Store): Promise<number> {
+  const steps = (await readLog(store)).flatMap(({ saved }) => (typeof saved === "number" ? saved : []));
+  return Math.max(-1, ...steps);
+}
 
-    const stepSeconds = (performance.now() - began) / 1000;
-    const trainLoss = position.lossSum / updates;
-    const branches =
-      summarise &&
-      Object.fromEntries(
-        Object.entries(position.tallies ?? {}).map(([branch, tally]) => [branch, summarise(branch, tally)]),
-      );
-    const isLast = epoch + 1 === epochs;
-    const validation =
-      validate !== undefined && ((epoch + 1) % validateEvery === 0 || isLast) ? await validate() : undefined;
-    const better = validation !== undefined && (position.best === undefined || validation.score > position.best.score);
-    const best = better ? { score: validation.score, epoch: epoch + 1 } : position.best;
-    const sinceBest = validation === undefined ? position.sinceBest : better ? 0 : position.sinceBest + 1;
-    position = { epoch: epoch + 1, stepInEpoch: 0, step: position.step, lossSum: 0, best, sinceBest };
-    if (better && folder !== undefined) {
-      await writeCheckpoint(bestCheckpoint(folder), await model.weights(), { epoch: epoch + 1, best });
-    }
-    stoppedEarly = outOfPatience(position);
-    const report: EpochReport = {
-      epoch: epoch + 1,
-      epochs,
-      trainLoss,
-      branches,
-      validation,
-      learningRate: rateAt(epoch, 0),
-      seconds: (performance.now() - began) / 1000,
-      waitingShare: waitedMs / 1000 / stepSeconds,
-      best: better,
-    };
-    await log({ event: "epoch", ...report });
-    if (isLast || stoppedEarly || signal?.aborted || performance.now() - savedAt > checkpointSeconds * 1000)
-      await save();
-    onEpoch?.(report);
-    if (signal?.aborted && !isLast) throw new MedvoxError("E_INTERRUPTED", `stopped after step ${position.step}`);
+/** @throws DataError where the checkpoint that the log speaks of is gone, or an older one stands in its place */
+function refuseLost(store: Store, saved: number, found: number): void {
+  if (saved <= found) return;
+  const fact = found < 0 ? "is missing" : `holds step ${found}`;
+  throw new DataError(
+    `${placeOf(store, LAST_CHECKPOINT)}: ${fact}, but ${LOG} says that step ${saved} was saved; put the checkpoint back, or begin anew with --force`,
+  );
+}
+
+/** One pass over the batches of an epoch, from the step at which it stands. */
+async function trainEpoch(training: Training): Promise<EpochTimes> {
+  const { options, accumulate, updates } = training;
+  const { model, data, signal } = options;
+  const { epoch, stepInEpoch } = training.position;
+  const began = performance.now();
+  let waitedMs = 0;
+  let collected: TrainingBatch[] = [];
+  for await (const batch of data.batches(epoch, stepInEpoch * accumulate)) {
+    waitedMs += batch.waitedMs;
+    collected.push(batch);
+    if (collected.length < accumulate) continue;
+    const step = training.position.step + 1;
+    const { loss, feeds, monitored } = await model.step(
+      collected.map((part) => part.feeds),
+      step,
+      rateAt(training, epoch, training.position.stepInEpoch),
+      batch.turn,
+    );
+    for (const used of feeds) data.recycle?.(used);
+    refuseBrokenLoss(loss, step, collected);
+    collected = [];
+    takeStep(training, loss, monitored, batch.turn);
+    if (signal?.aborted) await stopHere(training);
+    if (training.position.stepInEpoch === updates) break;
+    await saveIfDue(training);
   }
-  return { position, stoppedEarly };
+  return { began, waitedMs, stepSeconds: (performance.now() - began) / 1000 };
+}
+
+/** What follows the last step of an epoch: validation, the best checkpoint, the log, the newest checkpoint. */
+async function closeEpoch(training: Training, { began, waitedMs, stepSeconds }: EpochTimes): Promise<void> {
+  const { options, updates } = training;
+  const { model, epochs, store, signal, validate, validateEvery = 1 } = options;
+  const { epoch, step, lossSum, tallies = {}, best: before, sinceBest } = training.position;
+  const isLast = epoch + 1 === epochs;
+  const { summarise } = options;
+  const branches =
+    summarise && Object.fromEntries(Object.entries(tallies).map(([name, tally]) => [name, summarise(name, tally)]));
+  const validation =
+    validate !== undefined && ((epoch + 1) % validateEvery === 0 || isLast) ? await validate() : undefined;
+  const better = validation !== undefined && (before === undefined || validation.score > before.score);
+  const best = better ? { score: validation.score, epoch: epoch + 1 } : before;
+  const without = validation === undefined ? sinceBest : better ? 0 : sinceBest + 1;
+  training.position = { epoch: epoch + 1, stepInEpoch: 0, step, lossSum: 0, best, sinceBest: without };
+  if (better && store !== undefined)
+    await writeCheckpoint(store, BEST_CHECKPOINT, await model.weights(), { epoch: epoch + 1, best });
+  const report: EpochReport = {
+    epoch: epoch + 1,
+    epochs,
+    trainLoss: lossSum / updates,
+    branches,
+    validation,
+    learningRate: rateAt(training, epoch, 0),
+    seconds: (performance.now() - began) / 1000,
+    waitingShare: waitedMs / 1000 / stepSeconds,
+    best: better,
+  };
+  if (store !== undefined) await appendLog(store, { event: "epoch", ...report, saved: training.savedStep });
+  const atEnd = isLast || outOfPatience(training);
+  if (atEnd) await save(training);
+  else if (!signal?.aborted) await saveIfDue(training);
+  options.onEpoch?.(report);
+  if (signal?.aborted && !atEnd) await stopHere(training);
+}
+
+/** Saves, says so in the log, and ends the training. */
+async function stopHere(training: Training): Promise<never> {
+  const { store } = training.options;
+  const { epoch, step } = training.position;
+  await save(training);
+  if (store !== undefined) await appendLog(store, { event: "stopped", epoch, step, saved: step });
+  throw new MedvoxError("E_INTERRUPTED", `stopped after step ${step}`);
+}
+
+async function save(training: Training): Promise<void> {
+  const { model, store } = training.options;
+  if (store === undefined) return;
+  await writeCheckpoint(store, LAST_CHECKPOINT, await model.state(), training.position);
+  training.savedAt = performance.now();
+  training.savedStep = training.position.step;
+}
+
+async function saveIfDue(training: Training): Promise<void> {
+  const { checkpointSeconds = 30 } = training.options;
+  if (performance.now() - training.savedAt > checkpointSeconds * 1000) await save(training);
+}
+
+function rateAt({ options, updates }: Training, epoch: number, update: number): number {
+  const { learningRate, schedule = { kind: "cosine" }, epochs, warmup } = options;
+  return learningRate * scheduleFactor(schedule, epoch + update / updates, epochs, warmup);
+}
+
+/** A training that had stopped early is at its end, too. */
+function outOfPatience({ options: { patience }, position: { sinceBest } }: Training): boolean {
+  return patience !== undefined && sinceBest >= patience;
+}
+
+/** Moves the position one update on, and tells of it. */
+function takeStep(
+  training: Training,
+  loss: number,
+  monitored: Readonly<Record<string, Float32Array>> = {},
+  turn?: BranchTurn,
+): void {
+  const { options, updates, position } = training;
+  const [step, stepInEpoch] = [position.step + 1, position.stepInEpoch + 1];
+  training.position = { ...position, step, stepInEpoch, lossSum: position.lossSum + loss };
+  if (options.summarise !== undefined && turn !== undefined) {
+    const { tallies } = position;
+    const tally = tallied(tallies?.[turn.branch], loss, monitored);
+    training.position = { ...training.position, tallies: { ...tallies, [turn.branch]: tally } };
+  }
+  const epoch = position.epoch + 1;
+  options.onStep?.({ epoch, stepInEpoch, stepsPerEpoch: updates, step, loss, branch: turn?.branch });
 }
 
 function tallied(before: Tally | undefined, loss: number, monitored: Readonly<Record<string, Float32Array>>): Tally {
@@ -246,25 +317,10 @@ function tallied(before: Tally | undefined, loss: number, monitored: Readonly<Re
   };
 }
 
-/** Makes `checkpoints/`, and clears away what a killed process left half written. */
-async function prepareFolder(folder: string): Promise<void> {
-  const checkpoints = join(folder, "checkpoints");
-  await mkdir(checkpoints, { recursive: true }).catch((error: unknown) => {
-    throw writeError(checkpoints, error);
-  });
-  for (const place of [folder, checkpoints]) await removeStaleTemporaries(place);
-}
-
-async function restore(model: Model, folder: string): Promise<TrainingPosition> {
-  const { state, position } = await readCheckpoint(lastCheckpoint(folder));
-  await model.load(state);
-  await truncateLog(logFile(folder), position.epoch);
-  return position;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
+function refuseBrokenLoss(loss: number, step: number, batches: readonly TrainingBatch[]): void {
+  if (Number.isFinite(loss)) return;
+  const cases = batches.flatMap((part) => part.cases).join(", ");
+  throw new DataError(
+    `step ${step}: the loss is ${loss} (cases ${cases}); lower the learning rate, or look at these cases with medvox verify`,
   );
 }

@@ -8,10 +8,19 @@ import { globalAveragePool, relu, scope, type Tensor } from "../graph/index.ts";
 import { adam, adamW, batchNorm, conv, crossEntropy, linear, type Optimiser, sgd } from "../nn/index.ts";
 import { random } from "../random.ts";
 import { createEngine, type Engine, type Feeds } from "../runtime/index.ts";
-import { createModel, type Model, type ModelOptions, readCheckpoint, type StateMap, writeCheckpoint } from "./index.ts";
+import {
+  createModel,
+  folderStore,
+  type Model,
+  type ModelOptions,
+  readCheckpoint,
+  type StateMap,
+  writeCheckpoint,
+} from "./index.ts";
 
 let engine: Engine;
 const folder = mkdtempSync(join(tmpdir(), "medvox-model-"));
+const store = folderStore(folder);
 beforeAll(async () => {
   engine = await createEngine({ threads: 2 });
 });
@@ -237,14 +246,16 @@ describe("exact continuation", () => {
     const whole = await modelOf(options);
     const wanted = await steps(whole, 1, 6);
 
-    const path = join(folder, `${optimiser.name}-${n}.safetensors`);
+    const name = `${optimiser.name}-${n}.safetensors`;
     const first = await modelOf(options);
     const losses = await steps(first, 1, 3);
-    await writeCheckpoint(path, await first.state(), { step: 3 });
+    await writeCheckpoint(store, name, await first.state(), {
+      ...{ epoch: 0, stepInEpoch: 3, step: 3, lossSum: 0, sinceBest: 0 },
+    });
     await first.close();
     // Another seed: everything must come from the file.
     const second = await modelOf({ ...options, seed: 99 });
-    const { state, position } = await readCheckpoint(path);
+    const { state, position } = await readCheckpoint(store, name);
     expect(position.step).toBe(3);
     await second.load(state);
     losses.push(...(await steps(second, 4, 6)));

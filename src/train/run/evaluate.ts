@@ -1,0 +1,237 @@
+/**
+ * Scoring a run, for every task alike: its cases are predicted by the networks that never saw them, scored one at a time, and what
+ * comes of it is written as `evaluation.json`, tables, `predictions/` and `report.html`.
+ */
+import { join } from "node:path";
+import { countProblems, type Problem, problemsText, refuseProblems } from "../../data/problem.ts";
+import { ConfigError, DataError, GeometryError } from "../../errors.ts";
+import { writeFileAtomic } from "../../files/index.ts";
+import { makeFolder } from "../folder-store.ts";
+import { appendLog, readLog } from "../log.ts";
+import { checkedOptions } from "./options.ts";
+import { type OpenedRun, readProblems, readRun } from "./record.ts";
+import { hostOf, isFinished } from "./run.ts";
+import type { AnyRun, AnyTask, Listed, PredictInput, Scored, SplitName } from "./task.ts";
+
+export interface EvaluateOptions {
+  /** Which of the run's own cases; `heldOut` by default. */
+  readonly split?: SplitName;
+  /** Another data set, all its cases with a truth. */
+  readonly data?: string;
+  /** Other cases, already opened. */
+  readonly cases?: readonly PredictInput[];
+  /** Folder for what is written; the run's own for its held-out cases, else `evaluations/NAME` in it. */
+  readonly out?: string;
+  /** Which weights; default: as the run says. */
+  readonly use?: "last" | "best";
+  /** Refuse to score where anything had to be left out. */
+  readonly strict?: boolean;
+  readonly signal?: AbortSignal;
+  readonly onProblems?: (problems: readonly Problem[]) => void;
+  readonly onCase?: (done: number, of: number, id: string, text: string) => void;
+  /** What the task understands beside these: `mirror`, `overlap`, `threads`, … */
+  readonly [option: string]: unknown;
+}
+
+export interface Evaluation<S = unknown> {
+  readonly task: string;
+  /** The score of every case, in the order of the cases. */
+  readonly scores: readonly S[];
+  /** What `--json` prints. */
+  readonly json: Readonly<Record<string, unknown>>;
+  /** What a terminal shows. */
+  readonly lines: readonly string[];
+  readonly problems: readonly Problem[];
+  readonly report: string;
+  readonly predictions: string;
+  readonly seconds: number;
+}
+
+/**
+ * Predicts, scores and writes. Scores on other cases than the held-out ones get a folder of their own, so that they never replace
+ * the run's.
+ * @throws ConfigError where there is nothing to be scored on or the run is not trained, DataError where figures would be wrong
+ */
+export async function evaluateRun<S = unknown>(
+  { task, run }: OpenedRun,
+  options: EvaluateOptions = {},
+): Promise<Evaluation<S>> {
+  const began = performance.now();
+  const { split = "heldOut", data, cases: given, out, use, strict, signal, onProblems, onCase, ...rest } = options;
+  const asked = checkedOptions(task, "evaluate", rest, run.store.place);
+  const listed =
+    given === undefined
+      ? await listedCases(task, run, { split, data }, asked, options)
+      : { cases: given, problems: [] };
+  const { cases } = listed;
+  const problems: Problem[] = [...listed.problems];
+  refuseProblems(problems, data ?? run.store.place, { strict });
+  if (cases.length === 0)
+    throw new ConfigError(
+      `${run.store.place}: the run held no ${task.noun} out to be scored on; name labelled ${task.noun}s with --data`,
+    );
+  const isOther = data !== undefined || given !== undefined;
+  const folder = out ?? outputFolder(run, isOther ? "data" : split, task.evaluationName?.(run, asked) ?? "");
+  const predictions = join(folder, "predictions");
+  await makeFolder(predictions);
+  const scored = new Map<PredictInput, S>();
+  const rows = new Map<PredictInput, unknown>();
+  let conclude: Awaited<ReturnType<AnyTask["open"]>>["conclude"] | undefined;
+  for (const group of await groupsOf(task, run, cases, isOther ? undefined : split)) {
+    const predictor = await task.open({ run, members: group.members, use }, asked, hostOf({ signal }));
+    try {
+      conclude ??= predictor.conclude;
+      for (const item of group.cases) {
+        signal?.throwIfAborted();
+        try {
+          const found = await predictor.predict(item, { signal });
+          const score = await task.score(run, item, found, asked, (problem) => void problems.push(problem));
+          const { files, row } = predictor.present(item, found);
+          for (const file of files)
+            if (!file.isPicture) await file.write(join(predictions, file.name), { force: true, signal });
+          scored.set(item, score as S);
+          rows.set(item, row);
+          onCase?.(scored.size, cases.length, item.id, task.scoreText(score));
+        } catch (error) {
+          problems.push(unreadable(item, error));
+        }
+      }
+    } finally {
+      await predictor.close();
+    }
+  }
+  refuseProblems(problems, data ?? run.store.place, { strict });
+  if (problems.length > 0) onProblems?.(problems);
+  const inOrder = cases.filter((item) => scored.has(item));
+  if (inOrder.length === 0)
+    throw new DataError(`${run.store.place}: none of ${cases.length} could be scored: ${problems[0].message}`);
+  const scores: Scored<PredictInput, S>[] = inOrder.map((item) => ({ item, score: scored.get(item)! }));
+  const summary = task.summarise(run, scores, asked);
+  const { tables } = conclude!(
+    inOrder.map((item) => rows.get(item)),
+    { folder: predictions, paths: [] },
+  );
+  const json = { ...summary.json, problems: problemsJson(problems) };
+  const write = (name: string, text: string): Promise<void> =>
+    writeFileAtomic(join(folder, name), text, { force: true });
+  await write("evaluation.json", `${JSON.stringify(json, null, 2)}\n`);
+  for (const [name, text] of Object.entries(summary.tables)) await write(name, text);
+  for (const [name, text] of Object.entries(tables)) await write(join("predictions", name), text);
+  const seconds = (performance.now() - began) / 1000;
+  const report = join(folder, "report.html");
+  const of = { seconds, seen: seenText(task, isOther ? "data" : split), predictions, use };
+  await summary.report(report, { ...of, problems: [...(isOther ? [] : await readProblems(run.store)), ...problems] });
+  await appendLog(run.store, {
+    event: "evaluated",
+    epoch: (await readLog(run.store)).filter(({ event }) => event === "epoch").length,
+    folder,
+    problems: problemsJson(problems),
+  });
+  return {
+    task: task.name,
+    scores: scores.map(({ score }) => score),
+    json,
+    lines: [...summary.lines, ...(problems.length === 0 ? [] : [`problems     ${problemsText(problems)}`])],
+    problems,
+    report,
+    predictions,
+    seconds,
+  };
+}
+
+/** Problems as `--json` has them: how many there are, by rule, and each of them. */
+export function problemsJson(problems: readonly Problem[]) {
+  return { count: problems.length, rules: countProblems(problems), list: problems };
+}
+
+async function listedCases(
+  task: AnyTask,
+  run: AnyRun,
+  { split, data }: { readonly split: SplitName; readonly data?: string },
+  asked: Readonly<Record<string, unknown>>,
+  { signal, onProblems }: EvaluateOptions,
+): Promise<Listed<PredictInput>> {
+  return task.cases(run, data === undefined ? { split } : { data }, asked, hostOf({ signal, onProblems }));
+}
+
+/** The run's own folder for its own held-out cases, a folder of their own for all others. */
+function outputFolder({ store }: AnyRun, name: string, suffix: string): string {
+  if (name === "heldOut" && suffix === "") return store.place;
+  const parts = [...(name === "heldOut" ? [] : [name]), ...(suffix === "" ? [] : [suffix])];
+  return join(store.place, "evaluations", parts.join("-"));
+}
+
+interface Group {
+  readonly members: readonly AnyRun[];
+  readonly cases: readonly PredictInput[];
+}
+
+/**
+ * Which networks predict which cases: all members together those of another data set; of the run's own cases each those that have
+ * it in this split, so that no case is ever scored by a network that learned from it.
+ */
+async function groupsOf(
+  task: AnyTask,
+  run: AnyRun,
+  cases: readonly PredictInput[],
+  split: SplitName | undefined,
+): Promise<Group[]> {
+  const members = await membersOf({ task, run });
+  if (members.length === 1 && members[0].run === run) return [{ members: [run], cases }];
+  if (split === undefined) return [{ members: members.map((member) => member.run), cases }];
+  const groups = new Map<string, { members: AnyRun[]; cases: PredictInput[] }>();
+  const idsOf = members.map((member) => new Set(member.run.record.splits[split].map(({ id }: { id: string }) => id)));
+  for (const item of cases) {
+    const those = members.filter((_, i) => idsOf[i].has(item.id));
+    const key = those.map(({ title }) => title).join();
+    const group = groups.get(key) ?? { members: those.map((member) => member.run), cases: [] };
+    group.cases.push(item);
+    groups.set(key, group);
+  }
+  const nobody = groups.get("");
+  if (nobody !== undefined)
+    throw new ConfigError(`${run.store.place}: no network of the run has ${nobody.cases[0].id} in its ${split} part`);
+  return [...groups.values()];
+}
+
+/** The trained networks that a run consists of: itself, or its members. @throws ConfigError where one is not trained to its end */
+export async function membersOf({ task, run }: OpenedRun): Promise<{ readonly title: string; readonly run: AnyRun }[]> {
+  const children = task.children(run).filter(({ role }: { role: string }) => role === "member");
+  if (children.length === 0) return [{ title: "", run }];
+  const members = [];
+  for (const { name, title } of children) {
+    const store = run.store.child(name);
+    if (!(await isFinished(store))) throw notTrained(run, title);
+    members.push({ title, run: await openChild(task, run, name) });
+  }
+  return members;
+}
+
+/** A run within a run. */
+export async function openChild(task: AnyTask, parent: AnyRun, name: string): Promise<AnyRun> {
+  return (await readRun(parent.store.child(name), () => task)).run;
+}
+
+export function notTrained({ store }: AnyRun, title = ""): ConfigError {
+  const what = title === "" ? "the run" : title;
+  return new ConfigError(
+    `${store.place}: ${what} is not trained to its end; go on with medvox train --resume ${store.place}`,
+  );
+}
+
+function seenText({ noun }: AnyTask, name: string): string {
+  return {
+    heldOut: `${noun}s it never saw`,
+    validation: `watched ${noun}s`,
+    train: `${noun}s it was trained on`,
+    data: `${noun}s of another data set`,
+  }[name]!;
+}
+
+/** One broken image costs its own score only. @throws what is no fault of the image */
+export function unreadable({ id }: PredictInput, error: unknown): Problem {
+  const { syscall, path } = error as NodeJS.ErrnoException;
+  const isFiles = error instanceof DataError || error instanceof GeometryError;
+  if (!isFiles && (syscall === undefined || path === undefined)) throw error;
+  return { severity: "error", case: id, rule: "unreadable", message: (error as Error).message };
+}

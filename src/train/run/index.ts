@@ -1,0 +1,62 @@
+/** Runs of any task: beginning, resuming, evaluating, predicting. What a task is stands in `task.ts`. */
+export {
+  type EvaluateOptions,
+  type Evaluation,
+  evaluateRun,
+  membersOf,
+  notTrained,
+  openChild,
+  problemsJson,
+} from "./evaluate.ts";
+export type { RunEvents, RunPlace, StartReport } from "./events.ts";
+export { checkedOptions, commonOptions, flagOf } from "./options.ts";
+export {
+  type Failure,
+  type OpenedSource,
+  openSource,
+  type Predictions,
+  type PredictOptions,
+  predictAll,
+  type TaskLookup,
+} from "./predict.ts";
+export {
+  type DataCredit,
+  MODEL,
+  type OpenedRun,
+  PLAN,
+  RUN,
+  type RunRecord,
+  readProblems,
+  readRun,
+} from "./record.ts";
+export { type BeginOptions, beginRun, hostOf, isFinished, type ResumeOptions, type RunOf, resumeRun } from "./run.ts";
+export type {
+  AnyRun,
+  AnyTask,
+  Beginning,
+  Child,
+  Conclusion,
+  DataFingerprint,
+  Host,
+  Listed,
+  Options,
+  PredictCall,
+  PredictedFile,
+  PredictInput,
+  Prediction,
+  Predictor,
+  Prepared,
+  ReportFrame,
+  Run,
+  RunCase,
+  Scored,
+  Session,
+  Source,
+  SplitName,
+  Splits,
+  Stage,
+  Summary,
+  Task,
+  TaskConfig,
+  WrittenFiles,
+} from "./task.ts";

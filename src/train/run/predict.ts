@@ -1,0 +1,174 @@
+/**
+ * Predicting many images, for every task alike: what would be replaced or would not fit is refused before the first, one broken
+ * image costs only itself, and what comes of all of them together is written last.
+ */
+import { existsSync } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Problem } from "../../data/problem.ts";
+import { ConfigError, DataError } from "../../errors.ts";
+import { writeFileAtomic } from "../../files/index.ts";
+import { readOnnx } from "../../graph/index.ts";
+import { folderStore, makeFolder } from "../folder-store.ts";
+import { membersOf, problemsJson, unreadable } from "./evaluate.ts";
+import { checkedOptions } from "./options.ts";
+import { readRun } from "./record.ts";
+import { hostOf } from "./run.ts";
+import type { AnyRun, AnyTask, PredictInput, Predictor, Source } from "./task.ts";
+
+/** Finds a task by its name. */
+export type TaskLookup = (name: string) => AnyTask | undefined;
+
+/** A run or an exported model, with the task that it is of. */
+export interface OpenedSource {
+  readonly task: AnyTask;
+  readonly source: Source<AnyRun>;
+  readonly path: string;
+}
+
+/**
+ * Opens what `medvox predict` names.
+ * @throws ConfigError or DataError for what is neither a run nor a model that medvox wrote
+ */
+export async function openSource(path: string, taskOf: TaskLookup, use?: "last" | "best"): Promise<OpenedSource> {
+  const isFile = (await stat(path).catch(() => undefined))?.isFile() ?? false;
+  if (!isFile) {
+    const opened = await readRun(folderStore(path), taskOf);
+    const members = (await membersOf(opened)).map(({ run }) => run);
+    return { task: opened.task, source: { run: opened.run, members, use }, path };
+  }
+  const model = await readFile(path);
+  const { metadata } = readOnnx(model, path);
+  if (metadata.plan === undefined && metadata.task === undefined)
+    throw new DataError(`${path}: has no medvox plan in its metadata, so its preprocessing is unknown`);
+  // Models of the first versions were segmentations and did not say so.
+  const task = taskOf(metadata.task ?? "segmentation");
+  if (task === undefined) throw new DataError(`${path}: task: ${metadata.task}; this medvox does not know it`);
+  return { task, source: { model, path }, path };
+}
+
+export interface PredictOptions {
+  /** Where files go; without it nothing is written. */
+  readonly out?: string;
+  readonly force?: boolean;
+  readonly strict?: boolean;
+  readonly signal?: AbortSignal;
+  /** Also write what was done as JSON. */
+  readonly report?: string;
+  readonly onProgress?: (share: number, at: number, of: number, id: string, detail: string) => void;
+  /** What the task understands beside these: `mirror`, `overlap`, `threads`, … */
+  readonly [option: string]: unknown;
+}
+
+export interface Failure {
+  readonly case: string;
+  readonly image: string;
+  readonly message: string;
+}
+
+export interface Predictions {
+  /** What `--json` prints. */
+  readonly json: Readonly<Record<string, unknown>>;
+  readonly lines: readonly string[];
+  /** The images that could not be predicted, and why. */
+  readonly failed: readonly Failure[];
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * Predicts what a path names.
+ * @param input an image, a folder of images, a data set
+ * @throws ConfigError for files that would be replaced or predictions that would not fit
+ */
+export async function predictAll(
+  opened: OpenedSource,
+  input: string,
+  options: PredictOptions = {},
+): Promise<Predictions> {
+  const { out, force = false, strict = false, signal, report, onProgress, ...rest } = options;
+  const { task, source, path } = opened;
+  const asked = checkedOptions(task, "predict", rest, path);
+  const { cases, problems } = await task.inputs(input);
+  if (strict && problems.length > 0)
+    throw new DataError(`${input}: ${problems[0].case}: ${problems[0].message}; --strict leaves nothing out`);
+  const predictor: Predictor<PredictInput, unknown> = await task.open(source, asked, hostOf({ signal }));
+  const failed: Failure[] = [];
+  const rows: unknown[] = [];
+  const paths: string[] = [];
+  try {
+    if (out !== undefined) refuseFiles(predictor, cases, out, force);
+    // All of them before the first: a night's predictions do not end in the middle.
+    for (const item of cases) await attempt(item, failed, async () => predictor.check?.(item));
+    const broken = new Set(failed.map(({ image }) => image));
+    if (out !== undefined) await makeFolder(out);
+    for (const [i, item] of cases.entries()) {
+      signal?.throwIfAborted();
+      if (broken.has(item.image)) continue;
+      const tell = (share: number, detail: string): void =>
+        onProgress?.((i + share) / cases.length, i + 1, cases.length, item.id, detail);
+      tell(0, "");
+      const found = await attempt(item, failed, () => predictor.predict(item, { signal, onProgress: tell }));
+      if (found === undefined) continue;
+      const { files, row } = predictor.present(item, found);
+      rows.push(row);
+      for (const file of out === undefined ? [] : files) {
+        const target = join(out as string, file.name);
+        await makeFolder(dirname(target));
+        await file.write(target, { force, signal });
+        paths.push(target);
+      }
+    }
+    const { tables, json, lines } = predictor.conclude(rows, { folder: out, paths });
+    for (const [name, text] of Object.entries(out === undefined ? {} : tables))
+      await writeFileAtomic(join(out as string, name), text, { force });
+    const document = { task: task.name, ...json, failed, problems: problemsJson(problems) };
+    if (report !== undefined) await writeFileAtomic(report, `${JSON.stringify(document, null, 2)}\n`, { force });
+    return {
+      json: document,
+      lines: [
+        ...lines,
+        ...problems.map(({ case: id, message }) => `left out  ${id}: ${message}`),
+        ...failed.map(({ case: id, message }) => `failed    ${id}: ${message}`),
+      ],
+      failed,
+      problems,
+    };
+  } finally {
+    await predictor.close();
+  }
+}
+
+/** Does it, or notes why an image cannot be predicted. @throws what is no fault of the image */
+async function attempt<T>(item: PredictInput, failed: Failure[], work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    const { message } = unreadable(item, error);
+    failed.push({ case: item.id, image: item.image, message });
+    return undefined;
+  }
+}
+
+/** @throws ConfigError where two images would be written to one file, or a file is there already */
+function refuseFiles(
+  predictor: Predictor<PredictInput, unknown>,
+  cases: readonly PredictInput[],
+  out: string,
+  force: boolean,
+): void {
+  const writers = new Map<string, PredictInput>();
+  for (const item of cases) {
+    for (const name of predictor.fileNames(item)) {
+      const target = join(out, name);
+      const first = writers.get(target);
+      if (first !== undefined)
+        throw new ConfigError(
+          `${item.image}: would be written to ${target}, as ${first.image} would; give them names that differ`,
+        );
+      writers.set(target, item);
+    }
+  }
+  const there = [...writers.keys()].filter((target) => existsSync(target));
+  if (there.length > 0 && !force)
+    throw new ConfigError(`${there[0]}: exists already (${there.length} of ${writers.size}); --force replaces it`);
+}

@@ -1,0 +1,166 @@
+/**
+ * What every run keeps, whatever its task: `run.json` (what was asked, and where it was done), `plan.json` (what follows from the
+ * data), `problems.json` and `fingerprint.json` (what was wrong with the data, and what they were). Read once, and checked by the
+ * task's own schemas, so that a file that was changed by hand is refused by name.
+ */
+import { z } from "zod";
+import { type Problem, problemEffects } from "../../data/problem.ts";
+import { ConfigError, DataError } from "../../errors.ts";
+import { type Machine, machine, type Versions, versions } from "../../machine.ts";
+import { placeOf, type Store } from "../store.ts";
+import type { AnyTask, DataFingerprint, Prepared, Run, Splits } from "./task.ts";
+
+/** Where a run keeps what was asked and where it was done. */
+export const RUN = "run.json";
+/** Where a run keeps its plan. */
+export const PLAN = "plan.json";
+/** Where a run keeps what was wrong with its data. */
+export const PROBLEMS = "problems.json";
+/** Where a run keeps what its data were. */
+export const FINGERPRINT = "fingerprint.json";
+/** Where a run keeps its exported network. */
+export const MODEL = "model.onnx";
+
+export interface DataCredit {
+  readonly name: string;
+  readonly licence?: string;
+  readonly source?: string;
+}
+
+export interface RunRecord<C, K> {
+  readonly format: 1;
+  readonly task: string;
+  readonly config: C;
+  /** The command line that asked for it; empty where it was called from a program. */
+  readonly command: string;
+  readonly machine: Machine;
+  readonly versions: Versions;
+  /** Threads of the engine; 0 in a run that only holds others. */
+  readonly threads: number;
+  /** ISO date and time at which the run was begun. */
+  readonly begun: string;
+  readonly credit: DataCredit;
+  readonly splits: Splits<K>;
+}
+
+const frameSchema = z.looseObject({
+  format: z.literal(1),
+  task: z.string(),
+  config: z.unknown(),
+  command: z.string().default(""),
+  machine: z.looseObject({
+    cpu: z.string(),
+    cores: z.number(),
+    memoryGb: z.number(),
+    features: z.array(z.string()).default([]),
+    os: z.string(),
+  }),
+  versions: z.looseObject({ medvox: z.string(), node: z.string(), onnxruntime: z.string() }),
+  threads: z.number().int().min(0),
+  begun: z.string(),
+  credit: z.looseObject({ name: z.string(), licence: z.string().optional(), source: z.string().optional() }),
+  splits: z.looseObject({
+    train: z.array(z.unknown()),
+    validation: z.array(z.unknown()),
+    heldOut: z.array(z.unknown()),
+  }),
+});
+
+const problemSchema = z.looseObject({
+  severity: z.enum(["error", "warning"]),
+  case: z.string(),
+  rule: z.enum(Object.keys(problemEffects) as [keyof typeof problemEffects]),
+  message: z.string(),
+  box: z.number().optional(),
+});
+
+const fingerprintSchema = z.record(z.string(), z.looseObject({ image: z.string(), truth: z.string() }));
+
+/** A run that was read, with the task that it says it is for. */
+export interface OpenedRun {
+  readonly task: AnyTask;
+  readonly run: Run;
+}
+
+/**
+ * Reads a run.
+ * @param taskOf finds a task by its name, `undefined` for one that is not known here
+ * @throws ConfigError if the place is no run, DataError for a task, format or content unknown here
+ */
+export async function readRun(store: Store, taskOf: (name: string) => AnyTask | undefined): Promise<OpenedRun> {
+  const path = placeOf(store, RUN);
+  const frame = checked(frameSchema, await readJson(store, RUN), path);
+  const task = taskOf(frame.task);
+  if (task === undefined) throw new DataError(`${path}: task: ${frame.task}; this medvox does not know it`);
+  const cases = (part: readonly unknown[], name: string): unknown[] =>
+    part.map((item, i) => checked(task.schemas.case, item, path, `splits.${name}[${i}]`));
+  const record = {
+    ...frame,
+    config: checked(task.schemas.config, frame.config, path, "config"),
+    splits: {
+      train: cases(frame.splits.train, "train"),
+      validation: cases(frame.splits.validation, "validation"),
+      heldOut: cases(frame.splits.heldOut, "heldOut"),
+    },
+  };
+  const plan = checked(task.schemas.plan, await readJson(store, PLAN), placeOf(store, PLAN));
+  return { task, run: { record: record as Run["record"], plan: plan as object, store } };
+}
+
+/** Writes what was asked and what follows from the data. */
+export async function writeRun<C, P extends object, K>(
+  store: Store,
+  asked: Pick<RunRecord<C, K>, "task" | "config" | "command" | "threads">,
+  { plan, splits, credit, problems, fingerprint }: Prepared<P, K>,
+): Promise<Run<C, P, K>> {
+  const record: RunRecord<C, K> = {
+    format: 1,
+    ...asked,
+    credit,
+    splits,
+    machine: machine(),
+    versions: versions(),
+    begun: new Date().toISOString(),
+  };
+  if (Object.keys(fingerprint).length > 0) await writeJson(store, FINGERPRINT, fingerprint);
+  if (problems.length > 0) await writeJson(store, PROBLEMS, problems);
+  await writeJson(store, PLAN, plan);
+  // Last: a folder with `run.json` is a run, so everything that belongs to it must be there before.
+  await writeJson(store, RUN, record);
+  return { record, plan, store };
+}
+
+/** What was wrong with a run's data when it was begun. */
+export async function readProblems(store: Store): Promise<readonly Problem[]> {
+  if (!(await store.has(PROBLEMS))) return [];
+  return checked(z.array(problemSchema), await readJson(store, PROBLEMS), placeOf(store, PROBLEMS));
+}
+
+/** What a run's data were when it was begun; `undefined` where it was written before medvox kept this. */
+export async function readFingerprint(store: Store): Promise<DataFingerprint | undefined> {
+  if (!(await store.has(FINGERPRINT))) return undefined;
+  return checked(fingerprintSchema, await readJson(store, FINGERPRINT), placeOf(store, FINGERPRINT));
+}
+
+export async function writeJson(store: Store, name: string, value: unknown): Promise<void> {
+  await store.write(name, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+async function readJson(store: Store, name: string): Promise<unknown> {
+  const bytes = await store.read(name);
+  if (bytes === undefined)
+    throw new ConfigError(`${store.place}: is no run of medvox (${placeOf(store, name)} is missing)`);
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch (error) {
+    throw new DataError(`${placeOf(store, name)}: is not JSON (${(error as Error).message})`);
+  }
+}
+
+function checked<T>(schema: z.ZodType<T>, value: unknown, path: string, place = ""): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const key = [...(place === "" ? [] : [place]), ...issue.path.map(String)].join(".") || "the file";
+  throw new DataError(`${path}: ${key}: ${issue.message}`);
+}

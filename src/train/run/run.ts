@@ -1,0 +1,289 @@
+/**
+ * Beginning a run and going on with one, for every task alike: the data are prepared and judged before anything is written, the
+ * record is written before anything is trained, children come before what needs them, stages one after another.
+ */
+import { countProblems, type Problem, refuseProblems } from "../../data/problem.ts";
+import { ConfigError, DataError, MedvoxError } from "../../errors.ts";
+import { createEngine, type EngineOptions } from "../../runtime/index.ts";
+import { LAST_CHECKPOINT, readWeights, writeCheckpoint } from "../checkpoint.ts";
+import { folderStore } from "../folder-store.ts";
+import { appendLog, LOG, readLog } from "../log.ts";
+import { runTraining } from "../loop.ts";
+import type { StateMap } from "../model.ts";
+import type { Store } from "../store.ts";
+import type { RunEvents, RunPlace } from "./events.ts";
+import {
+  type DataCredit,
+  FINGERPRINT,
+  MODEL,
+  type OpenedRun,
+  PLAN,
+  PROBLEMS,
+  RUN,
+  readFingerprint,
+  readProblems,
+  readRun,
+  writeRun,
+} from "./record.ts";
+import type { AnyRun, AnyTask, Child, DataFingerprint, Host, Prepared, Run, Stage, Task } from "./task.ts";
+
+export interface ResumeOptions extends RunEvents {
+  readonly signal?: AbortSignal;
+}
+
+export interface BeginOptions extends ResumeOptions {
+  /** The run's folder. */
+  readonly out: string;
+  /** Replace a run that is there; nothing of it is left. */
+  readonly force?: boolean;
+  /** The command line that asked for it, for the record. */
+  readonly command?: string;
+  /** Who made the data, where the data do not say it themselves. */
+  readonly credit?: DataCredit;
+}
+
+/** The run type of a task. */
+export type RunOf<T> = T extends Task<infer C, infer P, infer K, infer _T, infer _F, infer _S> ? Run<C, P, K> : never;
+
+/** What the frame lends to a task on this machine. */
+export function hostOf({ signal, ...events }: ResumeOptions = {}): Host {
+  return { signal, events, engine: (options?: EngineOptions) => createEngine(options ?? {}) };
+}
+
+/**
+ * Begins a run and trains it to its end.
+ * @throws ConfigError for a wrong request or a folder that holds a run already, DataError for broken data; MedvoxError
+ * `E_INTERRUPTED` after the signal, with everything saved
+ */
+export async function beginRun<T extends AnyTask>(task: T, request: object, options: BeginOptions): Promise<RunOf<T>> {
+  const { out, force = false, command = "", credit } = options;
+  const host = hostOf(options);
+  const config = task.resolve(request);
+  const prepared = await prepare(task, config, host, options);
+  const store = folderStore(out);
+  if (force) await clearRun(store);
+  else if (await store.has(RUN)) throw new ConfigError(`${out}: holds a run already; --force replaces it`);
+  await store.ready();
+  const asked = { command, prepared: { ...prepared, credit: credit ?? prepared.credit } };
+  const run = await recorded(task, config, store, asked, host);
+  await trainRun(task, run, host, { child: "", at: 1, of: 1 });
+  return run as RunOf<T>;
+}
+
+/**
+ * Goes on with a run that was stopped; one that had ended is left as it is.
+ * @throws DataError where the data are no longer those that the run was begun on
+ */
+export async function resumeRun({ task, run }: OpenedRun, options: ResumeOptions = {}): Promise<AnyRun> {
+  if (await isFinished(run.store)) return run;
+  const host = hostOf(options);
+  const problems = await readProblems(run.store);
+  if (problems.length > 0) host.events.onProblems?.(problems);
+  const before = await readFingerprint(run.store);
+  if (before !== undefined) refuseChanged(before, await task.fingerprint(run, host), run);
+  await trainRun(task, run, host, { child: "", at: 1, of: 1 });
+  return run;
+}
+
+/** Whether a run was trained to its end. */
+export async function isFinished(store: Store): Promise<boolean> {
+  // Runs of earlier versions said it by their exported model alone.
+  return (await store.has(MODEL)) || (await readLog(store)).some(({ event }) => event === "finished");
+}
+
+/** Prepares the data and says or refuses what is wrong with them. */
+async function prepare(
+  task: AnyTask,
+  config: AnyRun["record"]["config"],
+  host: Host,
+  { out }: Pick<BeginOptions, "out">,
+): Promise<Prepared<object, { id: string }>> {
+  const prepared = await task.prepare(config, host);
+  const { problems } = prepared;
+  if (problems.length > 0) host.events.onProblems?.(problems);
+  refuseProblems(problems, prepared.credit?.name ?? out, { strict: config.strict });
+  return prepared;
+}
+
+interface Asked {
+  readonly command: string;
+  readonly prepared: Prepared<object, { id: string }>;
+}
+
+/** Writes the record. The number of threads in it is the engine's, since another number gives other last bits. */
+async function recorded(
+  task: AnyTask,
+  config: AnyRun["record"]["config"],
+  store: Store,
+  { command, prepared }: Asked,
+  host: Host,
+): Promise<AnyRun> {
+  let threads = 0;
+  if (task.stages(config).length > 0) {
+    const engine = await host.engine({ device: config.device, threads: config.threads ?? undefined });
+    threads = engine.threads;
+    await engine.close();
+  }
+  const run = await writeRun(store, { task: task.name, config, command, threads }, prepared);
+  await logProblems(store, prepared.problems);
+  return run;
+}
+
+async function logProblems(store: Store, problems: readonly Problem[]): Promise<void> {
+  if (problems.length === 0) return;
+  await appendLog(store, {
+    event: "problems",
+    epoch: 0,
+    count: problems.length,
+    rules: countProblems(problems),
+    problems,
+  });
+}
+
+/** Where a training stands among those of the whole run. */
+type Position = Pick<RunPlace, "child" | "at" | "of">;
+
+/** All of a run that is not trained yet. */
+async function trainRun(task: AnyTask, run: AnyRun, host: Host, position: Position): Promise<void> {
+  const children: readonly Child<AnyRun["record"]["config"], { id: string }>[] = task.children(run);
+  const stages: readonly Stage[] = task.stages(run.record.config);
+  const of = children.length + stages.length;
+  // A child's own trainings are one of its parent's, whatever it consists of.
+  const placeAt = (at: number): Position => (position.of > 1 ? position : { child: position.child, at, of });
+  const before = children.filter(({ role }) => role === "before");
+  const members = children.filter(({ role }) => role === "member");
+  for (const [i, child] of before.entries()) await trainChild(task, run, child, host, placeAt(i + 1));
+  await trainStages(task, run, stages, host, (i) => placeAt(before.length + i + 1));
+  for (const [i, child] of members.entries())
+    await trainChild(task, run, child, host, placeAt(before.length + stages.length + i + 1));
+  await task.finish?.(run);
+  const { length } = (await readLog(run.store)).filter(({ event }) => event === "epoch");
+  if (!(await hasLine(run.store, "finished"))) await appendLog(run.store, { event: "finished", epoch: length });
+}
+
+async function trainChild(
+  task: AnyTask,
+  parent: AnyRun,
+  child: Child<AnyRun["record"]["config"], { id: string }>,
+  host: Host,
+  position: Position,
+): Promise<void> {
+  const store = parent.store.child(child.name);
+  if (await isFinished(store)) return;
+  if (host.signal?.aborted) throw new MedvoxError("E_INTERRUPTED", `stopped before ${child.title}`);
+  const place = { ...position, child: child.title };
+  if (await store.has(RUN)) {
+    const { run } = await readRun(store, () => task);
+    await trainRun(task, run, host, place);
+    return;
+  }
+  const { command, credit } = parent.record;
+  const made = await task.prepare(child.config, host, { splits: child.splits, parent });
+  // The parent's problems were said; the data are the same.
+  const asked = { command, prepared: { ...made, credit, problems: [], fingerprint: {} } };
+  await clearRun(store);
+  await store.ready();
+  await trainRun(task, await recorded(task, child.config, store, asked, host), host, place);
+}
+
+async function trainStages(
+  task: AnyTask,
+  run: AnyRun,
+  stages: readonly Stage[],
+  host: Host,
+  positionOf: (i: number) => Position,
+): Promise<void> {
+  if (stages.length === 0) return;
+  const { config, threads } = run.record;
+  // Another number of threads would give other last bits.
+  const engine = await host.engine({ device: config.device, threads });
+  const finished = new Map<string, StateMap>();
+  let announced = false;
+  try {
+    for (const [i, stage] of stages.entries()) {
+      const store = stage.name === "" ? run.store : run.store.child(stage.name);
+      if (stage.name !== "" && (await hasLine(store, "finished"))) {
+        finished.set(stage.name, await readWeights(store));
+        continue;
+      }
+      const place: RunPlace = { ...positionOf(i), stage: stage.name, epochs: stage.epochs };
+      if (!announced)
+        await host.events.onStart?.({ ...place, task: task.name, threads, lines: task.announce(run, threads) });
+      announced = true;
+      finished.set(stage.name, await trainStage(task, run, stage, store, place, { engine, finished }, host));
+    }
+    // Of several stages each has its own folder; the run's holds what they make together.
+    if (task.join !== undefined && stages.length > 1)
+      await writeCheckpoint(run.store, LAST_CHECKPOINT, task.join(finished), {});
+  } finally {
+    await engine.close();
+  }
+}
+
+async function trainStage(
+  task: AnyTask,
+  run: AnyRun,
+  stage: Stage,
+  store: Store,
+  place: RunPlace,
+  beginning: Pick<Parameters<AnyTask["session"]>[2], "engine" | "finished">,
+  { signal, events, ...host }: Host,
+): Promise<StateMap> {
+  const resumes = await store.has(LAST_CHECKPOINT);
+  const session = await task.session(run, stage, { ...beginning, resumes }, { signal, events, ...host });
+  try {
+    if (session.startText !== undefined) events.onWeights?.(session.startText);
+    await runTraining({
+      ...session.loop,
+      model: session.model,
+      store,
+      resume: resumes || (await store.has(LOG)),
+      signal,
+      onStep: (report) => events.onStep?.(report, place),
+      onEpoch: (report) => events.onEpoch?.(report, place),
+    });
+    if (stage.name === "") return new Map();
+    await appendLog(store, { event: "finished", epoch: stage.epochs });
+    return await session.model.weights();
+  } finally {
+    await session.close();
+  }
+}
+
+async function hasLine(store: Store, event: string): Promise<boolean> {
+  return (await readLog(store)).some((line) => line.event === event);
+}
+
+/**
+ * All that a run of any task leaves in its folder. Other files of the folder are its owner's, so `--force` must not touch them.
+ */
+const LEAVINGS = [
+  ...[RUN, PLAN, PROBLEMS, FINGERPRINT, LOG, MODEL],
+  ...["report.html", "evaluation.json", "scores.csv", "summary.csv"],
+  ...["checkpoints", "predictions", "evaluations", "branches", "members", "coarse"],
+  ...["rpn-1", "detector-1", "rpn-2", "detector-2"],
+];
+
+async function clearRun(store: Store): Promise<void> {
+  for (const name of LEAVINGS) await store.remove(name);
+}
+
+/** @throws DataError that says which of a run's data changed since it was begun */
+function refuseChanged(before: DataFingerprint, now: DataFingerprint, { record, store }: AnyRun): void {
+  const ids = Object.keys(before);
+  const gone = ids.filter((id) => now[id] === undefined);
+  const images = ids.filter((id) => now[id] !== undefined && now[id].image !== before[id].image);
+  const truths = ids.filter((id) => now[id] !== undefined && now[id].truth !== before[id].truth);
+  const facts = [
+    [gone, "gone"],
+    [images, "with another image"],
+    [truths, "with other annotations"],
+  ] as const;
+  const told = facts.flatMap(([those, what]) =>
+    those.length === 0 ? [] : [`${those.length} ${what} (${those[0]}${those.length > 1 ? ", …" : ""})`],
+  );
+  if (told.length > 0)
+    throw new DataError(
+      `${record.credit.name}: changed since ${store.place} was begun: of ${ids.length} cases ${told.join(", ")}; put the data back, or begin anew`,
+    );
+}
