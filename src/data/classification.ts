@@ -43,6 +43,8 @@ export interface ClassificationDataset {
   readonly cases: readonly ClassifiedCase[];
   /** Cases that the list marks for testing. */
   readonly test: readonly ClassifiedCase[];
+  /** What was wrong with it when it was opened. */
+  readonly problems?: readonly Problem[];
 }
 
 export interface ClassificationOptions extends Partial<RatingRule> {

@@ -18,6 +18,7 @@ import { readFolders } from "./folders.ts";
 import { discoverLabels } from "./labels.ts";
 import { readCsvList, readJsonList } from "./list.ts";
 import type { LabelPick } from "./pick.ts";
+import type { Problem } from "./problem.ts";
 import { select, viewSchema } from "./selection.ts";
 
 /** One class of a label map: the value in the files and what it is called. */
@@ -63,6 +64,8 @@ export interface Dataset {
   readonly cases: readonly DataCase[];
   /** What is to be predicted; labels are optional here. */
   readonly test: readonly DataCase[];
+  /** What was wrong with it when it was opened. */
+  readonly problems?: readonly Problem[];
 }
 
 /** A data set before its labels were discovered. */

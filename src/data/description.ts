@@ -16,6 +16,17 @@ export function checkDescription<T extends z.ZodType>(schema: T, document: unkno
   throw new DataError(`${file}: ${pathText(issue.path)}${rule}`, { cause: result.error });
 }
 
+/** The same of JSON text, e.g. of a model's metadata. @param where names the text in messages */
+export function checkedJson<T extends z.ZodType>(schema: T, text: string, where: string): z.output<T> {
+  let document: unknown;
+  try {
+    document = JSON.parse(text.replace(/^\uFEFF/, ""));
+  } catch (cause) {
+    throw new DataError(`${where}: is not JSON (${(cause as Error).message})`, { cause });
+  }
+  return checkDescription(schema, document, where);
+}
+
 /** A path that is not empty. */
 export const nonEmptyPath = z.string().min(1, "expected a path");
 

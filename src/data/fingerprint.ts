@@ -46,6 +46,8 @@ export interface CaseFingerprint {
   readonly notFinite?: number;
   /** Fingerprint of the image's voxels: equal for equal images, whatever files they lie in. */
   readonly hash?: string;
+  /** The same of the label map, where there is one. */
+  readonly labelHash?: string;
 }
 
 export interface Fingerprint {
@@ -117,6 +119,7 @@ function fingerprintCase(
     ...(image.header.nifti?.spacingAssumed && { spacingAssumed: true }),
     ...(notFinite > 0 && { notFinite }),
     hash,
+    ...(label && { labelHash: scanVoxels(label).hash }),
   };
 }
 

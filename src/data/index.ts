@@ -7,6 +7,7 @@ export {
 } from "./classification.ts";
 export { type DataCase, type Dataset, type LabelClass, type OpenOptions, openDataset } from "./dataset.ts";
 export { type Degenerate, degenerateCases } from "./degenerate.ts";
+export { checkDescription, checkedJson } from "./description.ts";
 export {
   type DetectionClass,
   type DetectionDataset,
@@ -66,6 +67,8 @@ export {
   checkPlanFits,
   checkPreparationFits,
   type Preparation,
+  planSchema,
+  preparationSchema,
   readPlanFile,
   readPreparationFile,
 } from "./plan-file.ts";
@@ -82,6 +85,15 @@ export {
   restoreClasses,
   restoreScores,
 } from "./preprocess.ts";
+export {
+  countProblems,
+  type Problem,
+  type ProblemEffect,
+  type ProblemRule,
+  problemEffects,
+  problemsText,
+  refuseProblems,
+} from "./problem.ts";
 export { classOf, med3dNodules, positiveShare, type RatingRule, ratingScale, ruleFor } from "./rating.ts";
 export { imageHash, readCaseSize, readImage, readLabel } from "./read-case.ts";
 export { type Selection, select, selectionSchema } from "./selection.ts";

@@ -11,7 +11,8 @@ const millimetres = z.number().positive();
 const label = z.object({ index: z.number().int().min(0), name: z.string() });
 const percent = z.number().min(0).max(100);
 
-const planSchema = z.object({
+/** `plan.json` of a segmentation. */
+export const planSchema = z.object({
   dataset: z.string(),
   labels: z.array(label).min(1),
   modality: z.array(z.string()),
@@ -44,7 +45,10 @@ export interface Preparation extends Omit<Plan, "labels"> {
   readonly classes?: readonly string[];
 }
 
-const preparationSchema = planSchema.omit({ labels: true }).extend({ classes: z.array(z.string()).min(1).optional() });
+/** What a plan says of images, whatever is learnt from them. */
+export const preparationSchema = planSchema
+  .omit({ labels: true })
+  .extend({ classes: z.array(z.string()).min(1).optional() });
 
 /** A segmentation's plan. @throws ConfigError naming the file and the key that is wrong */
 export async function readPlanFile(path: string): Promise<Plan> {

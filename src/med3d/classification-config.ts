@@ -86,6 +86,8 @@ export const classificationConfigSchema = z.strictObject({
   checkpointSeconds: z.number().min(0).default(30),
   /** Weights to start from; null for none. */
   from: z.string().nullable().default(null),
+  /** Refuse a data set that anything has to be left out of. */
+  strict: z.boolean().default(false),
 });
 
 type Parsed = z.infer<typeof classificationConfigSchema>;

@@ -1,18 +1,37 @@
 /** The cases of a classification training: which can be learnt from, and which are held out, watched, trained on. */
+import { z } from "zod";
 import { type ClassificationDataset, type ClassifiedCase, holdOut, openClassification } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
+import type { DataFingerprint, Splits } from "../train/index.ts";
 import { checkAuxiliary } from "./auxiliary-targets.ts";
 import type { ClassificationConfig } from "./classification-config.ts";
 import { stratumOf } from "./classification-members.ts";
 import { takesMask } from "./classification-network.ts";
 import { checkMasks } from "./classification-plan.ts";
-import type { ClassificationCase } from "./run-folder.ts";
 
-export interface Splits {
-  readonly train: readonly ClassifiedCase[];
-  readonly validation: readonly ClassifiedCase[];
-  readonly heldOut: readonly ClassifiedCase[];
+/** A case that has one class or rating; its `label` is the mask of the lesion. */
+export interface ClassificationCase {
+  readonly id: string;
+  readonly image: string;
+  readonly label?: string;
+  readonly class?: number;
+  readonly rating?: number;
+  readonly auxiliary?: Readonly<Record<string, number>>;
+  readonly group?: string;
 }
+
+/** A case in `run.json`. */
+export const classificationCaseSchema = z.looseObject({
+  id: z.string(),
+  image: z.string().min(1),
+  label: z.string().optional(),
+  class: z.number().int().optional(),
+  rating: z.number().optional(),
+  auxiliary: z.record(z.string(), z.number()).optional(),
+  group: z.string().optional(),
+});
+
+export type ClassifiedSplits = Splits<ClassifiedCase>;
 
 /** The data set a configuration asks for. @throws ConfigError where it is not what the target needs */
 export async function openFor(config: ClassificationConfig): Promise<ClassificationDataset> {
@@ -44,7 +63,7 @@ export function splitCases(
   { test }: ClassificationDataset,
   cases: readonly ClassifiedCase[],
   config: ClassificationConfig,
-): Splits {
+): ClassifiedSplits {
   const labelled = test.filter((item) => item.class !== undefined);
   checkMasks(labelled, takesMask(config));
   const rest = cases.filter(({ split }) => split !== "validation");
@@ -53,24 +72,27 @@ export function splitCases(
   const outer =
     labelled.length > 0 || heldOut === 0
       ? { train: rest, heldOut: labelled }
-      : (holdOut(rest, heldOut, { seed, stratify: stratumOf }) as Pick<Splits, "train" | "heldOut">);
+      : (holdOut(rest, heldOut, { seed, stratify: stratumOf }) as Pick<ClassifiedSplits, "train" | "heldOut">);
   return kept.length > 0 ? { ...outer, validation: kept } : watched({ ...outer, validation: [] }, config);
 }
 
 /** Takes the watched cases out of the training part. */
-export function watched({ train, heldOut }: Splits, { validation, seed }: ClassificationConfig): Splits {
+export function watched(
+  { train, heldOut }: ClassifiedSplits,
+  { validation, seed }: ClassificationConfig,
+): ClassifiedSplits {
   if (validation === 0) return { train, validation: [], heldOut };
   const inner = holdOut(train, validation, { seed: seed + 1, stratify: stratumOf });
   return { train: inner.train as ClassifiedCase[], validation: inner.heldOut as ClassifiedCase[], heldOut };
 }
 
 /** With folds, every case is trained on by some members and scored by the others. */
-export function everyCase(cases: readonly ClassifiedCase[]): Splits {
+export function everyCase(cases: readonly ClassifiedCase[]): ClassifiedSplits {
   return { train: cases, validation: [], heldOut: cases };
 }
 
 /** What a run remembers of a case. */
-export function asRunCase(item: ClassifiedCase): ClassificationCase {
+export function classificationCase(item: ClassifiedCase): ClassificationCase {
   const { id, image, label, class: index, rating, auxiliary, group } = item;
   return {
     id,
@@ -81,4 +103,19 @@ export function asRunCase(item: ClassifiedCase): ClassificationCase {
     ...(auxiliary === undefined ? {} : { auxiliary }),
     ...(group === undefined ? {} : { group }),
   };
+}
+
+/** What is compared of a case when a training is resumed. @param hashes of its image and, where the network takes it, its mask */
+export function classificationFingerprint(
+  cases: readonly ClassificationCase[],
+  hashes: DataFingerprint,
+): DataFingerprint {
+  return Object.fromEntries(
+    cases.flatMap(({ id, class: index, rating, auxiliary }) => {
+      const seen = hashes[id];
+      if (seen === undefined) return [];
+      const told = JSON.stringify([seen.truth, index ?? null, rating ?? null, auxiliary ?? null]);
+      return [[id, { image: seen.image, truth: told }] as const];
+    }),
+  );
 }

@@ -1,7 +1,8 @@
 /** The inference graph of a classifier: as `model.onnx` with its preprocessing and classes, and in fast forms for here. */
-import { writeFileAtomic } from "../files/index.ts";
+import type { z } from "zod";
 import { graph } from "../graph/index.ts";
-import type { StateMap } from "../train/index.ts";
+import { BEST_CHECKPOINT, LAST_CHECKPOINT, readWeights, type StateMap } from "../train/index.ts";
+import { classificationConfigSchema } from "./classification-config.ts";
 import {
   type ClassifierNetwork,
   classificationProbabilities,
@@ -10,32 +11,39 @@ import {
   takesMask,
 } from "./classification-network.ts";
 import type { ClassificationPlan } from "./classification-plan.ts";
+import type { ClassificationRun } from "./classification-session.ts";
 import { encodeFast, encodePortable } from "./inference-model.ts";
-import type { RunRecord } from "./run-folder.ts";
-import { modelFile, runWeights } from "./segmentation-export.ts";
 
 /** All of the configuration that a prediction depends on. */
 export type ClassifierConfig = ClassifierNetwork;
 
-export function classifierOf({ config }: Pick<RunRecord<"classification">, "config">): ClassifierConfig {
+const keys = { depth: true, preActivation: true, shortcut: true, outputStride: true } as const;
+const more = { stages: true, dropout: true, loss: true, target: true, mask: true, pooling: true } as const;
+
+/** Those keys, as a model's metadata has them. */
+export const classifierSchema = classificationConfigSchema.pick({
+  ...keys,
+  ...more,
+}) as unknown as z.ZodType<ClassifierConfig>;
+
+export function classifierOf({ config }: Pick<ClassificationRun["record"], "config">): ClassifierConfig {
   const { depth, preActivation, shortcut, outputStride, stages, dropout, loss, target, mask, pooling } = config;
   return { depth, preActivation, shortcut, outputStride, stages, dropout, loss, target, mask, pooling };
 }
 
 /** The weights that a run is scored with. */
-export function usedWeights({ config, splits }: RunRecord<"classification">): "last" | "best" {
+export function usedWeights({ config, splits }: ClassificationRun["record"]): "last" | "best" {
   return config.use === "best" && splits.validation.length > 0 ? "best" : "last";
 }
 
-/** Writes `model.onnx`: input [1, C, D, H, W] (and mask [1, D, H, W]) → probability [1, K], or [1, R] of the ratings. */
-export async function exportClassifier(
-  folder: string,
-  record: RunRecord<"classification">,
-  plan: ClassificationPlan,
-): Promise<void> {
-  const weights = await runWeights(folder, usedWeights(record));
+/** The bytes of `model.onnx`: input [1, C, D, H, W] (and mask [1, D, H, W]) → probability [1, K], or [1, R] of the ratings. */
+export async function encodeRun(
+  { record, plan, store }: ClassificationRun,
+  use = usedWeights(record),
+): Promise<Uint8Array> {
+  const weights = await readWeights(store, use === "best" ? BEST_CHECKPOINT : LAST_CHECKPOINT);
   const { g, probability } = inferenceGraph(classifierOf(record), plan, 1);
-  const bytes = encodePortable(g, probability, weights, {
+  return encodePortable(g, probability, weights, {
     metadata: {
       medvox: record.versions.medvox,
       task: "classification",
@@ -44,7 +52,6 @@ export async function exportClassifier(
     },
     name: "medvox-classification",
   });
-  await writeFileAtomic(modelFile(folder), bytes, { force: true });
 }
 
 /** The fast model for batches of `views`. */

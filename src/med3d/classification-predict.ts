@@ -1,25 +1,24 @@
-/** Predicting classes: a run (all its members together) or an exported `model.onnx`, as a function from an image to probabilities. */
-import { readFile, stat } from "node:fs/promises";
-import type { DataCase } from "../data/index.ts";
+/** Predicting classes: a run (all its networks together) or an exported `model.onnx`, as a function from an image to probabilities. */
+import { checkedJson, type DataCase } from "../data/index.ts";
 import { DataError } from "../errors.ts";
 import { readOnnx } from "../graph/index.ts";
 import { createEngine, type Engine, type Program } from "../runtime/index.ts";
+import { BEST_CHECKPOINT, LAST_CHECKPOINT, readWeights, type Source } from "../train/index.ts";
 import { type PreparedViews, prepareViews, viewFeeds } from "./classification-case.ts";
 import {
   type ClassifierConfig,
   classifierOf,
+  classifierSchema,
   encodeClassifier,
   encodePlainClassifier,
   usedWeights,
 } from "./classification-export.ts";
-import { membersOf } from "./classification-members.ts";
 import { takesMask } from "./classification-network.ts";
 import { type ClassificationPlan, checkMasks } from "./classification-plan.ts";
-import { readRun } from "./run-folder.ts";
-import { runWeights } from "./segmentation-export.ts";
+import { classificationPlanSchema } from "./classification-schemas.ts";
+import type { ClassificationRun } from "./classification-session.ts";
 
 export interface ClassifierOptions {
-  readonly use?: "last" | "best";
   readonly threads?: number;
   readonly device?: "cpu" | "webgpu" | "cuda";
   /** Also predict the image mirrored along every axis, eight views in all, and average. */
@@ -37,14 +36,18 @@ export interface Classifier {
 }
 
 /**
- * Opens a run folder or an exported model.
- * @throws ConfigError or DataError if it is neither
+ * Opens a run (the mean of all its networks) or an exported model.
+ * @throws DataError for a model that is no classifier of medvox
  */
-export async function openClassifier(path: string, options: ClassifierOptions = {}): Promise<Classifier> {
-  const isFile = (await stat(path).catch(() => undefined))?.isFile() ?? false;
+export async function openClassifierOf(
+  source: Source<ClassificationRun>,
+  options: ClassifierOptions = {},
+): Promise<Classifier> {
   const engine = await createEngine({ device: options.device, threads: options.threads });
   try {
-    return isFile ? await exported(path, engine, options) : await ofRun(path, engine, options);
+    return "model" in source
+      ? await exported(source.model, source.path, engine, options)
+      : await ofRuns(source, engine, options);
   } catch (error) {
     await engine.close();
     throw error;
@@ -56,29 +59,36 @@ interface Loaded {
   readonly program: Program;
 }
 
-async function exported(path: string, engine: Engine, options: ClassifierOptions): Promise<Classifier> {
-  const bytes = await readFile(path);
+async function exported(
+  bytes: Uint8Array,
+  path: string,
+  engine: Engine,
+  options: ClassifierOptions,
+): Promise<Classifier> {
   const { metadata } = readOnnx(bytes, path);
   if (metadata.task !== "classification" || metadata.plan === undefined || metadata.network === undefined)
     throw new DataError(`${path}: is no classifier of medvox (its metadata has no plan of one)`);
-  const plan = JSON.parse(metadata.plan) as ClassificationPlan;
+  const plan = checkedJson(classificationPlanSchema, metadata.plan, `${path}: metadata.plan`);
+  const network = checkedJson(classifierSchema, metadata.network, `${path}: metadata.network`);
   const program = await engine.load(bytes, { label: "classifier" });
   // An exported model takes one view at a time.
-  return classifier(engine, JSON.parse(metadata.network) as ClassifierConfig, [{ plan, program }], options, 1);
+  return classifier(engine, network, [{ plan, program }], options, 1);
 }
 
-async function ofRun(folder: string, engine: Engine, options: ClassifierOptions): Promise<Classifier> {
-  const { record } = await readRun(folder, "classification");
+async function ofRuns(
+  { run, members, use }: Exclude<Source<ClassificationRun>, { model: Uint8Array }>,
+  engine: Engine,
+  options: ClassifierOptions,
+): Promise<Classifier> {
   const views = options.mirror ? 8 : 1;
   const encode = engine.device === "cpu" ? encodeClassifier : encodePlainClassifier;
   const loaded: Loaded[] = [];
-  for (const member of membersOf(folder, record.config)) {
-    const { record: own, plan } = await readRun(member.folder, "classification");
-    const weights = await runWeights(member.folder, options.use ?? usedWeights(own));
-    const bytes = encode(classifierOf(own), plan, weights, views);
-    loaded.push({ plan, program: await engine.load(bytes, { label: `classifier ${member.name}` }) });
+  for (const { record, plan, store } of members) {
+    const which = (use ?? usedWeights(record)) === "best" ? BEST_CHECKPOINT : LAST_CHECKPOINT;
+    const bytes = encode(classifierOf(record), plan, await readWeights(store, which), views);
+    loaded.push({ plan, program: await engine.load(bytes, { label: `classifier ${store.place}` }) });
   }
-  return classifier(engine, classifierOf(record), loaded, options, views);
+  return classifier(engine, classifierOf(run.record), loaded, options, views);
 }
 
 function classifier(

@@ -81,6 +81,8 @@ export const segmentationConfigSchema = z.strictObject({
   heldOut: z.number().min(0).default(0.2),
   /** Cases of the training part watched during training, likewise. */
   validation: z.number().min(0).default(0.05),
+  /** Cross-validation: so many networks, each of which never saw its part of the cases; null: one network. */
+  folds: z.number().int().min(2).nullable().default(null),
   /** Of what is left to train on, only so many cases: a number, or a share below 1; null: all. Smaller parts lie in larger ones. */
   trainCases: z.number().positive().nullable().default(null),
   /** Decides who is held out and watched; null: `seed` does. */
@@ -105,6 +107,8 @@ export const segmentationConfigSchema = z.strictObject({
   checkpointSeconds: z.number().min(0).default(30),
   /** Weights (.safetensors, .pth) or a run to start from; null for none. */
   from: z.string().nullable().default(null),
+  /** Refuse a data set that anything has to be left out of. */
+  strict: z.boolean().default(false),
 });
 
 export type SegmentationConfig = z.infer<typeof segmentationConfigSchema>;
@@ -115,7 +119,9 @@ export function resolveSegmentationConfig(request: SegmentationRequest): Segment
   const config = checkedConfig(segmentationConfigSchema, request);
   augmentationOf(config);
   refuseFrozenNothing(config);
-  const { window, coarse, patch, outputStride } = config;
+  const { window, coarse, patch, outputStride, folds } = config;
+  if (coarse !== null && folds !== null)
+    throw new ConfigError("folds: are not for a cascade; train one without coarse, or leave folds out");
   if (patch !== null) checkPatch(patch, outputStride);
   if (window !== null && window[0] >= window[1])
     throw new ConfigError(`window: ${window.join(", ")}; the first value must be the lower one`);
@@ -148,6 +154,7 @@ export function coarseConfig({ coarse, ...config }: SegmentationConfig): Segment
     from: config.from,
     ...coarse,
     coarse: null,
+    folds: null,
   };
   return checkedConfig(segmentationConfigSchema, own, "coarse.");
 }

@@ -2,40 +2,57 @@
  * The inference graph of a run: as `model.onnx`, which any ONNX engine runs and which carries its preprocessing and labels;
  * and as a program with the weights written in, for predicting here.
  */
-import { join } from "node:path";
 import type { Plan } from "../data/index.ts";
-import { writeFileAtomic } from "../files/index.ts";
 import { cleanUp, type GraphMemory, graph, graphMemory } from "../graph/index.ts";
-import { bestCheckpoint, lastCheckpoint, readWeights, type StateMap } from "../train/index.ts";
+import { BEST_CHECKPOINT, LAST_CHECKPOINT, readRunOf, readWeights, type StateMap } from "../train/index.ts";
 import { encodeFast, encodePortable, fastForm } from "./inference-model.ts";
-import type { RunRecord } from "./run-folder.ts";
+import { segmentationConfigSchema } from "./segmentation-config.ts";
 import { type NetworkConfig, segmentationProbabilities } from "./segmentation-network.ts";
+import { segmentationSchemas } from "./segmentation-schemas.ts";
+import type { SegmentationRun } from "./segmentation-session.ts";
 
-/** Where a run keeps its inference graph. */
-export const modelFile = (folder: string): string => join(folder, "model.onnx");
+/** Where a cascade keeps its first network. */
+export const COARSE = "coarse";
 
-/** The weights a run is scored with. */
-export async function runWeights(folder: string, use: "last" | "best"): Promise<StateMap> {
-  const state = await readWeights(use === "best" ? bestCheckpoint(folder) : lastCheckpoint(folder));
-  return new Map([...state].filter(([name]) => !name.startsWith("optimizer.")));
+/** The first network of a cascade. */
+export async function openCoarse({ store }: Pick<SegmentationRun, "store">): Promise<SegmentationRun> {
+  return readRunOf(store.child(COARSE), { name: "segmentation", schemas: segmentationSchemas });
 }
 
-/** Writes `model.onnx`: input [1, C, D, H, W] → probability [1, K, D, H, W]. */
-export async function exportModel(folder: string, record: RunRecord, plan: Plan): Promise<void> {
-  const use = record.config.use === "best" && record.splits.validation.length > 0 ? "best" : "last";
-  const weights = await runWeights(folder, use);
-  const bytes = encodeInference(record.config, plan, weights, {
+/** Those keys of a configuration that decide the network, as a model's metadata has them. */
+export const networkSchema = segmentationConfigSchema
+  .pick({ depth: true, preActivation: true, shortcut: true, outputStride: true })
+  .extend(
+    segmentationConfigSchema.pick({
+      ...{ decoder: true, decoderChannels: true, decoderConvolutions: true, decoderInputChannels: true },
+      asppRates: true,
+    }).shape,
+  );
+
+/** Which weights of a run are scored and exported. */
+export function usedWeights({ config, splits }: Pick<SegmentationRun["record"], "config" | "splits">): "last" | "best" {
+  return config.use === "best" && splits.validation.length > 0 ? "best" : "last";
+}
+
+/** Parameters and running statistics that a run keeps. */
+export function runWeights({ store }: Pick<SegmentationRun, "store">, use: "last" | "best"): Promise<StateMap> {
+  return readWeights(store, use === "best" ? BEST_CHECKPOINT : LAST_CHECKPOINT);
+}
+
+/** The bytes of `model.onnx`: input [1, C, D, H, W] → probability [1, K, D, H, W]. */
+export async function encodeRun(run: SegmentationRun, use = usedWeights(run.record)): Promise<Uint8Array> {
+  const { record, plan } = run;
+  return encodeInference(record.config, plan, await runWeights(run, use), {
     medvox: record.versions.medvox,
     task: "segmentation",
     plan: JSON.stringify(plan),
     network: JSON.stringify(networkOf(record)),
     ...(record.config.keepLargest !== null && { keepLargest: String(record.config.keepLargest) }),
   });
-  await writeFileAtomic(modelFile(folder), bytes, { force: true });
 }
 
 /** Those keys of a configuration that decide the network. */
-export function networkOf({ config }: Pick<RunRecord, "config">): NetworkConfig {
+export function networkOf({ config }: Pick<SegmentationRun["record"], "config">): NetworkConfig {
   const { depth, preActivation, shortcut, outputStride } = config;
   const { decoder, decoderChannels, decoderConvolutions, decoderInputChannels, asppRates } = config;
   return {

@@ -1,8 +1,9 @@
-/** Predicting label maps: a run (or its exported `model.onnx`) as a function from an image file to classes on the file's own grid. */
-import { readFile, stat } from "node:fs/promises";
+/** Predicting label maps: a run, the mean of its folds, or an exported `model.onnx` as a function from an image file to classes on the file's own grid. */
 import {
+  checkedJson,
   type DataCase,
   type Plan,
+  planSchema,
   preprocessSlices,
   readCaseSize,
   readImage,
@@ -12,6 +13,7 @@ import {
 import { ConfigError, DataError } from "../errors.ts";
 import { type GraphMemory, readOnnx } from "../graph/index.ts";
 import { createEngine, type Engine, type Program } from "../runtime/index.ts";
+import type { Source } from "../train/index.ts";
 import {
   cropOrPad,
   keepLargestComponents,
@@ -29,10 +31,17 @@ import {
   type PredictionMemory,
   sizeText,
 } from "./prediction-memory.ts";
-import { readRun } from "./run-folder.ts";
-import { encodeFastInference, encodeInference, inferenceMemory, networkOf, runWeights } from "./segmentation-export.ts";
-import type { NetworkConfig } from "./segmentation-network.ts";
-import { coarseFolder } from "./segmentation-train.ts";
+import {
+  encodeFastInference,
+  encodeInference,
+  inferenceMemory,
+  networkOf,
+  networkSchema,
+  openCoarse,
+  runWeights,
+  usedWeights,
+} from "./segmentation-export.ts";
+import type { SegmentationRun } from "./segmentation-session.ts";
 import { predictByWindows, slicedImage } from "./sliding-window.ts";
 
 export interface PredictOptions {
@@ -60,7 +69,6 @@ export interface Segmenter {
 }
 
 export interface SegmenterOptions {
-  readonly use?: "last" | "best";
   readonly threads?: number;
   readonly device?: "cpu" | "webgpu" | "cuda";
   /**
@@ -71,25 +79,30 @@ export interface SegmenterOptions {
 }
 
 /**
- * Opens a run folder or an exported model. The run of a cascade opens as the whole: the first network finds the region, the second
- * says what is in it; an exported model is the second alone.
- * @throws ConfigError or DataError if it is neither, ConfigError where loading it alone takes more than `maxMemory`
+ * Opens a run or an exported model. The run of a cascade opens as the whole: the first network finds the region, the second says
+ * what is in it; an exported model is the second alone. Of several members the probabilities are averaged.
+ * @throws DataError for a model without a plan, ConfigError where loading it alone takes more than `maxMemory`
  */
-export async function openSegmenter(path: string, options: SegmenterOptions = {}): Promise<Segmenter> {
-  return open(path, options, 0);
+export function openSegmenterOf(source: Source<SegmentationRun>, options: SegmenterOptions = {}): Promise<Segmenter> {
+  return openWhole(source, options, 0);
 }
 
 /** @param besides bytes that another network of the same process takes */
-async function open(path: string, options: SegmenterOptions, besides: number): Promise<OpenSegmenter> {
-  const isFile = (await stat(path).catch(() => undefined))?.isFile() ?? false;
-  if (isFile) return openOne(options, besides, () => exportedModel(path));
-  const { record } = await readRun(path);
-  if (record.config.coarse == null) return openOne(options, besides, (device) => runModel(path, options.use, device));
-  const coarse = await open(coarseFolder(path), options, besides);
+async function openWhole(
+  source: Source<SegmentationRun>,
+  options: SegmenterOptions,
+  besides: number,
+): Promise<OpenSegmenter> {
+  if ("model" in source) return openOne(options, besides, () => [exportedModel(source.model, source.path)]);
+  const { run, members, use } = source;
+  const networks = (device: string): OpenedModel[] => members.map((member) => runModel(member, use, device));
+  if (run.record.config.coarse === null) return openOne(options, besides, networks);
+  const first = await openCoarse(run);
+  const coarse = await openWhole({ run: first, members: [first], use }, options, besides);
   try {
-    const fine = await openOne(options, besides + coarse.resident(), (device) => runModel(path, options.use, device));
+    const fine = await openOne(options, besides + coarse.resident(), networks);
     coarse.share(fine.resident());
-    return cascade(coarse, fine, record.config.marginMm);
+    return cascade(coarse, fine, run.record.config.marginMm);
   } catch (error) {
     await coarse.close();
     throw error;
@@ -114,11 +127,12 @@ interface OpenedModel {
 async function openOne(
   { device, threads, maxMemory }: SegmenterOptions,
   besides: number,
-  modelOf: (device: string) => Promise<OpenedModel>,
+  modelsOf: (device: string) => OpenedModel[],
 ): Promise<OpenSegmenter> {
-  const opened = await modelOf(device ?? "cpu");
+  const opened = modelsOf(device ?? "cpu");
   if (maxMemory !== undefined) {
-    const least = besides + loadingBytes(opened.memory());
+    const [first, ...others] = opened.map((model) => model.memory());
+    const least = besides + loadingBytes(first) + others.reduce((sum, one) => sum + networkBytes(one), 0);
     if (least > maxMemory) {
       throw new ConfigError(
         `network: loading it takes ${sizeText(least)}, --max-memory is ${sizeText(maxMemory)}; allow more, or train a smaller network`,
@@ -186,17 +200,15 @@ function pasted({ data, size }: Volume<VoxelArray>, { start }: VoxelBox, whole: 
   return out;
 }
 
-async function exportedModel(path: string): Promise<OpenedModel> {
-  const model = await readFile(path);
+function exportedModel(model: Uint8Array, path: string): OpenedModel {
   const { metadata } = readOnnx(model, path);
   if (metadata.plan === undefined)
     throw new DataError(`${path}: has no medvox plan in its metadata, so its preprocessing is unknown`);
   const keepLargest = metadata.keepLargest === undefined ? null : Number(metadata.keepLargest);
-  const plan = JSON.parse(metadata.plan) as Plan;
+  const plan = checkedJson(planSchema, metadata.plan, `${path}: metadata.plan`) as Plan;
+  const network = metadata.network && checkedJson(networkSchema, metadata.network, `${path}: metadata.network`);
   const memory = (): GraphMemory =>
-    metadata.network === undefined
-      ? unknownMemory(model.length, plan)
-      : inferenceMemory(JSON.parse(metadata.network) as NetworkConfig, plan, "portable");
+    network ? inferenceMemory(network, plan, "portable") : unknownMemory(model.length, plan);
   return { plan, keepLargest, memory, encode: async () => model };
 }
 
@@ -206,18 +218,16 @@ function unknownMemory(bytes: number, { patch }: Plan): GraphMemory {
   return { weightBytes: bytes, foldedBytes: 0, liveBytes: 64 * map, largestBytes: 16 * map };
 }
 
-async function runModel(folder: string, use: "last" | "best" | undefined, device: string): Promise<OpenedModel> {
-  const { record, plan } = await readRun(folder);
-  const { keepLargest = null } = record.config;
+function runModel(run: SegmentationRun, use: "last" | "best" | undefined, device: string): OpenedModel {
+  const { record, plan } = run;
   const network = networkOf(record);
   const form = device === "cpu" ? "fast" : "portable";
   return {
     plan,
-    keepLargest,
+    keepLargest: record.config.keepLargest,
     memory: () => inferenceMemory(network, plan, form),
     encode: async () => {
-      const which = use ?? (record.splits.validation.length > 0 ? record.config.use : "last");
-      const weights = await runWeights(folder, which);
+      const weights = await runWeights(run, use ?? usedWeights(record));
       return form === "fast"
         ? encodeFastInference(network, plan, weights)
         : encodeInference(network, plan, weights, {});
@@ -227,27 +237,30 @@ async function runModel(folder: string, use: "last" | "best" | undefined, device
 
 async function segmenter(
   engine: Engine,
-  opened: OpenedModel,
+  opened: readonly OpenedModel[],
   maxMemory: number | undefined,
   held: number,
 ): Promise<OpenSegmenter> {
-  const { plan, keepLargest } = opened;
+  const [{ plan, keepLargest }] = opened;
   const { patch, preprocessing } = plan;
   const { channels, labels } = preprocessing;
-  const program = await engine.load(await opened.encode(), { label: "segmentation", compact: true });
+  const programs: Program[] = [];
+  for (const model of opened)
+    programs.push(await engine.load(await model.encode(), { label: "segmentation", compact: true }));
   let network: GraphMemory | undefined;
   const networkMemory = (): GraphMemory => {
-    network ??= opened.memory();
+    network ??= opened[0].memory();
     return network;
   };
-  let besides = held;
+  // Networks run one after another, so of all but one only the weights count.
+  let besides = held + opened.slice(1).reduce((sum, model) => sum + networkBytes(model.memory()), 0);
   const memory: Segmenter["memory"] = (image, { overlap, mirror } = {}) =>
     fitMemory({ image, plan, network: networkMemory(), overlap, mirror, besides }, maxMemory);
   const segmentImage: Segmenter["segmentImage"] = async (image, options = {}) => {
     const { overlap, mirror = false, onWindow, signal } = options;
     const sized = { ...image, bytesPerVoxel: image.data.BYTES_PER_ELEMENT };
     const band = maxMemory === undefined ? undefined : memory(sized, options).band;
-    const run = windowRunner(program, [1, channels, ...patch], labels.length);
+    const run = windowRunner(programs, [1, channels, ...patch], labels.length);
     const prepared = preprocessSlices(image, preprocessing);
     const classes = await predictByWindows(slicedImage(prepared), {
       patch,
@@ -256,7 +269,7 @@ async function segmenter(
       band,
       onWindow: (done, of) => onWindow?.(done, of, run.ms()),
       signal,
-      predict: mirror ? (window) => run.mirrored(window) : (window) => run.direct(window),
+      predict: (window) => run.predict(window, mirror),
     });
     signal?.throwIfAborted();
     if (keepLargest !== null) keepLargestComponents(classes, prepared.size, keepLargest);
@@ -273,25 +286,28 @@ async function segmenter(
       const image = await readImage(item);
       return { volume: await segmentImage(image, options), image };
     },
-    resident: () => networkBytes(networkMemory()),
+    resident: () => opened.reduce((sum, model) => sum + networkBytes(model.memory()), 0),
     share: (bytes) => {
       besides += bytes;
     },
     close: async () => {
-      await program.close();
+      for (const program of programs) await program.close();
       await engine.close();
     },
   };
 }
 
-/** Runs windows into arrays that are used again: one is read while the next is computed, so none is made per window. */
-function windowRunner(program: Program, shape: readonly number[], classes: number) {
+/**
+ * Runs windows through all networks, and mirrored too where that is asked for, and adds up the probabilities: whose sum is largest
+ * has the largest mean. Results lie in arrays that are used again: one is read while the next is computed.
+ */
+function windowRunner(programs: readonly Program[], shape: readonly number[], classes: number) {
   const [, , ...patch] = shape;
   const outShape = [1, classes, ...patch];
   const count = outShape.reduce((a, b) => a * b);
   const given: Float32Array[] = [];
   let total = 0;
-  const ask = async (window: Float32Array, place: Float32Array): Promise<Float32Array> => {
+  const ask = async (program: Program, window: Float32Array, place: Float32Array): Promise<Float32Array> => {
     const { outputs, ms } = await program.run(
       { input: { data: window, shape } },
       { into: { probability: { data: place, shape: outShape } } },
@@ -302,22 +318,27 @@ function windowRunner(program: Program, shape: readonly number[], classes: numbe
   // What was given two calls ago has been read.
   const place = (): Float32Array => (given.length < 2 ? new Float32Array(count) : given.shift()!);
   let spare: Float32Array = new Float32Array(0);
+  const addTo = async (sum: Float32Array, program: Program, window: Float32Array, turned: boolean): Promise<void> => {
+    spare = await ask(program, window, spare.length === 0 ? new Float32Array(count) : spare);
+    if (turned) mirrorRows(spare, patch[2]);
+    for (let i = 0; i < sum.length; i++) sum[i] += spare[i];
+  };
   return {
     ms: () => total,
-    direct: async (window: Float32Array): Promise<Float32Array> => {
-      const out = await ask(window, place());
-      given.push(out);
-      return out;
-    },
-    mirrored: async (window: Float32Array): Promise<Float32Array> => {
-      const turned = window.slice();
-      mirrorRows(turned, patch[2]);
-      const out = await ask(window, place());
-      given.push(out);
-      spare = await ask(turned, spare.length === 0 ? new Float32Array(count) : spare);
-      mirrorRows(spare, patch[2]);
-      for (let i = 0; i < out.length; i++) out[i] += spare[i];
-      return out;
+    predict: async (window: Float32Array, mirror: boolean): Promise<Float32Array> => {
+      // The engine takes a window over, so each further look at it needs a copy.
+      const looks = programs.length * (mirror ? 2 : 1);
+      const copies = Array.from({ length: looks - 1 }, () => window.slice());
+      const [first, ...others] = programs;
+      const sum = await ask(first, window, place());
+      given.push(sum);
+      for (const program of others) await addTo(sum, program, copies.pop()!, false);
+      for (const program of mirror ? programs : []) {
+        const turned = copies.pop()!;
+        mirrorRows(turned, patch[2]);
+        await addTo(sum, program, turned, true);
+      }
+      return sum;
     },
   };
 }

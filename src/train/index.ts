@@ -36,18 +36,8 @@ export {
   type StepResult,
 } from "./model.ts";
 export { type PortableWeightsOptions, writePortableWeights } from "./portable-weights.ts";
+export * from "./run/index.ts";
 export { epochRecordsOf, epochsOf } from "./run-log.ts";
-export {
-  type Asked,
-  type DataCredit,
-  planFile,
-  type RecordOfRun,
-  readRunRecord,
-  reportMachine,
-  runFile,
-  taskOfRun,
-  writeRunRecord,
-} from "./run-record.ts";
 export { scheduleSchema } from "./schedule-config.ts";
 export {
   type BuiltGraph,

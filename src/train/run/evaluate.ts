@@ -33,8 +33,10 @@ export interface EvaluateOptions {
   readonly [option: string]: unknown;
 }
 
-export interface Evaluation<S = unknown> {
+export interface Evaluation<S = unknown, F = unknown> {
   readonly task: string;
+  /** The figures as the task's own metrics give them. */
+  readonly summary: F;
   /** The score of every case, in the order of the cases. */
   readonly scores: readonly S[];
   /** What `--json` prints. */
@@ -52,10 +54,10 @@ export interface Evaluation<S = unknown> {
  * the run's.
  * @throws ConfigError where there is nothing to be scored on or the run is not trained, DataError where figures would be wrong
  */
-export async function evaluateRun<S = unknown>(
+export async function evaluateRun<S = unknown, F = unknown>(
   { task, run }: OpenedRun,
   options: EvaluateOptions = {},
-): Promise<Evaluation<S>> {
+): Promise<Evaluation<S, F>> {
   const began = performance.now();
   const { split = "heldOut", data, cases: given, out, use, strict, signal, onProblems, onCase, ...rest } = options;
   const asked = checkedOptions(task, "evaluate", rest, run.store.place);
@@ -119,8 +121,14 @@ export async function evaluateRun<S = unknown>(
   for (const [name, text] of Object.entries(tables)) await write(join("predictions", name), text);
   const seconds = (performance.now() - began) / 1000;
   const report = join(folder, "report.html");
-  const of = { seconds, seen: seenText(task, isOther ? "data" : split), predictions, use };
-  await summary.report(report, { ...of, problems: [...(isOther ? [] : await readProblems(run.store)), ...problems] });
+  await summary.report(report, {
+    seconds,
+    part: isOther ? "data" : hasFolds(task, run) ? "folds" : split,
+    problems: [...(isOther ? [] : await readProblems(run.store)), ...problems],
+    predictions,
+    use,
+    options: asked,
+  });
   await appendLog(run.store, {
     event: "evaluated",
     epoch: (await readLog(run.store)).filter(({ event }) => event === "epoch").length,
@@ -129,6 +137,7 @@ export async function evaluateRun<S = unknown>(
   });
   return {
     task: task.name,
+    summary: summary.figures as F,
     scores: scores.map(({ score }) => score),
     json,
     lines: [...summary.lines, ...(problems.length === 0 ? [] : [`problems     ${problemsText(problems)}`])],
@@ -219,13 +228,15 @@ export function notTrained({ store }: AnyRun, title = ""): ConfigError {
   );
 }
 
-function seenText({ noun }: AnyTask, name: string): string {
-  return {
-    heldOut: `${noun}s it never saw`,
-    validation: `watched ${noun}s`,
-    train: `${noun}s it was trained on`,
-    data: `${noun}s of another data set`,
-  }[name]!;
+/** Whether a run's networks each never saw another part of its cases. */
+function hasFolds(task: AnyTask, run: AnyRun): boolean {
+  const members = task.children(run).filter(({ role }: { role: string }) => role === "member");
+  return (
+    members.length > 0 &&
+    run.record.splits.heldOut.length > 0 &&
+    members[0].splits !== undefined &&
+    members[0].splits.heldOut.length < run.record.splits.heldOut.length
+  );
 }
 
 /** One broken image costs its own score only. @throws what is no fault of the image */

@@ -28,6 +28,7 @@ export {
   type RunRecord,
   readProblems,
   readRun,
+  readRunOf,
 } from "./record.ts";
 export { type BeginOptions, beginRun, hostOf, isFinished, type ResumeOptions, type RunOf, resumeRun } from "./run.ts";
 export type {
@@ -37,6 +38,7 @@ export type {
   Child,
   Conclusion,
   DataFingerprint,
+  EvaluationFrame,
   Host,
   Listed,
   Options,
@@ -46,10 +48,10 @@ export type {
   Prediction,
   Predictor,
   Prepared,
-  ReportFrame,
   Run,
   RunCase,
   Scored,
+  ScoredPart,
   Session,
   Source,
   SplitName,

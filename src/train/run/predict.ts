@@ -168,7 +168,8 @@ function refuseFiles(
       writers.set(target, item);
     }
   }
-  const there = [...writers.keys()].filter((target) => existsSync(target));
+  const all = [...writers.keys(), ...predictor.tableNames.map((name) => join(out, name))];
+  const there = all.filter((target) => existsSync(target));
   if (there.length > 0 && !force)
-    throw new ConfigError(`${there[0]}: exists already (${there.length} of ${writers.size}); --force replaces it`);
+    throw new ConfigError(`${there[0]}: exists already (${there.length} of ${all.length}); --force replaces it`);
 }

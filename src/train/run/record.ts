@@ -4,11 +4,12 @@
  * task's own schemas, so that a file that was changed by hand is refused by name.
  */
 import { z } from "zod";
+import { checkDescription, checkedJson } from "../../data/description.ts";
 import { type Problem, problemEffects } from "../../data/problem.ts";
 import { ConfigError, DataError } from "../../errors.ts";
 import { type Machine, machine, type Versions, versions } from "../../machine.ts";
 import { placeOf, type Store } from "../store.ts";
-import type { AnyTask, DataFingerprint, Prepared, Run, Splits } from "./task.ts";
+import type { AnyRun, AnyTask, DataFingerprint, Prepared, Run, Splits } from "./task.ts";
 
 /** Where a run keeps what was asked and where it was done. */
 export const RUN = "run.json";
@@ -76,10 +77,13 @@ const problemSchema = z.looseObject({
 
 const fingerprintSchema = z.record(z.string(), z.looseObject({ image: z.string(), truth: z.string() }));
 
+/** What of a task is needed to read its runs. */
+type Readable = Pick<AnyTask, "name" | "schemas">;
+
 /** A run that was read, with the task that it says it is for. */
-export interface OpenedRun {
-  readonly task: AnyTask;
-  readonly run: Run;
+export interface OpenedRun<T extends Readable = AnyTask> {
+  readonly task: T;
+  readonly run: AnyRun;
 }
 
 /**
@@ -87,24 +91,32 @@ export interface OpenedRun {
  * @param taskOf finds a task by its name, `undefined` for one that is not known here
  * @throws ConfigError if the place is no run, DataError for a task, format or content unknown here
  */
-export async function readRun(store: Store, taskOf: (name: string) => AnyTask | undefined): Promise<OpenedRun> {
+export async function readRun<T extends Readable>(
+  store: Store,
+  taskOf: (name: string) => T | undefined,
+): Promise<OpenedRun<T>> {
   const path = placeOf(store, RUN);
-  const frame = checked(frameSchema, await readJson(store, RUN), path);
+  const frame = checkDescription(frameSchema, await readJson(store, RUN), path);
   const task = taskOf(frame.task);
   if (task === undefined) throw new DataError(`${path}: task: ${frame.task}; this medvox does not know it`);
-  const cases = (part: readonly unknown[], name: string): unknown[] =>
-    part.map((item, i) => checked(task.schemas.case, item, path, `splits.${name}[${i}]`));
-  const record = {
-    ...frame,
-    config: checked(task.schemas.config, frame.config, path, "config"),
-    splits: {
-      train: cases(frame.splits.train, "train"),
-      validation: cases(frame.splits.validation, "validation"),
-      heldOut: cases(frame.splits.heldOut, "heldOut"),
-    },
-  };
-  const plan = checked(task.schemas.plan, await readJson(store, PLAN), placeOf(store, PLAN));
-  return { task, run: { record: record as Run["record"], plan: plan as object, store } };
+  const { config, plan: planSchema, case: caseSchema } = task.schemas;
+  const list = z.array(caseSchema);
+  const checked = z.looseObject({
+    config,
+    splits: z.looseObject({ train: list, validation: list, heldOut: list }),
+  });
+  const record = { ...frame, ...checkDescription(checked, frame, path) } as AnyRun["record"];
+  const plan: object = checkDescription(planSchema, await readJson(store, PLAN), placeOf(store, PLAN));
+  return { task, run: { record, plan, store } };
+}
+
+/** Reads a run of one task. @throws ConfigError if the place is no run, or one of another task */
+export async function readRunOf<T extends Readable>(store: Store, task: T): Promise<AnyRun> {
+  const { run } = await readRun(store, (name) => {
+    if (name === task.name) return task;
+    throw new ConfigError(`${store.place}: is a ${name} run; a ${task.name} run is needed`);
+  });
+  return run;
 }
 
 /** Writes what was asked and what follows from the data. */
@@ -133,13 +145,13 @@ export async function writeRun<C, P extends object, K>(
 /** What was wrong with a run's data when it was begun. */
 export async function readProblems(store: Store): Promise<readonly Problem[]> {
   if (!(await store.has(PROBLEMS))) return [];
-  return checked(z.array(problemSchema), await readJson(store, PROBLEMS), placeOf(store, PROBLEMS));
+  return checkDescription(z.array(problemSchema), await readJson(store, PROBLEMS), placeOf(store, PROBLEMS));
 }
 
 /** What a run's data were when it was begun; `undefined` where it was written before medvox kept this. */
 export async function readFingerprint(store: Store): Promise<DataFingerprint | undefined> {
   if (!(await store.has(FINGERPRINT))) return undefined;
-  return checked(fingerprintSchema, await readJson(store, FINGERPRINT), placeOf(store, FINGERPRINT));
+  return checkDescription(fingerprintSchema, await readJson(store, FINGERPRINT), placeOf(store, FINGERPRINT));
 }
 
 export async function writeJson(store: Store, name: string, value: unknown): Promise<void> {
@@ -150,17 +162,5 @@ async function readJson(store: Store, name: string): Promise<unknown> {
   const bytes = await store.read(name);
   if (bytes === undefined)
     throw new ConfigError(`${store.place}: is no run of medvox (${placeOf(store, name)} is missing)`);
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch (error) {
-    throw new DataError(`${placeOf(store, name)}: is not JSON (${(error as Error).message})`);
-  }
-}
-
-function checked<T>(schema: z.ZodType<T>, value: unknown, path: string, place = ""): T {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const key = [...(place === "" ? [] : [place]), ...issue.path.map(String)].join(".") || "the file";
-  throw new DataError(`${path}: ${key}: ${issue.message}`);
+  return checkedJson(z.unknown(), new TextDecoder().decode(bytes), placeOf(store, name));
 }

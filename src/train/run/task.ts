@@ -152,6 +152,8 @@ export interface Predictor<I extends PredictInput, F> {
   present(input: I, found: F): Prediction;
   /** The names of the files that an image's prediction will be written to, to refuse what would be replaced. */
   fileNames(input: I): readonly string[];
+  /** The names of the tables that {@link conclude} makes, likewise. */
+  readonly tableNames: readonly string[];
   /** After the last image: tables of all, what `--json` prints, and the lines of the terminal. @param rows of {@link present} */
   conclude(rows: readonly unknown[], files: WrittenFiles): Conclusion;
   close(): Promise<void>;
@@ -180,26 +182,33 @@ export interface PredictCall {
 
 /** An evaluation's figures as files, `--json`, lines for a terminal and the report. */
 export interface Summary {
+  /** The figures as the task's own metrics give them, for programs. */
+  readonly figures: unknown;
   readonly json: Readonly<Record<string, unknown>>;
   /** Files beside `evaluation.json`, by name. */
   readonly tables: Readonly<Record<string, string>>;
   /** What a terminal shows, without the paths. */
   readonly lines: readonly string[];
   /** Writes the task's report page. */
-  report(path: string, frame: ReportFrame): Promise<void>;
+  report(path: string, frame: EvaluationFrame): Promise<void>;
 }
 
-/** What a report of every task says alike. */
-export interface ReportFrame {
+/** Which cases were scored: a part of the run's own data, every case by the folds' networks, or another data set's. */
+export type ScoredPart = SplitName | "folds" | "data";
+
+/** What a report of every task is told of its evaluation. */
+export interface EvaluationFrame {
   /** Seconds that evaluating took. */
   readonly seconds: number;
-  /** What the scored cases are to the run: `it never saw`, `it was trained on`. */
-  readonly seen: string;
+  readonly part: ScoredPart;
+  /** What was wrong with the data that were trained or scored on. */
   readonly problems: readonly Problem[];
   /** Where the predictions were written. */
   readonly predictions: string;
-  /** Which weights were scored. */
-  readonly use: "last" | "best";
+  /** Which weights were asked for; else what the run says. */
+  readonly use?: "last" | "best";
+  /** What the evaluation was told beside. */
+  readonly options: Options;
 }
 
 export interface Task<
@@ -242,6 +251,9 @@ export interface Task<
   join?(finished: ReadonlyMap<string, StateMap>): StateMap;
   /** After the last stage: the exported model, a report. */
   finish?(run: Run<C, P, K>): Promise<void>;
+
+  /** The network of a run for other programs, as ONNX. @throws ConfigError where a run has no single one */
+  encode(source: { readonly run: Run<C, P, K>; readonly use?: "last" | "best" }, options: Options): Promise<Uint8Array>;
 
   /** What is said when a training begins: one line of data, one of the network. */
   announce(run: Run<C, P, K>, threads: number): readonly string[];
