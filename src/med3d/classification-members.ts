@@ -15,7 +15,9 @@ export function hasMembers({ folds, seeds }: Pick<ClassificationConfig, "folds" 
 /** The members of a run, fold by fold. */
 export function memberRuns({
   record: { config, splits },
-}: Pick<ClassificationRun, "record">): Child<ClassificationConfig, ClassificationCase>[] {
+}: {
+  readonly record: Pick<ClassificationRun["record"], "config" | "splits">;
+}): Child<ClassificationConfig, ClassificationCase>[] {
   if (!hasMembers(config)) return [];
   const { seed: first, seeds, folds } = config;
   // What `run.json` keeps of a case is all that a classified case has.

@@ -34,4 +34,5 @@ export const classificationSchemas = {
   case: classificationCaseSchema,
   evaluate: z.strictObject({ ...commonOptions, mirror, positive: ratings.optional(), negative: ratings.optional() }),
   predict: z.strictObject({ ...commonOptions, mirror }),
+  export: z.strictObject({}),
 };

@@ -1,5 +1,5 @@
 /** The training of a classifier: network, loss, batches, and what it is watched by. */
-import { type Batch, type ClassifiedCase, createLoader, type Loader } from "../data/index.ts";
+import { type Batch, createLoader, type Loader } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { add, mul } from "../graph/index.ts";
 import { meanOf, rocAuc } from "../metrics/index.ts";

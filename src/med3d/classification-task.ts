@@ -81,7 +81,7 @@ export const classification: ClassificationTask = {
     if (given !== undefined) checkPreparationFits(given, about, seen, config.plan!);
     const record = { config, splits: mapped(splits) };
     // All folds are looked at before the first is trained.
-    for (const { splits: part } of memberRuns({ record } as Parameters<typeof memberRuns>[0]))
+    for (const { splits: part } of memberRuns({ record }))
       if (config.classWeights === "balanced") balancedWeights(part!.train, plan.classes);
     const learnt = [...record.splits.train, ...record.splits.validation];
     return {

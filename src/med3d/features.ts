@@ -1,13 +1,23 @@
 /** The encoder as a feature extractor: maps of any of its stages, or their means, for radiomics and retrieval. */
-import { type DataCase, type Preprocessing, preprocess, readImage } from "../data/index.ts";
+import { join } from "node:path";
+import { z } from "zod";
+import {
+  checkDescription,
+  type DataCase,
+  type Preprocessing,
+  planSchema,
+  preprocess,
+  readImage,
+} from "../data/index.ts";
 import { ConfigError, WeightsError } from "../errors.ts";
 import { globalAveragePool, graph, type Tensor } from "../graph/index.ts";
 import { type EncoderArchitecture, encoder, type ResNet3dFeatures } from "../nn/index.ts";
 import { createEngine } from "../runtime/index.ts";
+import { folderStore, RUN, readFrame, readPlan } from "../train/index.ts";
 import { asFloat32, type LoadedVolume, type Volume } from "../volume/index.ts";
 import { hintOf, matchWeights } from "../weights/index.ts";
+import { encoderKeys } from "./encoder-config.ts";
 import { encodeFast } from "./inference-model.ts";
-import { readAnyRun } from "./run-folder.ts";
 import { readStart } from "./start-from.ts";
 
 /** Layers whose activations can be taken, from the input upwards. */
@@ -55,17 +65,15 @@ const released: Omit<Preprocessing, "channels"> = {
 export async function openFeatures(from: string, options: FeatureOptions = {}): Promise<FeatureExtractor> {
   const { layer = "layer4", pool = false, raw = false, threads } = options;
   const { tensors } = (await readStart(from))!;
-  const run = await readAnyRun(from).catch(() => undefined);
-  const config = run?.record.config;
-  const architecture =
-    options.architecture ?? (config && { depth: config.depth, preActivation: config.preActivation ?? false });
+  const run = await encoderOfRun(from);
+  const architecture = options.architecture ?? run?.encoder;
   if (architecture === undefined) throw new ConfigError(`${from}: is a file of weights; say which network with --arch`);
-  const preparation = run === undefined || run.task === "pretraining" ? undefined : run.plan.preprocessing;
+  const preparation = run?.preprocessing;
   const shapes = new Map(
     [...tensors].map(([name, { shape }]) => [name.replace(/^.*?((conv1|layer\d)\.)/, "$1"), shape]),
   );
   const shortcut = hintOf(shapes)?.shortcut;
-  const outputStride = config?.outputStride ?? 8;
+  const outputStride = run?.encoder.outputStride ?? 8;
   const engine = await createEngine({ threads });
   return {
     layer,
@@ -96,6 +104,21 @@ export async function openFeatures(from: string, options: FeatureOptions = {}): 
       }
     },
     close: () => engine.close(),
+  };
+}
+
+const encoderSchema = z.looseObject(encoderKeys);
+const preparedSchema = z.looseObject({ preprocessing: planSchema.shape.preprocessing.optional() });
+
+/** Which encoder a run has and how it prepares images; undefined for a file. A pre-training prepares each set in another way. */
+async function encoderOfRun(from: string) {
+  const store = folderStore(from);
+  if (!(await store.has(RUN))) return undefined;
+  const { config } = await readFrame(store);
+  const { preprocessing } = await readPlan(store, preparedSchema);
+  return {
+    encoder: checkDescription(encoderSchema, config, join(from, RUN)),
+    preprocessing: preprocessing as Preprocessing | undefined,
   };
 }
 

@@ -59,7 +59,15 @@ export const pretrainingConfigSchema = segmentationConfigSchema
   .omit({ data: true, validation: true, validateEvery: true, patience: true, use: true })
   // Told set by set (`plan`, `labels`, `cases`, `updatesPerSet`), or of no meaning here: refused rather than ignored.
   .omit({ plan: true, spacingMm: true, spacing: true, window: true, intensity: true, mergeLabels: true })
-  .omit({ coarse: true, marginMm: true, jitterMm: true, trainCases: true, splitSeed: true, stepsPerEpoch: true })
+  .omit({
+    coarse: true,
+    marginMm: true,
+    jitterMm: true,
+    trainCases: true,
+    splitSeed: true,
+    stepsPerEpoch: true,
+    folds: true,
+  })
   .extend({
     /** The data sets, one branch each. */
     sets: z.array(setSchema).min(1, "name at least one data set"),

@@ -1,24 +1,36 @@
 /** `report.html` of a pre-training: loss and Dice of every set over the epochs, and what each set brought. */
 import { join } from "node:path";
-import { type Json, type ReportChart, writeChartsReport } from "../report/index.ts";
+import type { Problem } from "../data/index.ts";
+import { type ReportChart, runFrame, splitText, trainingSeconds, writeChartsReport } from "../report/index.ts";
 import { type EpochReport, epochsOf } from "../train/index.ts";
 import { encoderName } from "./encoder-config.ts";
 import type { SetEpoch } from "./pretraining-scores.ts";
-import type { Run } from "./run-folder.ts";
+import type { PretrainingRun } from "./pretraining-session.ts";
 
 /** Writes the report anew. */
-export async function writePretrainingReport(folder: string, { record, plan }: Run<"pretraining">): Promise<void> {
-  const { config, splits, credit, versions, machine } = record;
-  const epochs = await epochsOf(folder);
+export async function writePretrainingReport(
+  { record, plan, store }: PretrainingRun,
+  problems: readonly Problem[],
+): Promise<void> {
+  const { config, splits } = record;
+  const epochs = await epochsOf(store);
   const names = config.sets.map(({ name }) => name);
   const counted = (part: readonly { readonly set: string }[], name: string): number =>
     part.filter(({ set }) => set === name).length;
   const last = epochs.at(-1);
   await writeChartsReport(
-    join(folder, "report.html"),
+    join(store.place, "report.html"),
     {
-      title: `Pre-training on ${names.length} sets`,
-      lead: `One ${encoderName(config)} under ${names.length} decoders, trained on ${splits.train.length} cases for ${epochs.length} epochs.`,
+      ...runFrame({
+        title: `Pre-training on ${names.length} sets`,
+        lead: `One ${encoderName(config)} under ${names.length} decoders, trained on ${splits.train.length} cases for ${epochs.length} epochs.`,
+        record,
+        device: config.device,
+        seconds: trainingSeconds(epochs),
+        instead: ["medvox", "pretrain", "--config", "FILE", "--out", store.place],
+        split: splitText({ train: splits.train, heldOut: splits.heldOut }),
+        problems,
+      }),
       charts: [
         curve("Dice on training patches, by set", names, epochs, ({ meanDice }) => meanDice),
         curve("Loss, by set", names, epochs, ({ loss }) => loss),
@@ -54,19 +66,6 @@ export async function writePretrainingReport(folder: string, { record, plan }: R
         "Dice here is that of the patches a branch was trained on, over all voxels of an epoch and in training mode: it says that the branch learns, not how well it would do on other cases.",
         ...(last === undefined ? [] : [`Mean Dice over sets in the last epoch: ${meanOver(names, last)}.`]),
       ],
-      asked: { ...(config as unknown as Record<string, Json>) },
-      machine: {
-        cpu: machine.cpu,
-        cores: machine.cores,
-        memoryGiB: machine.memoryGb,
-        device: config.device,
-        system: machine.os,
-        versions: { ...versions } as Record<string, string>,
-        date: new Date().toISOString(),
-        seconds: epochs.reduce((sum, { seconds }) => sum + seconds, 0),
-      },
-      command: record.command || `medvox pretrain --config FILE --out ${folder}`,
-      data: [{ ...credit, split: `${splits.train.length} train · ${splits.heldOut.length} held out` }],
     },
     { force: true },
   );

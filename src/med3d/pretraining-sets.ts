@@ -1,4 +1,5 @@
 /** The data of a pre-training: every set opened, split and planned on its own, with one patch for all that name none. */
+import { z } from "zod";
 import {
   type DataCase,
   type Dataset,
@@ -8,18 +9,35 @@ import {
   makePlan,
   openDataset,
   type Plan,
+  type Problem,
+  planSchema,
   select,
 } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
+import type { DataCredit, DataFingerprint } from "../train/index.ts";
 import { type PretrainingConfig, type PretrainingSet, planChoices } from "./pretraining-config.ts";
-import { asRunCase, type DataCredit, type RunCase } from "./run-folder.ts";
-import { checkPlannedPatch, creditOf } from "./segmentation-train.ts";
+import {
+  checkPlannedPatch,
+  creditOf,
+  hashesOf,
+  type VolumeCase,
+  volumeCase,
+  volumeCaseSchema,
+} from "./segmentation-data.ts";
 
 /** A case with the set it belongs to and a fingerprint of its voxels, so that other experiments can avoid it. */
-export interface PretrainingCase extends RunCase {
+export interface PretrainingCase extends VolumeCase {
   readonly set: string;
   readonly hash?: string;
 }
+
+/** A case in `run.json`. */
+export const pretrainingCaseSchema = volumeCaseSchema.extend({ set: z.string(), hash: z.string().optional() });
+
+/** `plan.json` of a pre-training. */
+export const pretrainingPlanSchema = z.object({
+  sets: z.record(z.string(), planSchema),
+}) as unknown as z.ZodType<PretrainingPlan>;
 
 /** One plan per set, by its name. */
 export interface PretrainingPlan {
@@ -31,6 +49,8 @@ export interface PreparedSets {
   readonly train: readonly PretrainingCase[];
   readonly heldOut: readonly PretrainingCase[];
   readonly credit: DataCredit;
+  readonly problems: readonly Problem[];
+  readonly fingerprint: DataFingerprint;
 }
 
 interface OpenedSet {
@@ -68,11 +88,32 @@ export async function prepareSets(
     plan: { sets: planSets(config, opened) },
     train: opened.flatMap(({ set, train, fingerprint }) => {
       const hashes = new Map(fingerprint.cases.map(({ id, hash }) => [id, hash]));
-      return train.map((item) => ({ ...asRunCase(item), set: set.name, hash: hashes.get(item.id) }));
+      return train.map((item) => ({ ...volumeCase(item), set: set.name, hash: hashes.get(item.id) }));
     }),
-    heldOut: opened.flatMap(({ set, heldOut }) => heldOut.map((item) => ({ ...asRunCase(item), set: set.name }))),
+    heldOut: opened.flatMap(({ set, heldOut }) => heldOut.map((item) => ({ ...volumeCase(item), set: set.name }))),
     credit: joined(credits),
+    problems: opened.flatMap(({ dataset }) => dataset.problems ?? []),
+    fingerprint: Object.assign({}, ...opened.map(({ set, fingerprint }) => inSet(set.name, hashesOf(fingerprint)))),
   };
+}
+
+/** Hashes of the training cases as they are now. */
+export async function setHashes(
+  cases: readonly PretrainingCase[],
+  { sets }: Pick<PretrainingConfig, "sets">,
+  signal?: AbortSignal,
+): Promise<DataFingerprint> {
+  const all: Record<string, DataFingerprint[string]> = {};
+  for (const { name } of sets) {
+    const own = cases.filter(({ set }) => set === name);
+    Object.assign(all, inSet(name, hashesOf(await fingerprintOf({ cases: own }, { signal }))));
+  }
+  return all;
+}
+
+/** Two sets may call a case alike. */
+function inSet(set: string, hashes: DataFingerprint): DataFingerprint {
+  return Object.fromEntries(Object.entries(hashes).map(([id, hash]) => [`${set}/${id}`, hash] as const));
 }
 
 async function openSet(config: PretrainingConfig, set: PretrainingSet, where: string) {

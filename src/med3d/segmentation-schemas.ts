@@ -23,4 +23,5 @@ export const segmentationSchemas = {
   case: volumeCaseSchema,
   evaluate: z.strictObject(windowOptions),
   predict: z.strictObject({ ...windowOptions, maxMemory }),
+  export: z.strictObject({}),
 };

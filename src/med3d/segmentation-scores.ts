@@ -11,7 +11,7 @@ import {
   summaryCsv,
 } from "../metrics/index.ts";
 import { bestEpoch, runFrame, splitText, trainingSeconds, writeReport } from "../report/index.ts";
-import { type EvaluationFrame, epochRecordsOf, type Options, type Scored, type Summary } from "../train/index.ts";
+import { epochRecordsOf, type Options, type Scored, type Summary } from "../train/index.ts";
 import { spacingOf } from "../volume/index.ts";
 import { encoderName } from "./encoder-config.ts";
 import type { SegmentationConfig } from "./segmentation-config.ts";

@@ -45,7 +45,7 @@ import { COARSE, encodeRun } from "./segmentation-export.ts";
 import { type SegmentationFound, segmentationPredictor } from "./segmentation-predictor.ts";
 import { segmentationSchemas } from "./segmentation-schemas.ts";
 import { scoreSegmentation, segmentationScoreText, summariseSegmentation } from "./segmentation-scores.ts";
-import { type SegmentationRun, segmentationSession } from "./segmentation-session.ts";
+import { segmentationSession } from "./segmentation-session.ts";
 import { readStart } from "./start-from.ts";
 
 export type SegmentationTask = Task<

@@ -1,8 +1,8 @@
 /** Which cases a run has learned from, so that no later experiment scores itself on them. */
-import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { type DataCase, imageHash } from "../data/index.ts";
-import { readAnyRun } from "./run-folder.ts";
+import { z } from "zod";
+import { checkDescription, type DataCase, imageHash } from "../data/index.ts";
+import { folderStore, RUN, readFrame } from "../train/index.ts";
 
 export interface UsedCase {
   /** Absolute path. */
@@ -13,16 +13,18 @@ export interface UsedCase {
   readonly run: string;
 }
 
+/** What of a case tells whether it was used before; tasks keep more. */
+const seenSchema = z.array(z.looseObject({ image: z.string(), hash: z.string().optional() }));
+const fromSchema = z.looseObject({ from: z.string().nullable().default(null) });
+
 /** What was trained or watched on by a run, and by the runs that it started from. @throws ConfigError if the folder is none */
 export async function usedCases(folder: string, seen: readonly string[] = []): Promise<UsedCase[]> {
-  const { record } = await readAnyRun(folder);
-  const own = [...record.splits.train, ...record.splits.validation].map((item): UsedCase => {
-    const hash = "hash" in item && typeof item.hash === "string" ? item.hash : undefined;
-    return { image: item.image, ...(hash !== undefined && { hash }), run: folder };
-  });
-  const { from } = record.config;
-  const older = from !== null && !seen.includes(from) && (await isRun(from));
-  return older ? [...own, ...(await usedCases(from, [...seen, folder]))] : own;
+  const { config, splits } = await readFrame(folderStore(folder));
+  const used = checkDescription(seenSchema, [...splits.train, ...splits.validation], join(folder, RUN));
+  const { from } = checkDescription(fromSchema, config, join(folder, RUN));
+  const here = used.map(({ image, hash }): UsedCase => ({ image, ...(hash !== undefined && { hash }), run: folder }));
+  const older = from !== null && !seen.includes(from) && (await folderStore(from).has(RUN));
+  return older ? [...here, ...(await usedCases(from, [...seen, folder]))] : here;
 }
 
 export interface Overlap {
@@ -48,11 +50,4 @@ export async function findOverlap(
     if (other !== undefined) found.push({ case: item, used: other });
   }
   return found;
-}
-
-async function isRun(path: string): Promise<boolean> {
-  return stat(join(path, "run.json")).then(
-    () => true,
-    () => false,
-  );
 }

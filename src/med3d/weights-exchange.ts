@@ -1,17 +1,9 @@
-/** Weights from elsewhere into medvox's files, and medvox's into files for elsewhere. */
-
-import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
-import { basename, join } from "node:path";
-import { ConfigError, WeightsError } from "../errors.ts";
-import { readWeightsFile, writeFileAtomic, writeSafetensors } from "../files/index.ts";
+/** Weights from elsewhere into medvox's files. */
+import { basename } from "node:path";
+import { WeightsError } from "../errors.ts";
+import { readWeightsFile, writeSafetensors } from "../files/index.ts";
 import { architectureName, type EncoderArchitecture, encoderShapes, type Shortcut } from "../nn/index.ts";
-import { writePortableWeights } from "../train/index.ts";
-import { hintOf, hintText, type MatchedWeights, matchWeights, type WeightTensor } from "../weights/index.ts";
-import { membersOf } from "./classification-members.ts";
-import { encoderPattern } from "./encoder-config.ts";
-import { readAnyRun } from "./run-folder.ts";
-import { modelFile, runWeights } from "./segmentation-export.ts";
+import { hintOf, type MatchedWeights, matchWeights, type WeightTensor } from "../weights/index.ts";
 
 export interface ImportOptions extends EncoderArchitecture {
   /** What the file must have; by default whichever it has. */
@@ -55,55 +47,4 @@ export async function importWeights(file: string, options: ImportOptions): Promi
     await writeSafetensors(out, tensors, metadata, { force });
   }
   return { match, shortcut, channels };
-}
-
-export type ExportFormat = "onnx" | "safetensors" | "pth-names";
-
-export interface ExportOptions {
-  readonly format: ExportFormat;
-  readonly out: string;
-  readonly use?: "last" | "best";
-  /** The encoder alone. */
-  readonly encoder?: boolean;
-  readonly force?: boolean;
-}
-
-export interface ExportedWeights {
-  /** Tensors written; undefined for a graph. */
-  readonly tensors?: number;
-  /** What the encoder is, for whoever loads it. */
-  readonly network?: string;
-}
-
-/**
- * Writes a run's network for elsewhere: its ONNX graph; its weights as safetensors; or those with every entry that PyTorch's
- * `state_dict` has, the batch norms' counters included, so that `load_state_dict` is strict about them.
- */
-export async function exportRun(folder: string, options: ExportOptions): Promise<ExportedWeights> {
-  const { format, out, use = "last", encoder = false, force = false } = options;
-  const run = await readAnyRun(folder);
-  if (run.task === "classification" && membersOf(folder, run.record.config).length > 1) {
-    const [member] = membersOf(folder, run.record.config);
-    throw new ConfigError(`${folder}: is a run of several networks; name one of them, e.g. ${member.folder}`);
-  }
-  if (format === "onnx") {
-    if (encoder) throw new ConfigError("--encoder: is for safetensors and pth-names; a graph is exported whole");
-    if (!existsSync(modelFile(folder)))
-      throw new ConfigError(
-        run.task === "pretraining"
-          ? `${folder}: a pre-training has a graph for each branch; evaluate one (--set), and export ${join(folder, "branches", "NAME")}`
-          : `${folder}: is not trained to its end; go on with medvox train --resume ${folder}`,
-      );
-    await writeFileAtomic(out, await readFile(modelFile(folder)), { force });
-    return {};
-  }
-  const weights = [...(await runWeights(folder, use))].filter(([name]) => !encoder || encoderPattern.test(name));
-  const hint = hintOf(new Map(weights.map(([name, { shape }]) => [name, shape])));
-  const network = hint && hintText(hint);
-  const tensors = await writePortableWeights(out, new Map(weights), {
-    counters: format === "pth-names",
-    metadata: network === undefined ? {} : { network },
-    force,
-  });
-  return { tensors, network };
 }

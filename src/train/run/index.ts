@@ -9,6 +9,7 @@ export {
   problemsJson,
 } from "./evaluate.ts";
 export type { RunEvents, RunPlace, StartReport } from "./events.ts";
+export { type ExportedWeights, type ExportFormat, type ExportOptions, exportRun } from "./export.ts";
 export { checkedOptions, commonOptions, flagOf } from "./options.ts";
 export {
   type Failure,
@@ -24,8 +25,11 @@ export {
   MODEL,
   type OpenedRun,
   PLAN,
+  type RecordFrame,
   RUN,
   type RunRecord,
+  readFrame,
+  readPlan,
   readProblems,
   readRun,
   readRunOf,
@@ -42,6 +46,7 @@ export type {
   Host,
   Listed,
   Options,
+  Outcome,
   PredictCall,
   PredictedFile,
   PredictInput,

@@ -18,7 +18,7 @@ export const commonOptions = {
  */
 export function checkedOptions(
   task: Pick<AnyTask, "name" | "schemas">,
-  kind: "evaluate" | "predict",
+  kind: "evaluate" | "predict" | "export",
   options: Readonly<Record<string, unknown>>,
   path: string,
 ): Options {

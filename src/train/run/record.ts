@@ -77,6 +77,19 @@ const problemSchema = z.looseObject({
 
 const fingerprintSchema = z.record(z.string(), z.looseObject({ image: z.string(), truth: z.string() }));
 
+/** What `run.json` says whatever the task; configuration and cases as they stand there. */
+export type RecordFrame = z.output<typeof frameSchema>;
+
+/** Reads `run.json` alone, where the task does not matter. @throws ConfigError if the place is no run */
+export async function readFrame(store: Store): Promise<RecordFrame> {
+  return checkDescription(frameSchema, await readJson(store, RUN), placeOf(store, RUN));
+}
+
+/** Reads `plan.json` by a schema of one's own. */
+export async function readPlan<T extends z.ZodType>(store: Store, schema: T): Promise<z.output<T>> {
+  return checkDescription(schema, await readJson(store, PLAN), placeOf(store, PLAN));
+}
+
 /** What of a task is needed to read its runs. */
 type Readable = Pick<AnyTask, "name" | "schemas">;
 
@@ -96,7 +109,7 @@ export async function readRun<T extends Readable>(
   taskOf: (name: string) => T | undefined,
 ): Promise<OpenedRun<T>> {
   const path = placeOf(store, RUN);
-  const frame = checkDescription(frameSchema, await readJson(store, RUN), path);
+  const frame = await readFrame(store);
   const task = taskOf(frame.task);
   if (task === undefined) throw new DataError(`${path}: task: ${frame.task}; this medvox does not know it`);
   const { config, plan: planSchema, case: caseSchema } = task.schemas;

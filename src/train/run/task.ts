@@ -230,6 +230,8 @@ export interface Task<
     /** What evaluating and predicting may be told beside what every task understands ({@link commonOptions}). */
     readonly evaluate: ZodObject;
     readonly predict: ZodObject;
+    /** What exporting its graph may be told. */
+    readonly export: ZodObject;
   };
   /** Checks a request and fills in defaults. @throws ConfigError naming the key */
   resolve(request: object): C;
@@ -261,8 +263,7 @@ export interface Task<
   readonly watched: string;
   /** `medvox info` of a run. */
   describe(run: Run<C, P, K>): Promise<{ readonly lines: readonly string[]; readonly json: object }>;
-  /** What a finished training says beside its folder: `--json` keys, and lines for people. */
-  outcome(run: Run<C, P, K>, folder: string): { readonly json: object; readonly lines: readonly string[] };
+  outcome(run: Run<C, P, K>, folder: string): Outcome;
 
   /** Cases with their truth: of the run's own split, or of another data set. */
   cases(
@@ -283,6 +284,14 @@ export interface Task<
   evaluationName?(run: Run<C, P, K>, options: Options): string;
   /** @throws ConfigError where there is nothing to be scored by */
   summarise(run: Run<C, P, K>, scored: readonly Scored<T, S>[], options: Options): Summary;
+}
+
+/** What a finished training says beside its folder. */
+export interface Outcome {
+  readonly json: object;
+  readonly lines: readonly string[];
+  /** Command lines that go on from here, where they are not those of every task. */
+  readonly next?: readonly string[];
 }
 
 export interface Listed<T> {
