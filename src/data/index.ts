@@ -16,7 +16,10 @@ export {
   isDetection,
   type OpenDetectionOptions,
   openDetection,
+  type WorldPlace,
 } from "./detection.ts";
+export { leftOutText } from "./detection-boxes.ts";
+export { requireClasses } from "./detection-classes.ts";
 export { parseFindings, type WorldFinding } from "./detection-findings.ts";
 export {
   createDetectionLoader,
@@ -35,7 +38,7 @@ export {
   prepareVolumeItem,
   type VolumePreparation,
 } from "./detection-prepare.ts";
-export { type CocoDetection, cocoResults, type DetectedImage, worldCsv } from "./detection-results.ts";
+export { type CocoDetection, cocoResults, type DetectedImage, imageNames, worldCsv } from "./detection-results.ts";
 export {
   type DetectionClassSummary,
   type DetectionVerification,
@@ -61,6 +64,7 @@ export {
 } from "./lesion-scenes.ts";
 export { type Batch, createLoader, type Loader, type LoaderOptions } from "./loader.ts";
 export type { LabelPick } from "./pick.ts";
+export { type ListedPictures, listPictures, unsupportedPicture } from "./pictures.ts";
 export { makePlan, type Plan, type PlanChoices, patchFor } from "./plan.ts";
 export {
   checkPlanFits,
@@ -82,6 +86,15 @@ export {
   restoreClasses,
   restoreScores,
 } from "./preprocess.ts";
+export {
+  countProblems,
+  type Problem,
+  type ProblemEffect,
+  type ProblemRule,
+  problemEffects,
+  problemsText,
+  refuseProblems,
+} from "./problem.ts";
 export { classOf, med3dNodules, positiveShare, type RatingRule, ratingScale, ruleFor } from "./rating.ts";
 export { imageHash, readCaseSize, readImage, readLabel } from "./read-case.ts";
 export { type Selection, select, selectionSchema } from "./selection.ts";
