@@ -90,7 +90,7 @@ export async function readCocoFiles(
     const named = categories.get(part.file) as ReadonlyMap<number, string>;
     pictures.push(...(await picturesOf(part, named, place, ids, problems, options)));
   }
-  const items = await annotatedItems(pictures, problems, options.signal);
+  const items = await annotatedItems(pictures, problems, options);
   const source = files[0].file;
   const about = { name: basename(source, extname(source)), root: dirname(source), source, format: "coco" } as const;
   const names = declared.map(({ name }) => name);

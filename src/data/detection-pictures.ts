@@ -1,6 +1,6 @@
 /** From what annotations say of pictures to a data set's items: each picture is looked at, and its boxes are collected. */
 import { boxesText, collectBoxes, type GivenBox, type Problems } from "./detection-boxes.ts";
-import type { DetectionItem } from "./detection-types.ts";
+import type { DetectionItem, OpenDetectionOptions } from "./detection-types.ts";
 import { pictureSizes } from "./pictures.ts";
 
 /** A picture as its annotation has it. */
@@ -27,7 +27,7 @@ export interface AnnotatedPicture {
 export async function annotatedItems(
   pictures: readonly AnnotatedPicture[],
   problems: Problems,
-  signal?: AbortSignal,
+  { signal, pictures: need = "needed" }: Pick<OpenDetectionOptions, "signal" | "pictures">,
 ): Promise<DetectionItem[]> {
   const sizes = await pictureSizes(
     pictures.map(({ image }) => image),
@@ -36,7 +36,9 @@ export async function annotatedItems(
   const items: DetectionItem[] = [];
   for (const picture of pictures) {
     const { id, image, shown, annotation, file, declared, split, imageId } = picture;
-    const seen = sizes.get(image);
+    const looked = sizes.get(image);
+    const isNeeded = need === "needed" || declared === undefined || looked === undefined || "size" in looked;
+    const seen = isNeeded || looked.rule !== "missing-file" ? looked : { size: declared };
     if (seen === undefined || "rule" in seen) {
       const { rule, reason } = seen ?? { rule: "unreadable" as const, reason: "cannot be read" };
       const boxes = picture.boxes(declared ?? [1, 1]).length;

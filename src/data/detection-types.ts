@@ -81,6 +81,11 @@ export interface OpenDetectionOptions {
   readonly otherClasses?: "unknown" | "unwanted";
   /** Folder of the pictures or volumes, where it is not the usual one. */
   readonly images?: string;
+  /**
+   * Whether a picture that is not there is left out (the default), or stays where its annotation says its size: scores of
+   * another tool's detections need no pixels.
+   */
+  readonly pictures?: "needed" | "ifThere";
   /** World coordinates of a CSV; default LPS for `coordX`, `coordY`, `coordZ` (LUNA16), RAS for boxes. */
   readonly space?: "RAS" | "LPS";
   /** Voxels that belong to one object of a label map: faces only, or edges and corners too (the default). */

@@ -80,7 +80,7 @@ export async function readVoc(root: string, options: OpenDetectionOptions = {}):
   const classes = classesByName(names, options.classes, root);
   const place = new Map(classes.map(({ name }, k) => [name, k]));
   const pictures = await picturesOf(annotations, root, place, lists, problems);
-  const items = await annotatedItems(pictures, problems, options.signal);
+  const items = await annotatedItems(pictures, problems, options);
   const about = { name: basename(root), root, source: root, format: "voc", axes: 2 } as const;
   const declared = [...new Set(names)].sort();
   return { ...about, classes, declared, items, ...problems.done(about.name, files) };
@@ -252,12 +252,20 @@ export function parseVoc(text: string): VocAnnotation {
 }
 
 function parseXml(text: string): Element {
-  const fail = (_level: string, message: string): never => {
-    throw new DataError(`damaged XML: ${String(message).split("\n")[0]}`);
+  let first: string | undefined;
+  // What the parser throws on wraps the reason, so the reason is taken down.
+  const onError = (_level: string, message: string): never => {
+    first ??= String(message).split("\n")[0];
+    throw new DataError(first);
   };
-  const { documentElement } = new DOMParser({ onError: fail }).parseFromString(text, "text/xml");
-  if (documentElement === null) throw new DataError("damaged XML: it has no root");
-  return documentElement;
+  try {
+    const { documentElement } = new DOMParser({ onError }).parseFromString(text, "text/xml");
+    if (documentElement !== null) return documentElement;
+    first = "it has no root";
+  } catch (cause) {
+    throw new DataError(`damaged XML: ${first ?? (cause as Error).message}`, { cause });
+  }
+  throw new DataError(`damaged XML: ${first}`);
 }
 
 /** Direct children only: parts of an object (heads, hands) have boxes of their own. */

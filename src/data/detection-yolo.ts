@@ -103,7 +103,7 @@ async function yoloDataset(set: YoloSet, problems: Problems, options: OpenDetect
   }
   files += await reportOrphans(set, read, problems);
   reportShared(set, problems);
-  const items = await annotatedItems(pictures, problems, options.signal);
+  const items = await annotatedItems(pictures, problems, options);
   const names = declared.map((one) => one.name);
   return {
     name,

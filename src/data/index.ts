@@ -5,6 +5,14 @@ export {
   type ClassifiedCase,
   openClassification,
 } from "./classification.ts";
+export {
+  type CaseHash,
+  caseHashes,
+  changedText,
+  contentHash,
+  fileHash,
+  type HashOptions,
+} from "./content-hash.ts";
 export { type DataCase, type Dataset, type LabelClass, type OpenOptions, openDataset } from "./dataset.ts";
 export { type Degenerate, degenerateCases } from "./degenerate.ts";
 export {
@@ -21,6 +29,7 @@ export {
 export { leftOutText } from "./detection-boxes.ts";
 export { requireClasses } from "./detection-classes.ts";
 export { parseFindings, type WorldFinding } from "./detection-findings.ts";
+export { type DetectionFingerprint, detectionChanges, fingerprintDetection } from "./detection-fingerprint.ts";
 export {
   createDetectionLoader,
   type DetectionBatch,
@@ -39,6 +48,7 @@ export {
   type VolumePreparation,
 } from "./detection-prepare.ts";
 export { type CocoDetection, cocoResults, type DetectedImage, imageNames, worldCsv } from "./detection-results.ts";
+export { type ReadDetections, readCocoResults } from "./detection-results-read.ts";
 export {
   type DetectionClassSummary,
   type DetectionVerification,
