@@ -50,7 +50,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   weights: { may: base, browser: true },
   augment: { may: [...images, "images"], browser: true },
   files: { may: [...images, "images", "weights"], browser: false },
-  data: { may: [...images, "images", "files", "augment", "progress", "threads"], browser: false },
+  data: { may: [...images, "images", "files", "augment", "progress", "threads", "closest"], browser: false },
   graph: { may: base, browser: true },
   runtime: { may: [...base, "graph", "threads", "machine"], browser: false },
   nn: { may: [...base, "graph"], browser: true },

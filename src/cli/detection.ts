@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { counted } from "../data/counted.ts";
-import { sizeText } from "../metrics/index.ts";
+import { type DetectionSummary, sizeText } from "../metrics/index.ts";
 import type { Progress } from "../progress.ts";
 import {
   type DetectionEvaluation,
@@ -64,7 +64,10 @@ export function detectionEvents(progress: Progress): { events: DetectionEvents; 
         progress.update({
           label: epochLabel(epoch, phase),
           fraction: (epoch - 1 + stepInEpoch / stepsPerEpoch) / epochs,
-          details: [`loss ${loss.toFixed(3)}`, ...(score === undefined ? [] : [`AP50 ${score.toFixed(3)}`])],
+          details: [
+            `loss ${loss.toFixed(3)}`,
+            ...(score === undefined ? [] : [`${run?.plan.axes === 3 ? "AP10" : "AP50"} ${score.toFixed(3)}`]),
+          ],
         });
       },
       onEpoch: ({ epoch, trainLoss, validation, seconds, waitingShare, best }, phase) => {
@@ -72,7 +75,7 @@ export function detectionEvents(progress: Progress): { events: DetectionEvents; 
         const watched =
           validation === undefined
             ? ""
-            : `  validation ${validation.loss.toFixed(3)}  AP ${validation.score.toFixed(3)}${best ? " (best)" : ""}`;
+            : `  validation ${validation.loss.toFixed(3)}  ${run?.plan.axes === 3 ? "AP10" : "AP50"} ${validation.score.toFixed(3)}${best ? " (best)" : ""}`;
         progress.note(
           `${epochLabel(epoch, phase)}  loss ${trainLoss.toFixed(3)}${watched}  ${seconds.toFixed(1)} s, ${(waitingShare * 100).toFixed(1)} % waiting for data`,
         );
@@ -122,6 +125,7 @@ export const detectionEvaluationJson = {
   task: "detection",
   axes: "2 for pictures, 3 for volumes",
   images: "how many were scored",
+  maxDetections: "detections of a class that count in an image",
   ap50: "average precision at IoU 0.5, mean over classes",
   ap: "COCO's average precision, IoU 0.5 to 0.95; in 3D 0.1 to 0.5",
   ap10: "in 3D: average precision at IoU 0.1",
@@ -137,6 +141,9 @@ export const detectionEvaluationJson = {
   perImage: "per image: image, truth, found, missed, falsePositives at score 0.5",
   run: "the run's folder",
   report: "the report's file",
+  results: "of another program's results: their file; then there is no run, report or folder",
+  data: "and the data set they were scored on",
+  problems: "what is wrong with the data: severity, case, rule, message",
   predictions: "folder with detections.json, and detections.csv of volumes",
 };
 
@@ -161,6 +168,11 @@ export async function evaluateDetections(
 
 /** A detection's scores in a few lines for a terminal. */
 export function detectionText({ summary, report, predictions }: DetectionEvaluation, style: Style): string {
+  return [...detectionLines(summary, style), `detections   ${predictions}`, `report       ${report}`].join("\n");
+}
+
+/** The figures of it. */
+export function detectionLines(summary: DetectionSummary, style: Style): string[] {
   const { axes, ap, ap50, ap10, classes, images, voc, froc } = summary;
   const number = (value: number | null | undefined): string => value?.toFixed(3) ?? "undefined";
   const [name, mean, at] = axes === 2 ? ["AP50", ap50, "ap50" as const] : ["AP10", ap10, "ap10" as const];
@@ -173,7 +185,5 @@ export function detectionText({ summary, report, predictions }: DetectionEvaluat
       : [
           `found        ${froc.bySize.map((size) => `${size.found} of ${size.findings} ${sizeText(size)}`).join(" · ")}   at 1 false positive a scan`,
         ]),
-    `detections   ${predictions}`,
-    `report       ${report}`,
-  ].join("\n");
+  ];
 }

@@ -6,19 +6,28 @@
  * otherwise). `class`, `difficult`, `split` and `group` are optional. Scans are the volumes of a folder, by file name; a scan
  * that the table does not mention has no finding.
  */
-import { readFile } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { basename, dirname, extname, isAbsolute, join, resolve } from "node:path";
 import { z } from "zod";
-import { voxelBoxOf, voxelBoxOfBall, type WorldSpace } from "../boxes/index.ts";
+import { swapLpsRas, voxelBoxOf, voxelBoxOfBall, type WorldSpace, worldBoxOf } from "../boxes/index.ts";
 import { DataError } from "../errors.ts";
 import { caseName, readVolumeHeader } from "../files/index.ts";
 import type { Grid, Vec3 } from "../volume/types.ts";
-import { isVolumeName } from "./case-id.ts";
+import { caseIds, isVolumeName } from "./case-id.ts";
 import { parseCsv } from "./csv.ts";
 import { checkDescription } from "./description.ts";
-import type { DetectionDataset, DetectionItem, OpenDetectionOptions } from "./detection.ts";
-import { classesByName, collectBoxes, type GivenBox, numberOf, Problems, splitNamed } from "./detection-boxes.ts";
+import {
+  boxesText,
+  classesByName,
+  collectBoxes,
+  type GivenBox,
+  numberOf,
+  Problems,
+  splitNamed,
+} from "./detection-boxes.ts";
+import type { DetectionDataset, DetectionItem, OpenDetectionOptions, WorldPlace } from "./detection-types.ts";
 import { namesIn } from "./detection-voc.ts";
+import { readJson, readText } from "./text.ts";
 
 /** One line of a table. */
 export interface WorldFinding {
@@ -92,63 +101,121 @@ export function parseFindings(text: string, file: string): { findings: WorldFind
 export async function readWorldCsv(file: string, options: OpenDetectionOptions = {}): Promise<DetectionDataset> {
   const { findings, balls } = parseFindings(await readText(file), file);
   const space: WorldSpace = options.space ?? (balls ? "LPS" : "RAS");
-  const problems = new Problems();
+  const problems = new Problems(options);
   const folder = options.images ?? (await volumeFolder(dirname(file)));
-  const volumes = new Map((await volumesIn(folder)).map((path) => [caseName(path), path]));
-  const byScan = new Map<string, WorldFinding[]>([...volumes.keys()].map((id) => [id, []]));
-  for (const finding of findings) {
-    const id = caseName(finding.scan);
-    const own = byScan.get(id) ?? [];
-    own.push(finding);
-    byScan.set(id, own);
-  }
-  const named = findings.flatMap(({ className }) => className ?? []);
-  const nameless = findings.length === 0 || findings.some(({ className }) => className === undefined);
-  const classes = classesByName(nameless ? [...named, balls ? "nodule" : "lesion"] : named, options.classes, file);
-  const place = new Map(classes.map(({ name }, k) => [name, k]));
+  const name = basename(file, extname(file));
+  const scans = await scansOf(findings, folder, dirname(file), name, problems);
+  const nameless = balls ? "nodule" : "lesion";
+  const named = findings.flatMap(({ className }) => className || []);
+  const some = findings.length === 0 || named.length < findings.length;
+  const declared = [...new Set(some ? [...named, nameless] : named)].sort();
+  const classes = classesByName(declared, options.classes, file);
+  const place = new Map(classes.map((one, k) => [one.name, k]));
+  // One class that is asked for is what findings without a class are.
+  const asked = options.classes?.length === 1 && !place.has(nameless) ? options.classes[0] : nameless;
   const items: DetectionItem[] = [];
-  for (const [id, own] of [...byScan].sort(([a], [b]) => (a < b ? -1 : 1))) {
+  for (const { id, path, findings: listed } of scans) {
     options.signal?.throwIfAborted();
-    const listed = own[0]?.scan ?? id;
-    const path = volumes.get(id) ?? (isAbsolute(listed) ? listed : resolve(folder, listed));
-    const grid = await gridOf(path, id, problems);
-    const given = own.map((finding): GivenBox => {
-      const className = finding.className ?? classes[0].name;
+    const grid = await gridOf(path, id, problems, listed.length);
+    if (grid === undefined) continue;
+    const given = listed.map((finding): GivenBox => {
+      const className = finding.className || asked;
       const about = { number: finding.line, what: `line ${finding.line}`, label: place.get(className), className };
       return { ...about, difficult: finding.difficult, ...cornersOf(finding, grid, space) };
     });
-    const where = { id, file: basename(file), axes: 3, size: grid?.size } as const;
-    // Without its volume a finding has no place in voxels; the missing volume is reported instead.
-    const boxes = collectBoxes(grid === undefined ? [] : given, where, problems);
-    if (grid === undefined) problems.skipped += own.length;
-    const { split, group } = own.find((finding) => finding.split ?? finding.group) ?? {};
+    const { split, group } = listed.find((finding) => finding.split ?? finding.group) ?? {};
     items.push({
       id,
       image: path,
-      ...(grid ? { size: grid.size } : {}),
-      ...boxes,
+      annotation: file,
+      size: grid.size,
+      ...collectBoxes(given, { id, file: basename(file), axes: 3, size: grid.size }, problems),
       ...(split ? { split } : {}),
       ...(group ? { group } : {}),
     });
   }
-  const about = { name: basename(file, extname(file)), root: dirname(file), source: file, format: "csv" } as const;
-  return { ...about, axes: 3, classes, items, problems: problems.list, skipped: problems.skipped };
+  const about = { name, root: dirname(file), source: file, format: "csv" } as const;
+  return { ...about, axes: 3, classes, declared, items, ...problems.done(name, 1) };
 }
 
+interface ListedScan {
+  readonly id: string;
+  readonly path: string;
+  readonly findings: readonly WorldFinding[];
+}
+
+/**
+ * The volumes of the folder and those that only the table names, each with its findings, in order of id. Scans of one name in
+ * several folders are several scans.
+ */
+async function scansOf(
+  findings: readonly WorldFinding[],
+  folder: string,
+  root: string,
+  dataset: string,
+  problems: Problems,
+): Promise<ListedScan[]> {
+  const volumes = new Map<string, string>();
+  for (const path of await volumesIn(folder)) {
+    const twin = volumes.get(caseName(path));
+    if (twin === undefined) volumes.set(caseName(path), path);
+    else {
+      const message = `${basename(twin)} and ${basename(path)} are both called ${caseName(path)}; the second is left out`;
+      problems.add({ case: dataset, rule: "duplicate-id", message }, { images: 1 });
+    }
+  }
+  const byPath = new Map<string, WorldFinding[]>([...volumes.values()].map((path) => [path, []]));
+  const places = new Map<string, string>();
+  for (const finding of findings) {
+    const path = places.get(finding.scan) ?? (await placeOf(finding.scan, volumes, folder, root));
+    places.set(finding.scan, path);
+    const listed = byPath.get(path) ?? [];
+    listed.push(finding);
+    byPath.set(path, listed);
+  }
+  const paths = [...byPath.keys()];
+  const ids = caseIds(paths, root);
+  return paths
+    .map((path, i) => ({ id: ids[i], path, findings: byPath.get(path) as WorldFinding[] }))
+    .sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/** A path is a path, where it leads somewhere; a bare name, or what leads nowhere, is looked for in the folder. */
+async function placeOf(
+  scan: string,
+  volumes: ReadonlyMap<string, string>,
+  folder: string,
+  root: string,
+): Promise<string> {
+  if (/[/\\]/.test(scan)) {
+    const given = scan.replaceAll("\\", "/");
+    for (const place of isAbsolute(given) ? [given] : [resolve(folder, given), resolve(root, given)]) {
+      if ((await stat(place).catch(() => undefined))?.isFile()) return place;
+    }
+  }
+  return volumes.get(caseName(scan)) ?? (isAbsolute(scan) ? scan : resolve(folder, scan));
+}
+
+/** The voxel box of a finding, what it was made from, and how it stands in the file. */
 function cornersOf(
   { ball, box }: WorldFinding,
-  grid: Grid | undefined,
+  grid: Grid,
   space: WorldSpace,
-): Pick<GivenBox, "corners" | "asWritten"> {
+): Pick<GivenBox, "corners" | "asWritten" | "finding" | "wrong"> {
+  const ras = (point: Vec3): Vec3 => (space === "LPS" ? swapLpsRas(point) : point);
   const nowhere = Array<number>(6).fill(Number.NaN);
-  if (grid === undefined) return { corners: nowhere };
   if (ball) {
-    if (!(ball.diameterMm >= 0)) return { corners: nowhere };
-    return { corners: [...voxelBoxOfBall(ball, grid.affine, space)] };
+    if (!(ball.diameterMm >= 0)) return { corners: nowhere, wrong: `diameter ${ball.diameterMm} mm is not one` };
+    const corners = [...voxelBoxOfBall(ball, grid.affine, space)];
+    return { corners, finding: { centreMm: ras(ball.centreMm), diameterMm: ball.diameterMm } };
   }
   if (box === undefined) return { corners: nowhere };
+  const { low, high } = box;
+  const centreMm = ras([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, (low[2] + high[2]) / 2]);
+  const diameterMm = Math.cbrt((high[0] - low[0]) * (high[1] - low[1]) * (high[2] - low[2]));
   // Written corners are looked at too: turned into voxels, an inverted box is a sound one.
-  return { corners: [...voxelBoxOf(box.low, box.high, grid.affine, space)], asWritten: [...box.low, ...box.high] };
+  const corners = [...voxelBoxOf(low, high, grid.affine, space)];
+  return { corners, asWritten: [...low, ...high], finding: { centreMm, diameterMm } };
 }
 
 const nodulesDocument = z.record(
@@ -164,46 +231,51 @@ const nodulesDocument = z.record(
  */
 export async function readNodulesJson(file: string, options: OpenDetectionOptions = {}): Promise<DetectionDataset> {
   const { minReaders = 3 } = options;
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(await readText(file));
-  } catch (cause) {
-    if (cause instanceof DataError) throw cause;
-    throw new DataError(`${file}: not valid JSON (${(cause as Error).message})`, { cause });
-  }
-  const problems = new Problems();
+  const problems = new Problems(options);
   const folder = options.images ?? join(dirname(file), "ct_2mm");
-  const classes = classesByName(["nodule"], options.classes, file);
+  const declared = ["nodule"];
+  const classes = classesByName(declared, options.classes, file);
+  const label = classes.findIndex(({ name }) => classes.length === 1 || name === "nodule");
   const items: DetectionItem[] = [];
-  for (const [id, { nodules }] of Object.entries(checkDescription(nodulesDocument, parsed, file))) {
+  for (const [id, { nodules }] of Object.entries(checkDescription(nodulesDocument, await readJson(file), file))) {
     const image = join(folder, `${id}_ct.nii.gz`);
-    const grid = await gridOf(image, id, problems);
+    const grid = await gridOf(image, id, problems, nodules.length);
+    if (grid === undefined) continue;
     const given = nodules.map(
-      ({ readers, box_in_ct_2mm_xyz_lo_hi }, i): GivenBox => ({
+      ({ readers, box_in_ct_2mm_xyz_lo_hi: corners }, i): GivenBox => ({
         number: i + 1,
         what: `nodule ${i + 1}`,
-        corners: box_in_ct_2mm_xyz_lo_hi,
-        label: 0,
+        corners,
+        label: label < 0 ? undefined : label,
+        className: "nodule",
         difficult: readers < minReaders,
+        finding: findingOf(corners, grid),
       }),
     );
-    const boxes = collectBoxes(given, { id, file: basename(file), axes: 3, size: grid?.size }, problems);
-    items.push({ id, image, group: id, ...(grid ? { size: grid.size } : {}), ...boxes });
+    const boxes = collectBoxes(given, { id, file: basename(file), axes: 3, size: grid.size }, problems);
+    items.push({ id, image, annotation: file, group: id, size: grid.size, ...boxes });
   }
   const root = dirname(file);
   const about = { name: basename(root), root, source: file, format: "nodules", axes: 3 } as const;
-  return { ...about, classes, items, problems: problems.list, skipped: problems.skipped };
+  return { ...about, classes, declared, items, ...problems.done(about.name, 1) };
 }
 
-/** The grid of a volume from its header; where it cannot be read, a problem. */
-export async function gridOf(path: string, id: string, problems: Problems): Promise<Grid | undefined> {
+function findingOf(corners: readonly number[], { affine }: Grid): WorldPlace {
+  const { centreMm, sizeMm } = worldBoxOf(corners, 0, affine);
+  return { centreMm, diameterMm: Math.cbrt(sizeMm[0] * sizeMm[1] * sizeMm[2]) };
+}
+
+/** The grid of a volume from its header; where it cannot be read, a problem, with the boxes that are left out with it. */
+export async function gridOf(path: string, id: string, problems: Problems, boxes = 0): Promise<Grid | undefined> {
   try {
     const { size, affine } = await readVolumeHeader(path);
     return { size, affine };
   } catch (error) {
     const { message } = error as Error;
     const rule = message.includes("no such file") ? "missing-file" : "unreadable";
-    problems.add({ severity: "error", case: id, rule, message: message.replace(path, basename(path)) });
+    const rest = boxes > 0 ? ` with its ${boxesText(boxes)}` : "";
+    const fact = message.replace(path, basename(path));
+    problems.add({ case: id, rule, message: `${fact}; left out${rest}` }, { boxes, images: 1 });
     return undefined;
   }
 }
@@ -216,13 +288,6 @@ async function volumeFolder(beside: string): Promise<string> {
 }
 
 async function volumesIn(folder: string): Promise<string[]> {
-  const names = await namesIn(folder).catch(() => []);
+  const names = (await stat(folder).catch(() => undefined))?.isDirectory() ? await namesIn(folder) : [];
   return names.filter((name) => isVolumeName(name) && !/\.img(\.gz)?$/i.test(name)).map((name) => join(folder, name));
-}
-
-/** @throws DataError naming the file */
-export async function readText(file: string): Promise<string> {
-  return readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
-    throw new DataError(`${file}: cannot be read (${cause.code})`, { cause });
-  });
 }

@@ -2,17 +2,17 @@
  * Label maps to boxes: every connected component of a class becomes a box of that class; or, where a `CASE.json` beside the
  * label map lists `instances` (nnDetection's layout), every label value is one object of the class it is given there.
  */
-import { readFile } from "node:fs/promises";
-import { basename, dirname, extname } from "node:path";
-import { z } from "zod";
-import { DataError } from "../errors.ts";
-import { caseName, volumeExtension } from "../files/index.ts";
+import { basename, dirname } from "node:path";
+import { ConfigError } from "../errors.ts";
 import { labelComponents } from "../volume/components.ts";
 import type { Vec3, Volume } from "../volume/types.ts";
-import { type DataCase, type Dataset, type LabelClass, openDataset } from "./dataset.ts";
-import { checkDescription } from "./description.ts";
-import type { DetectionDataset, DetectionItem, OpenDetectionOptions } from "./detection.ts";
-import { collectBoxes, type GivenBox, Problems, splitNamed } from "./detection-boxes.ts";
+import { counted } from "./counted.ts";
+import { type DataCase, type Dataset, openDataset } from "./dataset.ts";
+import { classesByNumber, collectBoxes, type GivenBox, Problems, splitNamed } from "./detection-boxes.ts";
+import { absentClassText } from "./detection-classes.ts";
+import { gridOf } from "./detection-findings.ts";
+import { type InstanceSet, instancesFile, readInstanceSet, readInstances } from "./detection-instances.ts";
+import type { DetectionClass, DetectionDataset, DetectionItem, OpenDetectionOptions } from "./detection-types.ts";
 import { readLabel } from "./read-case.ts";
 
 export interface MaskBoxOptions {
@@ -61,75 +61,128 @@ function boxesOfInstances(map: Int32Array, [nx, ny]: Vec3, instances: Readonly<R
   return [...found].sort(([a], [b]) => a - b).map(([value, own]) => ({ value: instances[value], ...own }));
 }
 
-/** A segmentation data set seen as one for detection. @throws DataError where a label map cannot be read */
+/**
+ * A folder of label maps seen as a data set for detection: nnDetection's, where every value is an object, or one for
+ * segmentation. @throws DataError where it is neither
+ */
 export async function readMaskDetection(path: string, options: OpenDetectionOptions = {}): Promise<DetectionDataset> {
-  const dataset = await openDataset(path, { signal: options.signal });
-  return detectionFromMasks(dataset, options);
+  const instances = await readInstanceSet(path);
+  if (instances !== undefined) return detectionFromInstances(instances, options);
+  return detectionFromMasks(await openDataset(path, { signal: options.signal }), options);
 }
 
-/** @throws DataError where a label map cannot be read */
+/** A segmentation data set: every connected component of a class is an object of that class. */
 export async function detectionFromMasks(
   dataset: Dataset,
   options: OpenDetectionOptions = {},
 ): Promise<DetectionDataset> {
-  const problems = new Problems();
-  const objects = dataset.labels.filter(({ index }) => index !== 0);
-  let classes = objects.map(({ index, name }) => ({ id: index, name }));
+  const declared = dataset.labels.flatMap(({ index, name }) => (index === 0 ? [] : { id: index, name }));
+  return fromLabelMaps({ ...dataset, classes: declared, offset: 1 }, options);
+}
+
+/** nnDetection's: every value of a label map is an object, whose class stands in the list beside it. */
+async function detectionFromInstances(set: InstanceSet, options: OpenDetectionOptions): Promise<DetectionDataset> {
+  return fromLabelMaps({ ...set, offset: 0, needsInstances: true }, options);
+}
+
+/** Label maps with their classes. */
+interface LabelMaps extends Pick<Dataset, "name" | "root" | "source" | "cases" | "test"> {
+  readonly classes: readonly DetectionClass[];
+  /** What is added to the class numbers of a list of instances. */
+  readonly offset: number;
+  /** Whether values are numbers of instances, which are no classes without a list. */
+  readonly needsInstances?: boolean;
+}
+
+async function fromLabelMaps(set: LabelMaps, options: OpenDetectionOptions): Promise<DetectionDataset> {
+  const problems = new Problems({ otherClasses: options.classes ? "unwanted" : options.otherClasses });
+  const { name, root, source } = set;
+  const classes = classesByNumber(set.classes, options.classes, source);
   if (options.classes) {
-    classes = options.classes.map((name) => {
-      const known = classes.find((c) => c.name === name);
-      if (known === undefined) throw new DataError(`${dataset.source}: no label is called "${name}"`);
-      return known;
-    });
+    const unknown = classes.find((one) => !set.classes.includes(one));
+    if (unknown !== undefined) throw new ConfigError(absentClassText(unknown.name, set.classes, source));
   }
   const items: DetectionItem[] = [];
-  for (const item of [...dataset.cases, ...dataset.test]) {
+  let [files, unlabelled] = [0, 0];
+  for (const item of [...set.cases, ...set.test]) {
     options.signal?.throwIfAborted();
-    if (item.label === undefined) continue;
-    const label = await readLabel(item);
-    const instances = await instancesOf(item);
-    const file = basename(item.label);
-    const given = boxesOfMask(label, { ...options, instances }).map(({ value, corners }, i): GivenBox => {
-      const place = classes.findIndex(({ id }) => id === value);
-      const what = `object ${i + 1} (${nameOf(value, dataset.labels)})`;
-      return { number: i + 1, what, corners, label: place < 0 ? undefined : place, className: String(value) };
-    });
-    // Labels that were not asked for are no objects, rather than objects of an unknown class.
-    const wanted = options.classes ? given.filter((box) => box.label !== undefined) : given;
-    const split = splitNamed(item.split);
-    items.push({
-      id: item.id,
-      image: item.image,
-      size: label.size,
-      ...collectBoxes(wanted, { id: item.id, file, axes: 3, size: label.size }, problems),
-      ...(split ? { split } : {}),
-      ...(item.group ? { group: item.group } : {}),
-    });
+    if (item.label === undefined) {
+      unlabelled++;
+      continue;
+    }
+    files++;
+    const found = await itemOf(item, set, classes, problems, options);
+    if (found !== undefined) items.push(found);
   }
-  const { name, root, source } = dataset;
+  if (unlabelled > 0) {
+    const message = `${counted(unlabelled, "case")} without a label map, not used`;
+    problems.add({ case: name, rule: "without-annotation", message });
+  }
+  const declared = set.classes.map((one) => one.name);
   const about = { name, root, source, format: "masks", axes: 3 } as const;
-  return { ...about, classes, items, problems: problems.list, skipped: problems.skipped };
+  return { ...about, classes, declared, items, ...problems.done(name, files) };
 }
 
-const instancesDocument = z.looseObject({ instances: z.record(z.string(), z.coerce.number()) });
-
-/** nnDetection's list of instances beside a label map: classes from 0, where label maps have them from 1. */
-async function instancesOf(item: DataCase): Promise<Readonly<Record<number, number>> | undefined> {
-  const path = item.label as string;
-  const extension = volumeExtension(path) ?? extname(path);
-  const file = `${dirname(path)}/${caseName(path) || basename(path, extension)}.json`;
-  const text = await readFile(file, "utf8").catch(() => undefined);
-  if (text === undefined) return undefined;
-  let parsed: unknown;
+/** One case; where it cannot be used, a problem. */
+async function itemOf(
+  item: DataCase,
+  { classes: declared, offset, needsInstances = false }: LabelMaps,
+  classes: readonly DetectionClass[],
+  problems: Problems,
+  options: OpenDetectionOptions,
+): Promise<DetectionItem | undefined> {
+  const { id, label: path = "" } = item;
+  const file = basename(path);
+  const grid = await gridOf(item.image, id, problems);
+  if (grid === undefined) return undefined;
+  let label: Volume;
+  let instances: Readonly<Record<number, number>> | undefined;
   try {
-    parsed = JSON.parse(text);
-  } catch (cause) {
-    throw new DataError(`${file}: not valid JSON (${(cause as Error).message})`, { cause });
+    label = await readLabel(item);
+    instances = await instancesOf(path, offset);
+  } catch (error) {
+    const message = (error as Error).message.replaceAll(dirname(path), "").replace(/^[/\\]/, "");
+    problems.add({ case: id, rule: "unreadable", message: `${message}; left out` }, { files: 1 });
+    return undefined;
   }
-  const { instances } = checkDescription(instancesDocument, parsed, file);
-  return Object.fromEntries(Object.entries(instances).map(([value, kind]) => [Number(value), kind + 1]));
+  if (needsInstances && instances === undefined) {
+    if (boxesOfMask(label).length > 0) {
+      const message = `${file}: its values are numbers of instances, and ${instancesFile(path)} is missing; left out`;
+      problems.add({ case: id, rule: "missing-annotation", message }, { files: 1 });
+      return undefined;
+    }
+  }
+  if (item.moreChannels !== undefined) {
+    const message = `${basename(item.image)}: the first of its ${item.moreChannels.length + 1} channels is used`;
+    problems.add({ case: id, rule: "channels", message });
+  }
+  // Where the label map has a grid of its own, nothing says that the two agree voxel by voxel.
+  if (item.labelGrid === undefined && label.size.some((length, axis) => length !== grid.size[axis])) {
+    const fact = `label map has ${label.size.join("×")} voxels, the image ${grid.size.join("×")}`;
+    problems.add({ case: id, rule: "size-mismatch", message: `${file}: ${fact}` });
+  }
+  const called = new Map(declared.map((one) => [one.id, one.name]));
+  const given = boxesOfMask(label, { ...options, instances }).map(({ value, corners }, i): GivenBox => {
+    const place = classes.findIndex((one) => one.id === value);
+    const className =
+      value === undefined ? "of an instance that is not listed" : (called.get(value) ?? `label ${value}`);
+    const what = `object ${i + 1} (${className})`;
+    return { number: i + 1, what, corners, label: place < 0 ? undefined : place, className };
+  });
+  const split = splitNamed(item.split);
+  return {
+    id,
+    image: item.image,
+    annotation: path,
+    size: label.size,
+    ...collectBoxes(given, { id, file, axes: 3, size: label.size }, problems),
+    ...(split ? { split } : {}),
+    ...(item.group ? { group: item.group } : {}),
+  };
 }
 
-function nameOf(value: number | undefined, labels: readonly LabelClass[]): string {
-  return labels.find(({ index }) => index === value)?.name ?? `label ${value}`;
+/** nnDetection's list of instances beside a label map, class numbers from 0, to which `offset` is added. */
+async function instancesOf(path: string, offset: number): Promise<Readonly<Record<number, number>> | undefined> {
+  const listed = await readInstances(path);
+  return listed && Object.fromEntries(Object.entries(listed).map(([value, kind]) => [Number(value), kind + offset]));
 }

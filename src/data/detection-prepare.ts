@@ -5,7 +5,7 @@ import { readImage2d, readVolume } from "../files/index.ts";
 import { fittedSize, type Image2d, paddedLength } from "../images/index.ts";
 import { spacingOf } from "../volume/affine.ts";
 import type { Grid } from "../volume/types.ts";
-import type { DetectionItem } from "./detection.ts";
+import type { DetectionItem } from "./detection-types.ts";
 import { type Preprocessing, preprocess } from "./preprocess.ts";
 
 /** How volumes come to a network's input: `Preprocessing` without label values. Plain JSON. */

@@ -4,13 +4,13 @@
  */
 import { type BoxArray, type WorldSpace, worldBoxOf } from "../boxes/index.ts";
 import type { Affine } from "../volume/types.ts";
-import type { DetectionClass } from "./detection.ts";
+import type { DetectionClass } from "./detection-types.ts";
 
 /** Detections of one image, in pixels or voxels of its file. */
 export interface DetectedImage {
   readonly id: string;
   /** COCO's number of the image; its id where there is none. */
-  readonly imageId?: number;
+  readonly imageId?: number | string;
   /** `[D, 2·axes]`. */
   readonly boxes: BoxArray;
   /** `[D]`, places in the classes. */
@@ -25,13 +25,24 @@ export interface CocoDetection {
   readonly score: number;
 }
 
+/**
+ * What results call each image: COCO's numbers where all have one and no two the same, else the items' ids. Numbers are
+ * unique in one annotation file only, so images of several files may share them.
+ */
+export function imageNames(images: readonly Pick<DetectedImage, "id" | "imageId">[]): (number | string)[] {
+  const numbers = new Set(images.map(({ imageId }) => imageId));
+  const areUnique = numbers.size === images.length && !numbers.has(undefined);
+  return images.map(({ id, imageId }) => (areUnique ? (imageId as number | string) : id));
+}
+
 /** COCO's results: `[{ image_id, category_id, bbox: [x, y, width, height], score }]`. */
 export function cocoResults(images: readonly DetectedImage[], classes: readonly DetectionClass[]): CocoDetection[] {
-  return images.flatMap(({ id, imageId, boxes, labels, scores }) =>
+  const names = imageNames(images);
+  return images.flatMap(({ boxes, labels, scores }, image) =>
     Array.from(scores, (score, i): CocoDetection => {
       const [x1, y1, x2, y2] = boxes.subarray(4 * i, 4 * i + 4);
       return {
-        image_id: imageId ?? id,
+        image_id: names[image],
         category_id: classes[labels[i]].id,
         bbox: [x1, y1, x2 - x1, y2 - y1],
         score,

@@ -6,13 +6,14 @@ import { access } from "node:fs/promises";
 import { relative } from "node:path";
 import { readImage2d, readVolume } from "../files/index.ts";
 import { counted } from "./counted.ts";
-import type { DetectionDataset, DetectionItem, DetectionProblem, DetectionRule } from "./detection.ts";
+import type { DetectionDataset, DetectionItem } from "./detection-types.ts";
+import type { Problem, ProblemRule } from "./problem.ts";
 import { scanVoxels } from "./scan.ts";
 
 export interface DetectionVerification {
   readonly dataset: string;
   readonly format: DetectionDataset["format"];
-  readonly findings: readonly DetectionProblem[];
+  readonly findings: readonly Problem[];
   readonly summary: {
     readonly images: number;
     readonly errors: number;
@@ -49,15 +50,16 @@ export async function verifyDetection(
   dataset: DetectionDataset,
   options: VerifyDetectionOptions = {},
 ): Promise<DetectionVerification> {
-  const findings: DetectionProblem[] = [...dataset.problems];
+  const findings: Problem[] = [...dataset.problems];
   const seen = new Map<string, DetectionItem>();
-  const reported = new Set(findings.filter(({ rule }) => isAboutImage(rule)).map((finding) => finding.case));
+  const reported = new Set(findings.filter(({ rule }) => rule === "size-mismatch").map((finding) => finding.case));
   let done = 0;
   for (const item of dataset.items) {
     options.signal?.throwIfAborted();
-    // What opening could not read is known already.
-    if (!reported.has(item.id) && (options.readImages ?? true)) {
-      const report = (severity: DetectionProblem["severity"], rule: DetectionRule, message: string): void => {
+    if (options.readImages ?? true) {
+      const report = (severity: Problem["severity"], rule: ProblemRule, message: string): void => {
+        // Opening has looked at sizes already.
+        if (rule === "size-mismatch" && reported.has(item.id)) return;
         findings.push({ severity, case: item.id, rule, message });
       };
       await verifyImage(dataset, item, seen, report);
@@ -91,15 +93,11 @@ export async function verifyDetection(
   };
 }
 
-function isAboutImage(rule: DetectionRule): boolean {
-  return rule === "missing-file" || rule === "unreadable";
-}
-
 async function verifyImage(
   { root, axes }: DetectionDataset,
   item: DetectionItem,
   seen: Map<string, DetectionItem>,
-  report: (severity: DetectionProblem["severity"], rule: DetectionRule, message: string) => void,
+  report: (severity: Problem["severity"], rule: ProblemRule, message: string) => void,
 ): Promise<void> {
   const name = relative(root, item.image) || item.image;
   try {

@@ -2,14 +2,21 @@
  * Pascal VOC (Everingham et al. 2010): one XML file per picture. Its corners are 1-based and inclusive, so a box
  * `xmin … xmax` covers pixels xmin−1 … xmax−1, which is `[xmin−1, xmax)` here. An object whose corners coincide was a slip
  * of the mouse and has no extent, whatever the convention says.
+ *
+ * An annotation belongs to the picture of its own name; the one that it speaks of (`filename`) is looked for only where there
+ * is none. Annotations and pictures have folders, or lie side by side.
  */
-import { readdir, readFile } from "node:fs/promises";
-import { basename, extname, join } from "node:path";
+import { readdir, stat } from "node:fs/promises";
+import { basename, extname, join, relative } from "node:path";
 import { DOMParser, type Element } from "@xmldom/xmldom";
 import { DataError } from "../errors.ts";
-import { imageExtensions } from "../images/index.ts";
-import type { DetectionDataset, DetectionItem, OpenDetectionOptions } from "./detection.ts";
-import { classesByName, collectBoxes, numberOf, Problems, pictureSize, splitNamed } from "./detection-boxes.ts";
+import { pictureKind, pictureStem } from "../images/index.ts";
+import { counted } from "./counted.ts";
+import { classesByName, type GivenBox, Ids, numberOf, Problems, splitNamed } from "./detection-boxes.ts";
+import { type AnnotatedPicture, annotatedItems } from "./detection-pictures.ts";
+import type { DetectionDataset, DetectionItem, OpenDetectionOptions } from "./detection-types.ts";
+import { type ListedImages, readImageSets } from "./detection-voc-lists.ts";
+import { readXmlText, systemReason } from "./text.ts";
 
 interface VocObject {
   readonly name: string;
@@ -18,88 +25,225 @@ interface VocObject {
 }
 
 interface VocAnnotation {
-  readonly id: string;
   readonly filename?: string;
   readonly size?: readonly [number, number];
   readonly objects: readonly VocObject[];
 }
 
-/** @throws DataError where the folder cannot be read or has no annotations */
+/** Annotations that lie together, and where their pictures are. */
+interface VocPart {
+  readonly annotations: string;
+  readonly pictures: string;
+  readonly split?: DetectionItem["split"];
+}
+
+/** An annotation that could be read, with its name and part. */
+type ReadAnnotation = VocAnnotation & {
+  readonly id: string;
+  readonly stem: string;
+  readonly path: string;
+  readonly part: VocPart;
+};
+
+/** @throws DataError where the folder cannot be read, or no annotation in it */
 export async function readVoc(root: string, options: OpenDetectionOptions = {}): Promise<DetectionDataset> {
-  const problems = new Problems();
-  const splits = await readImageSets(join(root, "ImageSets", "Main"));
-  const files = (await namesIn(join(root, "Annotations"))).filter((name) => name.toLowerCase().endsWith(".xml"));
-  if (files.length === 0) throw new DataError(`${join(root, "Annotations")}: no .xml in it`);
-  const folder = options.images ?? join(root, "JPEGImages");
-  const pictures = new Set(await namesIn(folder).catch(() => []));
-  const annotations: VocAnnotation[] = [];
-  for (const file of files) {
-    options.signal?.throwIfAborted();
-    const id = basename(file, extname(file));
-    try {
-      annotations.push(parseVoc(await readFile(join(root, "Annotations", file), "utf8"), id));
-    } catch (error) {
-      const message = `Annotations/${file}: ${(error as Error).message}`;
-      problems.add({ severity: "error", case: id, rule: "unreadable", message });
+  const problems = new Problems(options);
+  const parts = await vocParts(root, options.images);
+  const annotations: ReadAnnotation[] = [];
+  const ids = new Ids();
+  const reasons: string[] = [];
+  const stems = new Set<string>();
+  let files = 0;
+  for (const part of parts) {
+    for (const name of await xmlIn(part.annotations)) {
+      options.signal?.throwIfAborted();
+      files++;
+      const path = join(part.annotations, name);
+      const stem = basename(name, extname(name));
+      stems.add(stem);
+      const id = ids.next(stem);
+      try {
+        annotations.push({ ...parseVoc(await readXmlText(path)), id, stem, path, part });
+      } catch (error) {
+        const message = `${relative(root, path)}: ${(error as Error).message.replace(`${path}: `, "")}`;
+        reasons.push(message);
+        problems.add({ case: id, rule: "unreadable", message: `${message}; left out` }, { files: 1 });
+      }
     }
   }
-  const annotated = new Set(files.map((file) => basename(file, extname(file))));
-  for (const [id, split] of splits) {
-    if (annotated.has(id)) continue;
-    const message = `ImageSets list it for ${split}, Annotations/${id}.xml is missing`;
-    problems.add({ severity: "error", case: id, rule: "missing-annotation", message });
+  if (files === 0) throw new DataError(`${parts[0].annotations}: no .xml in it`);
+  if (annotations.length === 0) {
+    throw new DataError(`${root}: no box could be read from ${counted(files, "XML file")}; the first: ${reasons[0]}`);
   }
-  const names = annotations.flatMap(({ objects }) => objects.map(({ name }) => name));
+  const lists = await readImageSets(join(root, "ImageSets", "Main"), stems, basename(root), problems);
+  const names = annotations.flatMap(({ objects }) => objects.flatMap(({ name }) => name || []));
   const classes = classesByName(names, options.classes, root);
   const place = new Map(classes.map(({ name }, k) => [name, k]));
-  const items: DetectionItem[] = [];
-  for (const { id, filename, size: declared, objects } of annotations) {
-    const given = objects.map(({ name, corners, difficult }, i) => ({
-      number: i + 1,
-      what: `object ${i + 1} (${name})`,
-      corners: [corners[0] - 1, corners[1] - 1, corners[2], corners[3]],
-      asWritten: corners,
-      label: place.get(name),
-      className: name,
-      difficult,
-    }));
-    const split = splits.get(id);
-    const found = [filename, ...imageExtensions.flatMap((end) => [id + end, id + end.toUpperCase()])].find(
-      (name) => name !== undefined && pictures.has(name),
-    );
-    const image = join(folder, found ?? filename ?? `${id}.jpg`);
-    const size = await pictureSize(declared, image);
-    items.push({
-      id,
-      image,
-      ...(size ? { size } : {}),
-      ...collectBoxes(given, { id, file: `Annotations/${id}.xml`, axes: 2, size }, problems),
-      ...(split ? { split } : {}),
-    });
-  }
+  const pictures = await picturesOf(annotations, root, place, lists, problems);
+  const items = await annotatedItems(pictures, problems, options);
   const about = { name: basename(root), root, source: root, format: "voc", axes: 2 } as const;
-  return { ...about, classes, items, problems: problems.list, skipped: problems.skipped };
+  const declared = [...new Set(names)].sort();
+  return { ...about, classes, declared, items, ...problems.done(about.name, files) };
+}
+
+/** Each annotation with its picture, where it has one. */
+async function picturesOf(
+  annotations: readonly ReadAnnotation[],
+  root: string,
+  place: ReadonlyMap<string, number>,
+  lists: ListedImages,
+  problems: Problems,
+): Promise<AnnotatedPicture[]> {
+  const folders = new Map<string, Map<string, string[]>>();
+  for (const { pictures } of new Set(annotations.map(({ part }) => part))) {
+    if (!folders.has(pictures)) folders.set(pictures, await picturesByStem(pictures));
+  }
+  const used = new Set<string>();
+  const pictures = annotations.map(({ id, stem, path, part, filename, size, objects }): AnnotatedPicture => {
+    const byStem = folders.get(part.pictures) as Map<string, string[]>;
+    const file = relative(root, path);
+    const image = pictureNamed(byStem, stem, filename);
+    used.add(join(part.pictures, image.name));
+    if (image.other !== undefined) problems.add({ case: id, rule: "other-name", message: `${file}: ${image.other}` });
+    const boxes = objects.map(({ name, corners, difficult }, i): GivenBox => {
+      const [x1, y1, x2, y2] = corners;
+      const what = name === "" ? `object ${i + 1}` : `object ${i + 1} (${name})`;
+      const label = place.get(name);
+      return {
+        number: i + 1,
+        what,
+        corners: [x1 - 1, y1 - 1, x2, y2],
+        asWritten: corners,
+        label,
+        className: name,
+        difficult,
+      };
+    });
+    return {
+      id,
+      image: join(part.pictures, image.name),
+      shown: image.name,
+      annotation: path,
+      file,
+      ...(size ? { declared: size } : {}),
+      boxes: () => boxes,
+      split: lists.splitOf(stem) ?? part.split,
+    };
+  });
+  for (const [folder, byStem] of folders) {
+    const alone = [...byStem.values()].flatMap((twins) =>
+      twins.some((name) => used.has(join(folder, name))) ? [] : twins[0],
+    );
+    if (alone.length === 0) continue;
+    const where = relative(root, folder) || basename(root);
+    const message = `${where}: ${counted(alone.length, "picture")} without an annotation, not used; the first: ${alone[0]}`;
+    problems.add({ case: basename(root), rule: "without-annotation", message });
+  }
+  return pictures;
+}
+
+/**
+ * The picture of an annotation: the one with its name, of several the one it speaks of; else that one, by its full name or
+ * without its ending. What was chosen against the annotation's word is said.
+ */
+function pictureNamed(
+  byStem: ReadonlyMap<string, readonly string[]>,
+  stem: string,
+  filename: string | undefined,
+): { readonly name: string; readonly other?: string } {
+  const twins = byStem.get(stem) ?? [];
+  const spoken = filename === undefined ? [] : (byStem.get(pictureStem(filename)) ?? []);
+  if (twins.length > 0) {
+    const name = twins.find((twin) => twin === filename) ?? twins[0];
+    if (filename === undefined || pictureStem(filename) === stem) return { name };
+    return { name, other: `names the picture ${filename}; ${name}, which has its own name, is taken` };
+  }
+  const name = spoken.find((one) => one === filename) ?? spoken[0];
+  if (name !== undefined) return { name, other: `no picture has its name; ${name}, which it names, is taken` };
+  return { name: filename ?? `${stem}.jpg` };
+}
+
+/** Pictures of a folder by their names without endings, those of kinds that are not read last. */
+async function picturesByStem(folder: string): Promise<Map<string, string[]>> {
+  const names = (await namesIn(folder)).filter((name) => pictureKind(name) !== undefined);
+  const found = new Map<string, string[]>();
+  const isRead = (name: string): number => (pictureKind(name) === "read" ? 0 : 1);
+  for (const name of names.sort((a, b) => isRead(a) - isRead(b) || (a < b ? -1 : 1))) {
+    const twins = found.get(pictureStem(name)) ?? [];
+    found.set(pictureStem(name), twins);
+    twins.push(name);
+  }
+  return found;
+}
+
+const annotationFolders = ["Annotations", "annotations", "xml", "xmls"];
+const pictureFolders = ["JPEGImages", "images", "Images", "JPEGs"];
+const partFolders = ["train", "valid", "val", "test"];
+
+/** Where a folder has VOC's XML files: in a folder of their own, beside the pictures, or in a folder for each part. */
+export async function vocParts(root: string, images?: string): Promise<VocPart[]> {
+  const alone = await vocPart(root, images);
+  if (alone !== undefined) return [alone];
+  const parts: VocPart[] = [];
+  for (const name of partFolders) {
+    const part = (await isFolder(join(root, name))) ? await vocPart(join(root, name), images) : undefined;
+    if (part !== undefined) parts.push({ ...part, split: splitNamed(name) });
+  }
+  // A folder that is called so was meant as one, though it holds nothing.
+  return parts.length > 0 ? parts : [{ annotations: join(root, "Annotations"), pictures: join(root, "JPEGImages") }];
+}
+
+/** Whether a folder holds VOC's XML files in one of the ways `vocParts` knows. */
+export async function isVoc(root: string): Promise<boolean> {
+  if (await isFolder(join(root, "Annotations"))) return true;
+  if ((await vocPart(root)) !== undefined) return true;
+  for (const name of partFolders) {
+    if ((await isFolder(join(root, name))) && (await vocPart(join(root, name))) !== undefined) return true;
+  }
+  return false;
+}
+
+async function vocPart(folder: string, images?: string): Promise<VocPart | undefined> {
+  for (const name of annotationFolders) {
+    const annotations = join(folder, name);
+    if (!(await isFolder(annotations)) || (await xmlIn(annotations)).length === 0) continue;
+    let pictures = images;
+    for (const one of pictureFolders) {
+      if (pictures === undefined && (await isFolder(join(folder, one)))) pictures = join(folder, one);
+    }
+    return { annotations, pictures: pictures ?? folder };
+  }
+  if ((await xmlIn(folder)).length === 0) return undefined;
+  for (const one of ["", ...pictureFolders]) {
+    const pictures = images ?? join(folder, one);
+    const names = await readdir(pictures).catch(() => []);
+    if (names.some((name) => pictureKind(name) !== undefined)) return { annotations: folder, pictures };
+  }
+  return undefined;
+}
+
+async function xmlIn(folder: string): Promise<string[]> {
+  return (await namesIn(folder)).filter((name) => name.toLowerCase().endsWith(".xml"));
 }
 
 /**
  * One annotation.
- * @throws Error saying what is wrong with it
+ * @throws DataError saying what is wrong with it
  */
-export function parseVoc(text: string, id: string): VocAnnotation {
+export function parseVoc(text: string): VocAnnotation {
   const root = parseXml(text);
-  if (root.nodeName !== "annotation") throw new Error(`its root is <${root.nodeName}>, expected <annotation>`);
+  if (root.nodeName !== "annotation") throw new DataError(`its root is <${root.nodeName}>, expected <annotation>`);
   const [width, height] = ["width", "height"].map((name) => numberOf(textAt(root, "size", name)));
   const objects = childrenNamed(root, "object").map((object): VocObject => {
     const corner = (name: string): number => numberOf(textAt(object, "bndbox", name));
     return {
       name: textAt(object, "name") ?? "",
       corners: [corner("xmin"), corner("ymin"), corner("xmax"), corner("ymax")],
-      difficult: textAt(object, "difficult") === "1",
+      difficult: /^(1|true)$/i.test(textAt(object, "difficult") ?? ""),
     };
   });
   const filename = textAt(root, "filename");
   return {
-    id,
     ...(filename ? { filename: basename(filename.replaceAll("\\", "/")) } : {}),
     // Tools that do not know the size write 0.
     ...(width > 0 && height > 0 ? { size: [width, height] as const } : {}),
@@ -108,12 +252,20 @@ export function parseVoc(text: string, id: string): VocAnnotation {
 }
 
 function parseXml(text: string): Element {
-  const fail = (_level: string, message: string): never => {
-    throw new Error(`damaged XML: ${String(message).split("\n")[0]}`);
+  let first: string | undefined;
+  // What the parser throws on wraps the reason, so the reason is taken down.
+  const onError = (_level: string, message: string): never => {
+    first ??= String(message).split("\n")[0];
+    throw new DataError(first);
   };
-  const { documentElement } = new DOMParser({ onError: fail }).parseFromString(text.replace(/^\uFEFF/, ""), "text/xml");
-  if (documentElement === null) throw new Error("damaged XML: it has no root");
-  return documentElement;
+  try {
+    const { documentElement } = new DOMParser({ onError }).parseFromString(text, "text/xml");
+    if (documentElement !== null) return documentElement;
+    first = "it has no root";
+  } catch (cause) {
+    throw new DataError(`damaged XML: ${first ?? (cause as Error).message}`, { cause });
+  }
+  throw new DataError(`damaged XML: ${first}`);
 }
 
 /** Direct children only: parts of an object (heads, hands) have boxes of their own. */
@@ -131,28 +283,14 @@ function textAt(parent: Element, ...path: readonly string[]): string | undefined
   return at?.textContent?.trim();
 }
 
-/** Which picture is for what, by the lists of `ImageSets/Main`; `trainval` counts only where it is alone. */
-async function readImageSets(folder: string): Promise<Map<string, NonNullable<DetectionItem["split"]>>> {
-  const splits = new Map<string, NonNullable<DetectionItem["split"]>>();
-  const names = (await namesIn(folder).catch(() => [])).map((name) => basename(name, ".txt"));
-  for (const name of names.includes("train") ? names : names.map((n) => (n === "trainval" ? "train" : n))) {
-    const split = splitNamed(name);
-    if (split === undefined) continue;
-    const file = names.includes(name) ? name : "trainval";
-    for (const line of (await readFile(join(folder, `${file}.txt`), "utf8")).split(/\r?\n/)) {
-      const id = line.trim().split(/\s+/)[0];
-      if (id !== "") splits.set(basename(id, extname(id).toLowerCase() === ".jpg" ? extname(id) : ""), split);
-    }
-  }
-  return splits;
-}
-
-/** @throws DataError where there is no such folder */
+/** @throws DataError where the folder cannot be read */
 export async function namesIn(folder: string): Promise<string[]> {
-  const names = await readdir(folder).catch((cause: NodeJS.ErrnoException) => {
-    throw new DataError(`${folder}: ${cause.code === "ENOENT" ? "no such folder" : `cannot be read (${cause.code})`}`, {
-      cause,
-    });
+  const names = await readdir(folder).catch((cause) => {
+    throw new DataError(`${folder}: ${systemReason(cause)}`, { cause });
   });
   return names.filter((name) => !name.startsWith(".")).sort();
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 }

@@ -5,6 +5,14 @@ export {
   type ClassifiedCase,
   openClassification,
 } from "./classification.ts";
+export {
+  type CaseHash,
+  caseHashes,
+  changedText,
+  contentHash,
+  fileHash,
+  type HashOptions,
+} from "./content-hash.ts";
 export { type DataCase, type Dataset, type LabelClass, type OpenOptions, openDataset } from "./dataset.ts";
 export { type Degenerate, degenerateCases } from "./degenerate.ts";
 export { checkDescription, checkedJson } from "./description.ts";
@@ -17,8 +25,12 @@ export {
   isDetection,
   type OpenDetectionOptions,
   openDetection,
+  type WorldPlace,
 } from "./detection.ts";
+export { leftOutText } from "./detection-boxes.ts";
+export { requireClasses } from "./detection-classes.ts";
 export { parseFindings, type WorldFinding } from "./detection-findings.ts";
+export { type DetectionFingerprint, detectionChanges, fingerprintDetection } from "./detection-fingerprint.ts";
 export {
   createDetectionLoader,
   type DetectionBatch,
@@ -36,7 +48,8 @@ export {
   prepareVolumeItem,
   type VolumePreparation,
 } from "./detection-prepare.ts";
-export { type CocoDetection, cocoResults, type DetectedImage, worldCsv } from "./detection-results.ts";
+export { type CocoDetection, cocoResults, type DetectedImage, imageNames, worldCsv } from "./detection-results.ts";
+export { type ReadDetections, readCocoResults } from "./detection-results-read.ts";
 export {
   type DetectionClassSummary,
   type DetectionVerification,
@@ -62,6 +75,7 @@ export {
 } from "./lesion-scenes.ts";
 export { type Batch, createLoader, type Loader, type LoaderOptions } from "./loader.ts";
 export type { LabelPick } from "./pick.ts";
+export { type ListedPictures, listPictures, unsupportedPicture } from "./pictures.ts";
 export { makePlan, type Plan, type PlanChoices, patchFor } from "./plan.ts";
 export {
   checkPlanFits,

@@ -26,7 +26,7 @@ import type { Vec3, Volume } from "../volume/types.ts";
 import { asFloat32 } from "../volume/voxels.ts";
 import { parseCsv } from "./csv.ts";
 import type { DetectionDataset } from "./detection.ts";
-import { readText } from "./detection-findings.ts";
+import { readText } from "./text.ts";
 
 /** A CT with its lungs. */
 export interface Lung {

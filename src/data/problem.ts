@@ -29,6 +29,8 @@ export const problemEffects = {
   "duplicate-id": "costs",
   duplicate: "noted",
   "other-name": "noted",
+  "missing-part": "noted",
+  "without-annotation": "noted",
   "constant-image": "noted",
   "one-slice": "noted",
   "affine-mismatch": "noted",
@@ -45,8 +47,10 @@ export const problemEffects = {
   outside: "costs",
   beyond: "noted",
   "computed-area": "noted",
+  "computed-box": "noted",
   "unknown-class": "stops",
   "unused-class": "noted",
+  "unwanted-class": "noted",
 } as const satisfies Record<string, ProblemEffect>;
 
 export type ProblemRule = keyof typeof problemEffects;

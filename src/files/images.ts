@@ -2,6 +2,9 @@
 import { open, readFile, stat } from "node:fs/promises";
 import { DataError } from "../errors.ts";
 import { decodeImage } from "../images/decode.ts";
+import { isJpeg } from "../images/jpeg.ts";
+import { otherKindText } from "../images/kinds.ts";
+import { isPng } from "../images/png.ts";
 import { imageSize } from "../images/size.ts";
 import type { DecodeImageOptions, Image2d } from "../images/types.ts";
 
@@ -30,14 +33,22 @@ export async function readImageSize(path: string): Promise<{ readonly width: num
   try {
     const start = new Uint8Array(peekBytes);
     const { bytesRead } = await file.read(start, 0, peekBytes, 0);
-    const size = imageSize(start.subarray(0, bytesRead)) ?? imageSize(await readWhole(path));
-    if (size === undefined) throw new DataError(`${path}: not a picture that medvox reads; JPEG and PNG are`);
+    if (bytesRead === 0) throw new DataError(`${path}: the file is empty`);
+    const known = imageSize(start.subarray(0, bytesRead));
+    if (known !== undefined) return known;
+    const whole = await readWhole(path);
+    const size = imageSize(whole);
+    if (size === undefined) throw new DataError(`${path}: ${unsized(whole)}`);
     return size;
   } catch (error) {
     throw unreadable(path, error);
   } finally {
     await file.close();
   }
+}
+
+function unsized(bytes: Uint8Array): string {
+  return isJpeg(bytes) || isPng(bytes) ? "it ends before it says its size: truncated?" : otherKindText(bytes);
 }
 
 async function readWhole(path: string): Promise<Uint8Array> {

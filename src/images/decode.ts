@@ -1,12 +1,10 @@
 /** Bytes to a picture, whichever format they are in. */
 import { DataError } from "../errors.ts";
 import { decodeJpeg, isJpeg } from "./jpeg.ts";
+import { otherKindText } from "./kinds.ts";
 import { applyOrientation } from "./orientation.ts";
 import { decodePng, isPng } from "./png.ts";
 import type { DecodeImageOptions, Image2d } from "./types.ts";
-
-/** File name endings of pictures that are read. */
-export const imageExtensions = [".jpg", ".jpeg", ".png"] as const;
 
 /**
  * A JPEG or PNG, the right way up (EXIF).
@@ -16,7 +14,7 @@ export function decodeImage(bytes: Uint8Array, options: DecodeImageOptions = {})
   const { name = "image" } = options;
   if (bytes.length === 0) throw new DataError(`${name}: the file is empty`);
   const decode = isJpeg(bytes) ? decodeJpeg : isPng(bytes) ? decodePng : undefined;
-  if (decode === undefined) throw new DataError(`${name}: not a picture that medvox reads; JPEG and PNG are`);
+  if (decode === undefined) throw new DataError(`${name}: ${otherKindText(bytes)}`);
   const { image, orientation } = decode(bytes, options);
   return applyOrientation(image, orientation);
 }

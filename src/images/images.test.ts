@@ -34,6 +34,10 @@ const golden = JSON.parse(
     to: { width: number; height: number; sum: number; some: number[] }[];
   };
 };
+const ofInks = JSON.parse(
+  readFileSync(new URL("../../test/fixtures/images/golden/pillow-cmyk.json", import.meta.url), "utf8"),
+) as { pictures: Picture[] };
+const pictures = [...golden.pictures, ...ofInks.pictures];
 const bytesOf = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "base64"));
 const samplesOf = ({ samples, bits }: Pick<Picture, "samples" | "bits">): ArrayLike<number> => {
   const raw = Uint8Array.from(inflateSync(bytesOf(samples)));
@@ -41,7 +45,7 @@ const samplesOf = ({ samples, bits }: Pick<Picture, "samples" | "bits">): ArrayL
 };
 
 describe("as Pillow decodes", () => {
-  it.each(golden.pictures)("$name", (picture) => {
+  it.each(pictures)("$name", (picture) => {
     const image = decodeImage(bytesOf(picture.file), { name: picture.name });
     const want = samplesOf(picture);
     expect([image.width, image.height]).toEqual([picture.width, picture.height]);
@@ -54,7 +58,7 @@ describe("as Pillow decodes", () => {
 });
 
 describe("sizes from the first bytes", () => {
-  it.each(golden.pictures)("$name", ({ file, width, height }) => {
+  it.each(pictures)("$name", ({ file, width, height }) => {
     expect(imageSize(bytesOf(file))).toEqual({ width, height });
   });
 });

@@ -1,5 +1,6 @@
 /** 2D pictures: JPEG and PNG to samples, and samples as networks want them. Free of Node APIs. */
-export { decodeImage, imageExtensions } from "./decode.ts";
+export { decodeImage } from "./decode.ts";
+export { imageExtensions, pictureKind, pictureStem } from "./kinds.ts";
 export { applyOrientation, exifOrientation, type Orientation } from "./orientation.ts";
 export {
   fittedSize,

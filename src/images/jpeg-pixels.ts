@@ -184,6 +184,26 @@ export function interleave(planes: readonly Uint8Array[], isYcc: boolean): Uint8
   return data;
 }
 
+/**
+ * Planes of ink to red, green and blue, as Pillow does it: four-component files are taken to hold inverted ink, which Adobe's
+ * programs write and others copied, and black takes its share of what is left of each colour.
+ * @param isYcck whether the first three planes are luma and chroma of the inks
+ */
+export function fromCmyk(planes: readonly Uint8Array[], isYcck: boolean): Uint8Array {
+  const light = interleave(planes, isYcck);
+  const black = planes[3];
+  for (let i = 0, o = 0; i < black.length; i++) {
+    const paper = black[i];
+    for (let c = 0; c < 3; c++, o++) {
+      // The file's ink is stored as light; of luma and chroma, the conversion turns it round once more.
+      const ink = isYcck ? light[o] : 255 - light[o];
+      const product = ink * paper + 128;
+      light[o] = clamp(paper - (((product >> 8) + product) >> 8));
+    }
+  }
+  return light;
+}
+
 function clamp(value: number): number {
   return value < 0 ? 0 : value > 255 ? 255 : value;
 }

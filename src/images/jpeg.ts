@@ -1,5 +1,5 @@
 /**
- * JPEG (ITU-T T.81): baseline and progressive, gray and colour, 8 bits, bit for bit as libjpeg decodes it.
+ * JPEG (ITU-T T.81): baseline and progressive, gray, colour and CMYK, 8 bits, bit for bit as libjpeg decodes it.
  *
  * Why not a package: jpeg-js, the one without native code, enlarges chroma by repeating pixels and rounds its transform
  * elsewhere, which is up to a hundred levels off at the edge of a stained cell. Here is the walk over the segments; scans
@@ -7,7 +7,7 @@
  * anything is allocated.
  */
 import { DataError } from "../errors.ts";
-import { interleave, inverseTransform, upsample } from "./jpeg-pixels.ts";
+import { fromCmyk, interleave, inverseTransform, upsample } from "./jpeg-pixels.ts";
 import {
   decodeScan,
   type HuffmanTable,
@@ -139,8 +139,8 @@ class Segments {
     const height = (body[1] << 8) | body[2];
     const width = (body[3] << 8) | body[4];
     if (width === 0 || height === 0) throw new ScanError(`${width}×${height} pixels`);
-    if (count !== 1 && count !== 3) {
-      throw new DataError(`${name}: JPEG of ${count} components; gray and RGB are read (save it as RGB)`);
+    if (count !== 1 && count !== 3 && count !== 4) {
+      throw new DataError(`${name}: JPEG of ${count} components; gray, RGB and CMYK are read (save it as RGB)`);
     }
     const pixels = width * height;
     if (pixels > this.maxPixels) {
@@ -225,6 +225,10 @@ class Segments {
       return upsample(inverseTransform(component, table), width, height, mostH / component.h, mostV / component.v);
     });
     if (planes.length === 1) return { width, height, channels: 1, data: planes[0] };
+    if (planes.length === 4) {
+      const isYcck = this.adobeTransform !== undefined && this.adobeTransform !== 0;
+      return { width, height, channels: 3, data: fromCmyk(planes, isYcck) };
+    }
     const ids = String.fromCharCode(...components.map(({ id }) => id));
     const isYcc = this.adobeTransform === undefined ? this.jfif || ids !== "RGB" : this.adobeTransform !== 0;
     return { width, height, channels: 3, data: interleave(planes, isYcc) };

@@ -83,7 +83,7 @@ export function cocoScores(images: readonly DetectionImage[], options: CocoOptio
   const { axes, classes } = options;
   const { iouThresholds = axes === 2 ? cocoThresholds : volumeThresholds } = options;
   const { areaRanges = axes === 2 ? cocoAreas : { all: everything } } = options;
-  const { maxDetections = axes === 2 ? [1, 10, 100] : [1, 5, 100] } = options;
+  const { maxDetections = detectionLimits(axes) } = options;
   if (!iouThresholds.every((iou) => iou > 0 && iou <= 1)) {
     throw new ConfigError(`iouThresholds: ${iouThresholds.join(", ")}: each must lie above 0, up to 1`);
   }
@@ -176,9 +176,23 @@ function accumulate(matches: readonly ClassMatch[], limit: number, T: number): C
   return { precision, recall };
 }
 
+/** How many detections of a class COCO counts in an image: a few, some, all that are allowed. */
+export function detectionLimits(axes: Axes, most = 100): number[] {
+  return [...(axes === 2 ? [1, 10, 100] : [1, 5, 100]).filter((limit) => limit < most), most];
+}
+
 /** COCO's table of twelve, in its order: AP, AP50, AP75, small, medium, large; AR with 1, 10, 100; small, medium, large. */
 export function cocoFigures(scores: CocoScores) {
-  const [few, some, all] = scores.maxDetections;
+  const limits = scores.maxDetections;
+  const most = Math.max(...limits);
+  // Where fewer are allowed, no more than those can be recalled; of other limits the first, second and last stand there.
+  const [few, some, all] = [1, 10, 100].map((limit, i) =>
+    limits.includes(Math.min(limit, most))
+      ? Math.min(limit, most)
+      : i === 2
+        ? most
+        : limits[Math.min(i, limits.length - 1)],
+  );
   return {
     ap: scores.averagePrecision(),
     ap50: scores.averagePrecision({ iou: 0.5 }),

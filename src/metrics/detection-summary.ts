@@ -3,7 +3,8 @@
  * in 3D average precision by IoU of volumes, and the free-response curve where scans have world coordinates.
  */
 import type { Axes } from "../boxes/index.ts";
-import { type CocoScores, cocoFigures, cocoScores } from "./coco.ts";
+import { ConfigError } from "../errors.ts";
+import { type CocoScores, cocoFigures, cocoScores, detectionLimits } from "./coco.ts";
 import type { DetectionImage } from "./detection.ts";
 import { type Froc, type FrocOptions, type FrocScan, froc } from "./froc.ts";
 import { csv } from "./table.ts";
@@ -28,6 +29,8 @@ export interface DetectionClassScores {
 export interface DetectionSummary {
   readonly axes: Axes;
   readonly images: number;
+  /** Detections of a class that count in an image. */
+  readonly maxDetections: number;
   /** Over 0.5 … 0.95 in 2D, 0.1 … 0.5 in 3D. */
   readonly ap: number | null;
   readonly ap50: number | null;
@@ -59,15 +62,18 @@ export interface DetectionSummaryOptions {
   readonly froc?: FrocOptions;
   /** Score from which a detection counts in `perImage`. Default 0.5. */
   readonly threshold?: number;
+  /** Detections of a class that count in an image, the best ones; COCO's 100 by default. VOC's scores know no limit. */
+  readonly max?: number;
 }
 
-/** @throws ShapeError naming the image whose lists do not belong together */
+/** @throws ShapeError naming the image whose lists do not belong together, ConfigError for bad options */
 export function evaluateDetection(
   images: readonly DetectionImage[],
   options: DetectionSummaryOptions,
 ): DetectionSummary {
-  const { axes, classes, scans, threshold = 0.5 } = options;
-  const coco = cocoScores(images, { axes, classes });
+  const { axes, classes, scans, threshold = 0.5, max = 100 } = options;
+  if (!Number.isInteger(max) || max < 1) throw new ConfigError(`max: ${max}; expected a whole number from 1`);
+  const coco = cocoScores(images, { axes, classes, maxDetections: detectionLimits(axes, max) });
   const voc = vocScores(images, { axes, classes });
   const byClass = (k: number): DetectionClassScores => ({
     name: classes[k],
@@ -87,6 +93,7 @@ export function evaluateDetection(
   return {
     axes,
     images: images.length,
+    maxDetections: max,
     ap: coco.averagePrecision(),
     ap50: coco.averagePrecision({ iou: 0.5 }),
     ...(axes === 2 ? { coco: cocoFigures(coco) } : { ap10: coco.averagePrecision({ iou: 0.1 }) }),
@@ -121,11 +128,12 @@ function imageScores(
  * their `ap50`, and in 3D `cpm` and `sensitivityAt`; the rest says the same in full.
  */
 export function detectionJson(summary: DetectionSummary) {
-  const { axes, images, ap, ap50, ap10, ar, coco, voc, classes, froc: free, perImage } = summary;
+  const { axes, images, maxDetections, ap, ap50, ap10, ar, coco, voc, classes, froc: free, perImage } = summary;
   return {
     task: "detection" as const,
     axes,
     images,
+    maxDetections,
     ap50,
     ap,
     ...(axes === 3 ? { ap10 } : {}),

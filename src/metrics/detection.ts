@@ -6,6 +6,7 @@
  */
 import { type Axes, areaOf, type BoxArray, boxCount, intersectionOf } from "../boxes/index.ts";
 import { ShapeError } from "../errors.ts";
+import type { FrocFinding } from "./froc.ts";
 
 /** The true boxes of one image. Flags are per box, absent where none is set. */
 export interface TrueBoxes {
@@ -19,6 +20,8 @@ export interface TrueBoxes {
   readonly crowd?: ArrayLike<number>;
   /** What COCO tells small from large by; the box's own area where absent. */
   readonly areas?: ArrayLike<number>;
+  /** `[G]`: of findings in volumes, centre and diameter, which the box loses where it is cut at the scan's edge. */
+  readonly findings?: readonly FrocFinding[];
 }
 
 /** What a detector said about one image. */
@@ -45,7 +48,7 @@ export function checkDetectionImages(images: readonly DetectionImage[], axes: Ax
       throw new ShapeError(`${image}: ${found} ${what} for ${of} boxes`);
     };
     if (truth.labels.length !== g) fail("true labels", truth.labels.length, g);
-    for (const key of ["difficult", "crowd", "areas"] as const) {
+    for (const key of ["difficult", "crowd", "areas", "findings"] as const) {
       const given = truth[key];
       if (given !== undefined && given.length !== g) fail(key, given.length, g);
     }

@@ -34,6 +34,8 @@ export interface EvaluateDetectionOptions {
   readonly tile?: readonly number[];
   /** Share of a tile that neighbours have in common; default a quarter. */
   readonly overlap?: number;
+  /** Detections of an image that are looked at and of a class that count; default 100, or as the detector says. */
+  readonly max?: number;
   readonly signal?: AbortSignal;
   readonly onImage?: (done: number, of: number, id: string) => void;
 }
@@ -58,7 +60,7 @@ export async function evaluateDetectionRun(
   options: EvaluateDetectionOptions = {},
 ): Promise<DetectionEvaluation> {
   const began = performance.now();
-  const { split = "heldOut", data, use, threads, tile, overlap, signal, onImage } = options;
+  const { split = "heldOut", data, use, threads, tile, overlap, max, signal, onImage } = options;
   const run = await readDetectionRun(folder);
   const { plan, record } = run;
   const { axes } = plan;
@@ -69,7 +71,7 @@ export async function evaluateDetectionRun(
       : (await openDetectionFor(record.config, { path: data, classes, signal })).items;
   if (items.length === 0)
     throw new ConfigError(`${folder}: has no ${split} image to be scored on; name a data set with --data`);
-  const detector = await fasterRcnn.load(folder, { use, threads, tile, overlap });
+  const detector = await fasterRcnn.load(folder, { use, threads, tile, overlap, max });
   const found = new Map<string, Detections>();
   const written: FoundImage[] = [];
   const scans: FrocScan[] = [];
@@ -90,7 +92,7 @@ export async function evaluateDetectionRun(
   }
   const summary = evaluateDetection(
     items.map((item) => scoredImage(item, found.get(item.id)!)),
-    { axes, classes, scans: axes === 3 ? scans : undefined },
+    { axes, classes, max, scans: axes === 3 ? scans : undefined },
   );
   const json = detectionJson(summary);
   const name = data === undefined ? split : "data";

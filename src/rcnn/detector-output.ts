@@ -1,7 +1,7 @@
 /** What a detector found, as files: COCO's results, a table in world millimetres, pictures with boxes. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { cocoResults, type DetectedImage, type DetectionClass, worldCsv } from "../data/index.ts";
+import { cocoResults, type DetectedImage, type DetectionClass, imageNames, worldCsv } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { writeFileAtomic } from "../files/index.ts";
 import type { TrueBoxes } from "../metrics/index.ts";
@@ -19,7 +19,7 @@ export interface FoundImage extends DetectedImage {
 
 /** An image's detections with what its files need to name it. */
 export function foundImage(
-  { id, imageId }: { readonly id: string; readonly imageId?: number },
+  { id, imageId }: { readonly id: string; readonly imageId?: number | string },
   found: Detections,
   { affine }: OpenedImage,
 ): FoundImage {
@@ -33,11 +33,12 @@ export function detectionsJson(
   axes: 2 | 3,
 ): object[] {
   if (axes === 2) return cocoResults(images, classes);
-  return images.flatMap(({ id, imageId, boxes, labels, scores }) =>
+  const names = imageNames(images);
+  return images.flatMap(({ boxes, labels, scores }, image) =>
     Array.from(scores, (score, i) => {
       const [low, high] = [boxes.subarray(6 * i, 6 * i + 3), boxes.subarray(6 * i + 3, 6 * i + 6)];
       return {
-        image_id: imageId ?? id,
+        image_id: names[image],
         category_id: classes[labels[i]].id,
         bbox: [...low, ...high.map((value, axis) => value - low[axis])],
         score,

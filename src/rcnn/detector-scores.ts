@@ -1,6 +1,6 @@
 /** Detections beside the truth, as the metrics take them. */
 import type { DetectionItem } from "../data/index.ts";
-import type { DetectionImage, Detections as ScoredDetections } from "../metrics/index.ts";
+import type { DetectionImage, Detections as ScoredDetections, TrueBoxes } from "../metrics/index.ts";
 import type { Detections } from "./post-process.ts";
 
 /** The background is no class for whoever reads detections: labels count from 0. */
@@ -13,6 +13,10 @@ export function foregroundLabels({
 }
 
 export function scoredImage(item: DetectionItem, found: Detections): DetectionImage {
-  const { id: image, boxes, labels, difficult, crowd, areas } = item;
-  return { image, truth: { boxes, labels, difficult, crowd, areas }, detections: foregroundLabels(found) };
+  return { image: item.id, truth: truthOf(item), detections: foregroundLabels(found) };
+}
+
+/** What there is to be found in an image. */
+export function truthOf({ boxes, labels, difficult, crowd, areas, findings }: DetectionItem): TrueBoxes {
+  return { boxes, labels, difficult, crowd, areas, findings };
 }

@@ -58,6 +58,7 @@ export {
   matchDetector,
   torchvisionDetector,
 } from "./detector-weights.ts";
+export { type EvaluateResultsOptions, evaluateResults, type ResultsEvaluation } from "./evaluate-results.ts";
 export * from "./experiments/index.ts";
 export { type ExportDetectorOptions, type ExportedDetector, encodeDetector, exportDetector } from "./export.ts";
 export { type DetectorGraph, detectorGraph } from "./export-graph.ts";

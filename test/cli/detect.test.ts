@@ -61,7 +61,7 @@ describe("detect train", () => {
     });
     expect(await undeclaredKeys("detect train", trained.stdout)).toEqual([]);
     expect(trained.stderr).toMatch(/4 train · 2 watched · 3 held out · bright, dark · 1 broken box left out$/m);
-    expect(trained.stderr).toMatch(/^epoch 30\/30 {2}loss \d\.\d{3} {2}validation \d\.\d{3} {2}AP \d\.\d{3}/m);
+    expect(trained.stderr).toMatch(/^epoch 30\/30 {2}loss \d\.\d{3} {2}validation \d\.\d{3} {2}AP50 \d\.\d{3}/m);
     for (const name of ["run.json", "plan.json", "log.jsonl", "checkpoints/last.safetensors"])
       expect(existsSync(join(work, "run", name)), name).toBe(true);
     expect(medvox("info", "run").stdout).toMatch(/^progress {2}epoch 30\/30, loss /m);

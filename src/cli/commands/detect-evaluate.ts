@@ -1,15 +1,17 @@
-/** `medvox detect evaluate RUN`: detects in the held-out images, scores, writes the report. */
+/** `medvox detect evaluate`: a run detects in its held-out images and is scored; or another program's results are. */
+import { ConfigError } from "../../errors.ts";
 import type { EvaluateDetectionOptions } from "../../rcnn/index.ts";
 import { defineCommand } from "../command.ts";
 import { detectionEvaluationJson, evaluateDetections } from "../detection.ts";
+import { addResultsOptions, evaluateResultsFile, type ResultsOptions } from "../detection-results.ts";
 import { decimal, sizes, wholeNumber } from "../values.ts";
 
-type Options = Pick<EvaluateDetectionOptions, "data" | "split" | "use" | "tile" | "overlap" | "threads">;
+type RunOptions = Pick<EvaluateDetectionOptions, "data" | "split" | "use" | "tile" | "overlap" | "threads" | "max">;
+type Options = RunOptions & ResultsOptions;
 
-export const command = defineCommand<Options, [string]>({
+export const command = defineCommand<Options, [string | undefined]>({
   configure: (command) =>
-    command
-      .argument("<run>", "the run's folder")
+    addResultsOptions(command.argument("[run]", "the run's folder; not with --results"))
       .option("--data <path>", "score on all images of this data set instead of the run's own held-out ones")
       .option("--split <which>", "heldOut, validation or train (default heldOut)")
       .option("--use <which>", "weights: last or best (default: as the run says)")
@@ -24,9 +26,18 @@ export const command = defineCommand<Options, [string]>({
         decimal({ min: 0, max: 0.95 }),
       )
       .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 })),
-  examples: ["medvox detect evaluate runs/cells", "medvox detect evaluate runs/cells --data other_lab/ --json"],
+  examples: [
+    "medvox detect evaluate runs/cells",
+    "medvox detect evaluate runs/cells --data other_lab/ --json",
+    "medvox detect evaluate --results detections.json --data instances_val2017.json --max 300",
+  ],
   details:
     "The same as medvox evaluate. Scores on --data or another --split go to evaluations/ in the run's folder; the held-out ones to the folder itself.",
   json: detectionEvaluationJson,
-  run: (context, options, run) => evaluateDetections(context, options, run),
+  async run(context, options, run) {
+    if (options.results !== undefined) return evaluateResultsFile(context, options, run);
+    if (run === undefined)
+      throw new ConfigError("detect evaluate: name a run, or results with --results FILE --data SET");
+    return evaluateDetections(context, options, run);
+  },
 });

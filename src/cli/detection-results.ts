@@ -1,0 +1,49 @@
+/** Scoring another program's detections: the options, the work and what is said of it. */
+import type { Command } from "commander";
+import { leftOutText } from "../data/index.ts";
+import { ConfigError } from "../errors.ts";
+import { detectionJson } from "../metrics/index.ts";
+import { evaluateResults } from "../rcnn/index.ts";
+import type { CommandContext, Outcome } from "./command.ts";
+import { detectionLines } from "./detection.ts";
+import { wholeNumber } from "./values.ts";
+
+export interface ResultsOptions {
+  results?: string;
+  data?: string;
+  max?: number;
+}
+
+export function addResultsOptions(command: Command): Command {
+  return command
+    .option(
+      "--results <file>",
+      "score another program's detections, COCO's results format, on --data; no run is needed",
+    )
+    .option("--max <n>", "detections of a class that count in an image (default 100)", wholeNumber({ min: 1 }));
+}
+
+/** Options that need a network, which results do not have. */
+const ofRuns = ["split", "use", "tile", "overlap", "threads"] as const;
+
+/** Scores the file of `--results`. @throws ConfigError for what does not go with it */
+export async function evaluateResultsFile(
+  { signal, style }: CommandContext,
+  options: ResultsOptions & Partial<Record<(typeof ofRuns)[number], unknown>>,
+  run: string | undefined,
+): Promise<Outcome> {
+  const { results, data, max } = options;
+  if (results === undefined || data === undefined) {
+    throw new ConfigError("detect evaluate: --results needs --data, the data set that the detections are of");
+  }
+  if (run !== undefined) throw new ConfigError(`detect evaluate: --results is scored without a run; leave out ${run}`);
+  const wrong = ofRuns.find((name) => options[name] !== undefined);
+  if (wrong !== undefined) throw new ConfigError(`detect evaluate: --${wrong} is for runs, not for --results`);
+  const { summary, dataset } = await evaluateResults(results, data, { max, signal });
+  const { problems } = dataset;
+  const left = leftOutText(dataset);
+  return {
+    document: { ...detectionJson(summary), results, data, problems },
+    text: [...detectionLines(summary, style), ...(left === "" ? [] : [`left out     ${left}`])].join("\n"),
+  };
+}
