@@ -57,7 +57,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   runtime: { may: [...base, "graph", "threads", "machine"], browser: false },
   nn: { may: [...base, "graph"], browser: true },
   train: { may: training, browser: false },
-  report: { may: [...images, "images", "metrics", "files", "machine"], browser: false },
+  report: { may: [...images, "images", "metrics", "files", "data", "machine", "command-line"], browser: false },
   experiments: { may: [...training, "train", "report"], browser: false },
   med3d: { may: [...training, "train", "report", "experiments"], browser: false },
   rcnn: { may: [...training, "train", "report", "experiments"], browser: false },

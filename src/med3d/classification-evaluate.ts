@@ -14,8 +14,8 @@ import {
   classificationJson,
   evaluateClassification,
 } from "../metrics/index.ts";
-import { type Json, writeClassificationReport } from "../report/index.ts";
-import { epochRecordsOf, reportMachine } from "../train/index.ts";
+import { bestEpoch, runFrame, splitText, trainingSeconds, writeClassificationReport } from "../report/index.ts";
+import { epochRecordsOf } from "../train/index.ts";
 import { isTrained, membersOf } from "./classification-members.ts";
 import { classShares } from "./classification-network.ts";
 import type { ClassificationPlan } from "./classification-plan.ts";
@@ -193,43 +193,51 @@ async function writeRunReport(
     options: EvaluateClassificationOptions;
   },
 ): Promise<void> {
-  const { config, splits, credit } = record;
-  const members = membersOf(folder, config);
+  const { config, splits } = record;
+  const { options } = made;
   const histories = await Promise.all(
-    members.map(async (member) => ({
-      name: member.name === "" ? "training" : member.name,
-      epochs: await epochRecordsOf(member.folder),
-    })),
+    membersOf(folder, config).map(async (member) => {
+      const epochs = await epochRecordsOf(member.folder);
+      return {
+        name: member.name === "" ? "training" : member.name,
+        epochs,
+        bestEpoch: bestEpoch(epochs, options.use ?? config.use),
+      };
+    }),
   );
-  const trained = histories.flatMap(({ epochs }) => epochs).reduce((sum, { seconds }) => sum + (seconds ?? 0), 0);
   const byId = new Map(made.items.map((item) => [item.id, item]));
   const [depth, height, width] = plan.patch;
   const spacing = plan.preprocessing.spacingMm;
   const { intensity } = plan.preprocessing;
-  const isOwn = made.options.cases === undefined;
+  const split = config.folds === null ? (options.split ?? "heldOut") : "folds";
   await writeClassificationReport(
     path,
     {
-      title: `${plan.dataset} classification`,
-      lead: leadOf(record, made, isOwn),
+      ...runFrame({
+        title: `${plan.dataset} classification`,
+        lead: {
+          network: networkText(config),
+          trained: splits.train.length,
+          scored: made.summary.cases,
+          noun: "case",
+          part: options.cases === undefined ? split : "data",
+          folds: config.folds,
+          ways: [
+            ...(config.seeds > 1 ? [`${config.seeds} networks averaged`] : []),
+            ...(options.mirror ? ["eight mirrored views averaged"] : []),
+          ],
+        },
+        record,
+        plan,
+        device: config.device,
+        seconds: trainingSeconds(...histories.map(({ epochs }) => epochs)) + made.seconds,
+        instead: ["medvox", "train", "classification", "--data", config.data, "--out", folder],
+        split: splitText(splits, config.folds),
+      }),
       summary: made.summary,
       cases: made.cases,
       rule: made.rule && ruleText(made.rule, plan.classes),
       histories,
-      asked: { ...(config as unknown as Record<string, Json>), plan: plan as unknown as Json },
-      machine: reportMachine(record, config.device, trained + made.seconds),
-      command: record.command || `medvox train classification --data ${config.data} --out ${folder}`,
-      data: [
-        {
-          name: credit.name,
-          licence: credit.licence,
-          source: credit.source,
-          split:
-            config.folds === null
-              ? `${splits.train.length} train · ${splits.validation.length} watched · ${splits.heldOut.length} held out`
-              : `${splits.heldOut.length} cases in ${config.folds} folds`,
-        },
-      ],
     },
     async (name) => {
       const item = byId.get(name)!;
@@ -244,24 +252,11 @@ async function writeRunReport(
   );
 }
 
-function leadOf(
-  { config, splits }: RunRecord<"classification">,
-  { summary, options }: { summary: ClassificationSummary; options: EvaluateClassificationOptions },
-  isOwn: boolean,
-): string {
+function networkText(config: RunRecord<"classification">["config"]): string {
   const pooling = config.pooling === "mask" ? "average pooling over all and under the mask" : "global average pooling";
   const beside = config.auxiliary?.length ? `, taught ${config.auxiliary.join(", ")} as well` : "";
-  const network = `MedicalNet ResNet-${config.depth}, ${pooling} and a 1×1×1 convolution, from ${config.from ?? "random weights"}${beside}`;
   const input = config.mask ? "image and mask of the lesion" : "image alone";
-  const seeds = config.seeds > 1 ? `, ${config.seeds} networks averaged` : "";
-  const views = options.mirror ? ", eight mirrored views averaged" : "";
-  if (!isOwn) return `${network}; ${input}${views}. Scored on ${summary.cases} cases of another data set.`;
-  if (config.folds !== null)
-    return `${network}; ${input}. ${config.folds} folds${seeds}${views}: each of the ${summary.cases} cases is scored by networks that never saw it.`;
-  const split = options.split ?? "heldOut";
-  const seen =
-    split === "heldOut" ? "cases it never saw" : split === "train" ? "cases it was trained on" : "watched cases";
-  return `${network}; ${input}. Trained on ${splits.train.length} cases${seeds}${views}, scored on ${summary.cases} ${seen}.`;
+  return `MedicalNet ResNet-${config.depth}, ${pooling} and a 1×1×1 convolution, from ${config.from ?? "random weights"}${beside}; ${input}`;
 }
 
 /** `malignant: rating 4, 5 · benign: rating 1, 2`. */

@@ -1,6 +1,6 @@
 /** `report.html` of a pre-training: loss and Dice of every set over the epochs, and what each set brought. */
 import { join } from "node:path";
-import { type Json, type ReportChart, writeChartsReport } from "../report/index.ts";
+import { type ReportChart, runFrame, splitText, trainingSeconds, writeChartsReport } from "../report/index.ts";
 import { type EpochReport, epochsOf } from "../train/index.ts";
 import { encoderName } from "./encoder-config.ts";
 import type { SetEpoch } from "./pretraining-scores.ts";
@@ -8,7 +8,7 @@ import type { Run } from "./run-folder.ts";
 
 /** Writes the report anew. */
 export async function writePretrainingReport(folder: string, { record, plan }: Run<"pretraining">): Promise<void> {
-  const { config, splits, credit, versions, machine } = record;
+  const { config, splits } = record;
   const epochs = await epochsOf(folder);
   const names = config.sets.map(({ name }) => name);
   const counted = (part: readonly { readonly set: string }[], name: string): number =>
@@ -17,8 +17,15 @@ export async function writePretrainingReport(folder: string, { record, plan }: R
   await writeChartsReport(
     join(folder, "report.html"),
     {
-      title: `Pre-training on ${names.length} sets`,
-      lead: `One ${encoderName(config)} under ${names.length} decoders, trained on ${splits.train.length} cases for ${epochs.length} epochs.`,
+      ...runFrame({
+        title: `Pre-training on ${names.length} sets`,
+        lead: `One ${encoderName(config)} under ${names.length} decoders, trained on ${splits.train.length} cases for ${epochs.length} epochs.`,
+        record,
+        device: config.device,
+        seconds: trainingSeconds(epochs),
+        instead: ["medvox", "pretrain", "--config", "FILE", "--out", folder],
+        split: splitText({ train: splits.train, heldOut: splits.heldOut }),
+      }),
       charts: [
         curve("Dice on training patches, by set", names, epochs, ({ meanDice }) => meanDice),
         curve("Loss, by set", names, epochs, ({ loss }) => loss),
@@ -54,19 +61,6 @@ export async function writePretrainingReport(folder: string, { record, plan }: R
         "Dice here is that of the patches a branch was trained on, over all voxels of an epoch and in training mode: it says that the branch learns, not how well it would do on other cases.",
         ...(last === undefined ? [] : [`Mean Dice over sets in the last epoch: ${meanOver(names, last)}.`]),
       ],
-      asked: { ...(config as unknown as Record<string, Json>) },
-      machine: {
-        cpu: machine.cpu,
-        cores: machine.cores,
-        memoryGiB: machine.memoryGb,
-        device: config.device,
-        system: machine.os,
-        versions: { ...versions } as Record<string, string>,
-        date: new Date().toISOString(),
-        seconds: epochs.reduce((sum, { seconds }) => sum + seconds, 0),
-      },
-      command: record.command || `medvox pretrain --config FILE --out ${folder}`,
-      data: [{ ...credit, split: `${splits.train.length} train · ${splits.heldOut.length} held out` }],
     },
     { force: true },
   );

@@ -14,8 +14,8 @@ import {
   summarise,
   summaryCsv,
 } from "../metrics/index.ts";
-import { type EpochRecord, type Json, writeReport } from "../report/index.ts";
-import { epochRecordsOf, reportMachine } from "../train/index.ts";
+import { bestEpoch, runFrame, splitText, trainingSeconds, writeReport } from "../report/index.ts";
+import { epochRecordsOf } from "../train/index.ts";
 import { spacingOf } from "../volume/index.ts";
 import { type RunRecord, readRun } from "./run-folder.ts";
 import { openSegmenter, type PredictOptions, type SegmenterOptions } from "./segmentation-predict.ts";
@@ -83,7 +83,7 @@ export async function evaluateRun(folder: string, options: EvaluateOptions = {})
   await write("summary.csv", summaryCsv(summary));
   const seconds = (performance.now() - began) / 1000;
   const report = join(out, "report.html");
-  await writeRunReport(report, folder, record, plan, { summary, scores, cases, seconds, predictions });
+  await writeRunReport(report, folder, record, plan, { summary, scores, cases, seconds, predictions, options });
   return { summary, cases: scores, json, predictions, report, seconds };
 }
 
@@ -104,36 +104,36 @@ async function writeRunReport(
     cases: readonly DataCase[];
     seconds: number;
     predictions: string;
+    options: EvaluateOptions;
   },
 ): Promise<void> {
-  const { config, splits, credit } = record;
+  const { config, splits } = record;
+  const { cases: others, split = "heldOut", use = config.use } = made.options;
   const history = await epochRecordsOf(folder);
-  const trainedSeconds = history.reduce((sum, { seconds }) => sum + (seconds ?? 0), 0);
   const byId = new Map(made.cases.map((item) => [item.id, item]));
   await writeReport(
     path,
     {
-      title: `${plan.dataset} segmentation`,
-      lead: `MedicalNet ResNet-${config.depth} with ${decoderText(config.decoder)}, trained from ${config.from ?? "random weights"} on ${splits.train.length} cases, scored on ${made.scores.length} cases it never saw.`,
+      ...runFrame({
+        title: `${plan.dataset} segmentation`,
+        lead: {
+          network: `MedicalNet ResNet-${config.depth} with ${decoderText(config.decoder)}, from ${config.from ?? "random weights"}`,
+          trained: splits.train.length,
+          scored: made.scores.length,
+          noun: "case",
+          part: others === undefined ? split : "data",
+        },
+        record,
+        plan,
+        device: config.device,
+        seconds: trainingSeconds(history) + made.seconds,
+        instead: ["medvox", "train", "segmentation", "--data", config.data, "--out", folder],
+        split: splitText(splits),
+      }),
       summary: made.summary,
       cases: made.scores,
       history,
-      bestEpoch: config.use === "best" && splits.validation.length > 0 ? bestEpochOf(history) : undefined,
-      asked: { ...(config as unknown as Record<string, Json>), plan: plan as unknown as Json },
-      machine: reportMachine(record, config.device, trainedSeconds + made.seconds),
-      command: record.command || `medvox train segmentation --data ${config.data} --out ${folder}`,
-      data: [
-        {
-          name: credit.name,
-          licence: credit.licence,
-          source: credit.source,
-          split: [
-            `${splits.train.length} train`,
-            `${splits.validation.length} validation`,
-            `${splits.heldOut.length} held out`,
-          ].join(" · "),
-        },
-      ],
+      bestEpoch: bestEpoch(history, use),
     },
     async (name) => {
       const item = byId.get(name)!;
@@ -153,14 +153,4 @@ function decoderText(decoder: RunRecord["config"]["decoder"]): string {
     transposed: "the paper's transposed convolutions",
     denseAspp: "DenseASPP",
   }[decoder];
-}
-
-function bestEpochOf(history: readonly EpochRecord[]): number | undefined {
-  const score = ({ scores }: EpochRecord): number => {
-    const values = Object.values(scores ?? {}).filter((value) => value !== null);
-    return values.length === 0 ? Number.NEGATIVE_INFINITY : values.reduce((a, b) => a + b, 0) / values.length;
-  };
-  return history.length === 0
-    ? undefined
-    : history.reduce((best, record) => (score(record) > score(best) ? record : best)).epoch;
 }

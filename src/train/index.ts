@@ -37,7 +37,6 @@ export {
   planFile,
   type RecordOfRun,
   readRunRecord,
-  reportMachine,
   runFile,
   taskOfRun,
   writeRunRecord,

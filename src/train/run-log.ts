@@ -10,12 +10,13 @@ export async function epochsOf(folder: string): Promise<EpochReport[]> {
 
 /** As a report draws them. */
 export async function epochRecordsOf(folder: string) {
-  return (await epochsOf(folder)).map(({ epoch, trainLoss, validation, learningRate, seconds }) => ({
+  return (await epochsOf(folder)).map(({ epoch, trainLoss, validation, learningRate, seconds, best }) => ({
     epoch,
     trainLoss,
     validationLoss: validation?.loss,
     scores: validation?.details,
     learningRate,
     seconds,
+    best,
   }));
 }

@@ -88,17 +88,3 @@ async function readJson<T>(path: string, folder: string): Promise<T> {
     throw new DataError(`${path}: is not JSON (${(error as Error).message})`);
   }
 }
-
-/** The machine of a run as its report names it. @param seconds what the whole run took */
-export function reportMachine({ machine: where, versions: of }: RecordOfRun, device: string, seconds: number) {
-  return {
-    cpu: where.cpu,
-    cores: where.cores,
-    memoryGiB: where.memoryGb,
-    device,
-    system: where.os,
-    versions: { ...of } as Record<string, string>,
-    date: new Date().toISOString(),
-    seconds,
-  };
-}
