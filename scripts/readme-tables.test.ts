@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import type { Result } from "../bench/results.ts";
 import { documents, fillTables, renderTable } from "./readme-tables.ts";
+import { fillSummary } from "./results-summary.ts";
 
 const result: Result = {
   name: "speed",
@@ -54,6 +55,18 @@ describe("fillTables", () => {
     expect(filled).toContain("Not measured yet: there is no results/other.json.");
     expect(filled).not.toContain("old");
     expect(fillTables(filled, load)).toBe(filled);
+  });
+});
+
+describe("fillSummary", () => {
+  const page = "before\n<!-- summary -->\nold\n<!-- /summary -->\nafter\n";
+
+  it("says which result or row is missing", () => {
+    expect(() => fillSummary(page, () => ({ ...result, rows: [] }))).toThrow(
+      /^results\/accuracy-hippocampus\.json: has no row with figure "mean Dice, held-out cases" and a value/,
+    );
+    expect(() => fillSummary(page, () => undefined)).toThrow("results/accuracy-hippocampus.json");
+    expect(fillSummary("no mark", () => undefined)).toBe("no mark");
   });
 });
 

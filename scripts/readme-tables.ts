@@ -1,12 +1,13 @@
 /**
  * `npm run tables`: writes the tables of README.md and docs/*.md from `results/*.json`, between the marks
- * `<!-- table:NAME -->` and `<!-- /table -->`. A test fails where a document and the results differ, so no number in
+ * `<!-- table:NAME -->` and `<!-- /table -->`, and README.md's short one between `<!-- summary -->` and `<!-- /summary -->`. A test fails where a document and the results differ, so no number in
  * a table is typed by hand.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Cell, type Column, type Result, readResult } from "../bench/results.ts";
+import { fillSummary } from "./results-summary.ts";
 
 const MARKED = /(<!-- table:([\w-]+) -->)[\s\S]*?(<!-- \/table -->)/g;
 
@@ -55,7 +56,7 @@ export function documents(root: string): { path: string; now: string; wanted: st
     : [];
   return ["README.md", ...docs.filter((path) => path.endsWith(".md")).map((path) => join("docs", path))].map((path) => {
     const now = readFileSync(join(root, path), "utf8");
-    return { path, now, wanted: fillTables(now, load) };
+    return { path, now, wanted: fillSummary(fillTables(now, load), load) };
   });
 }
 

@@ -1,4 +1,5 @@
 /** What classification commands show while they work and say when they are done. */
+import { commandLine } from "../command-line.ts";
 import { counted } from "../data/counted.ts";
 import {
   type ClassificationEvaluation,
@@ -15,10 +16,9 @@ import type { Style } from "./style.ts";
 
 /** Trains as asked and says where the run is. */
 export async function runClassification(
-  { signal, progress, style, force }: CommandContext,
+  { signal, progress, style, force, typed: command }: CommandContext,
   request: ClassificationRequest,
   out: string,
-  command: string,
 ): Promise<Outcome> {
   refuseToOverwrite(out, force);
   const { events, close } = classificationEvents(progress);
@@ -96,7 +96,10 @@ export function classificationOutcome(
   const { folds, seeds } = config;
   const networks = (folds ?? 1) * seeds;
   const heldOut = splits.heldOut.length;
-  const next = heldOut > 0 ? `medvox evaluate ${out}` : `medvox predict ${out} --in FILE_OR_FOLDER --out FOLDER`;
+  const next =
+    heldOut > 0
+      ? commandLine(["medvox", "evaluate", out])
+      : `${commandLine(["medvox", "predict", out])} --in FILE_OR_FOLDER --out FOLDER`;
   const model = networks === 1 ? { model: `${out}/model.onnx` } : {};
   return {
     document: {

@@ -17,6 +17,8 @@ export interface CommandContext {
   readonly style: Style;
   /** `--force` was given: existing files may be replaced. Always false for a command without `writes`. */
   readonly force: boolean;
+  /** What was typed, from `medvox` on, for the records: a shell splits it into the same words again. */
+  readonly typed: string;
 }
 
 /** What came out of a command. */

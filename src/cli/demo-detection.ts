@@ -44,12 +44,12 @@ const SAMPLE = fileURLToPath(new URL("../../samples/cells", import.meta.url));
 
 /** Trains and scores. @param epochs instead of the recipe's */
 export async function demonstrateDetection(
-  { signal, progress, style, force }: CommandContext,
+  { signal, progress, style, force, typed: command }: CommandContext,
   { out: asked, epochs = DETECTION_RECIPE.epochs, threads }: DemoOptions,
 ): Promise<Outcome> {
   const began = performance.now();
   const data = bundled(SAMPLE);
-  const { out, own } = demoOut(asked, "runs/demo-detect", force);
+  const out = demoOut(asked, "runs/demo-detect", force);
   sayMachine(progress);
   const { events, close } = detectionEvents(progress);
   const { record } = await trainDetector(
@@ -58,7 +58,7 @@ export async function demonstrateDetection(
       out,
       force: true,
       signal,
-      command: `medvox demo --detect${own ? "" : ` --out ${out}`}`,
+      command,
       credit: CREDIT,
       ...events,
     },

@@ -25,17 +25,17 @@ export const SEGMENTATION_RECIPE = {
 
 /** Trains and scores. @param epochs instead of the recipe's */
 export async function demonstrateSegmentation(
-  { signal, progress, style, force }: CommandContext,
+  { signal, progress, style, force, typed: command }: CommandContext,
   { out: asked, epochs = SEGMENTATION_RECIPE.epochs, threads }: DemoOptions,
 ): Promise<Outcome> {
   const began = performance.now();
   const data = bundled(SAMPLE);
-  const { out, own } = demoOut(asked, "runs/demo", force);
+  const out = demoOut(asked, "runs/demo", force);
   sayMachine(progress);
   const { events, close } = trainingEvents(progress);
   const { record } = await trainSegmentation(
     { ...SEGMENTATION_RECIPE, patch: [...SEGMENTATION_RECIPE.patch], epochs, threads: threads ?? null, data },
-    { out, force: true, signal, command: `medvox demo${own ? "" : ` --out ${out}`}`, ...events },
+    { out, force: true, signal, command, ...events },
   ).catch(stoppedAt(out));
   close();
   const evaluation = await evaluateRun(out, {

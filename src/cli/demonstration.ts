@@ -18,11 +18,10 @@ export function bundled(folder: string): string {
 }
 
 /** Where a demo's run goes. Its own folder is there to be made again; another one is not touched unasked. */
-export function demoOut(asked: string | undefined, usual: string, force: boolean): { out: string; own: boolean } {
+export function demoOut(asked: string | undefined, usual: string, force: boolean): string {
   const out = asked ?? usual;
-  const own = out === usual;
-  if (!own) refuseToOverwrite(out, force);
-  return { out, own };
+  if (out !== usual) refuseToOverwrite(out, force);
+  return out;
 }
 
 export function sayMachine(progress: Progress): void {

@@ -1,6 +1,7 @@
 /** What detection commands show while they work and say when they are done. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { commandLine } from "../command-line.ts";
 import { counted } from "../data/counted.ts";
 import { type DetectionSummary, sizeText } from "../metrics/index.ts";
 import type { Progress } from "../progress.ts";
@@ -98,7 +99,10 @@ export const detectionTrainingJson = {
 /** What a finished training says. */
 export function detectionOutcome(out: string, { record, plan }: DetectionRun, style: Style): Outcome {
   const { train, validation, heldOut } = record.splits;
-  const next = heldOut.length > 0 ? `medvox evaluate ${out}` : `medvox predict ${out} --in FILE_OR_FOLDER --out FOLDER`;
+  const next =
+    heldOut.length > 0
+      ? commandLine(["medvox", "evaluate", out])
+      : `${commandLine(["medvox", "predict", out])} --in FILE_OR_FOLDER --out FOLDER`;
   return {
     document: {
       task: "detection",

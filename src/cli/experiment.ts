@@ -1,4 +1,5 @@
 /** `medvox experiment …`: the questions of the papers, each as one command. */
+import { commandLine } from "../command-line.ts";
 import { ConfigError } from "../errors.ts";
 import type { Experiment, ExperimentOptions } from "../experiments/index.ts";
 import type { CommandContext, CommandModule, Outcome } from "./command.ts";
@@ -44,7 +45,7 @@ async function run(
   context: CommandContext,
   { config, out }: Options,
 ): Promise<Outcome> {
-  const { signal, progress, style, force } = context;
+  const { signal, progress, style, force, typed } = context;
   const folder = out ?? `runs/${kind}`;
   const request = await readConfig(config);
   if ("kind" in request && request.kind !== kind)
@@ -56,7 +57,7 @@ async function run(
     out: folder,
     force,
     signal,
-    command: `medvox experiment ${kind} ${process.argv.slice(4).join(" ")}`,
+    command: typed,
     onNote: (note) => progress.note(note),
     onTrial: ({ target, condition, seed }, at, of) => {
       label = `${at}/${of}  ${target} ${condition}, seed ${seed}`;
@@ -71,7 +72,11 @@ async function run(
       }),
     onScored: ({ target, condition, seed, seconds }) =>
       progress.note(`${target} ${condition}, seed ${seed}: trained in ${(seconds / 60).toFixed(1)} min, scored`),
-  }).catch(stoppedBefore(`go on with the same command: medvox experiment ${kind} --config ${config} --out ${folder}`));
+  }).catch(
+    stoppedBefore(
+      `go on with the same command: ${commandLine(["medvox", "experiment", kind, "--config", config, "--out", folder])}`,
+    ),
+  );
   progress.clear();
   const { columns, rows } = made.findings.table;
   const widths = columns.map((column, i) => Math.max(column.length, ...rows.map((row) => row[i].length)));

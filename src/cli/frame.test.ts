@@ -33,7 +33,9 @@ const commands: CommandEntry[] = [
   entry("write", async ({ force }) => ({ document: { force }, text: `force ${force}` }), { writes: true }),
   entry("train", async () => ({ document: { resumed: true }, text: "resumed" })),
   entry("train segmentation", async () => ({ document: { task: "segmentation" }, text: "trained" })),
-  entry("detect train", async () => ({ document: {}, text: "trained" })),
+  entry("detect train", async ({ typed }, { data }) => ({ document: { typed, data }, text: typed }), {
+    configure: (command) => void command.option("--data <folder>", "images"),
+  }),
   entry(
     "bad-data",
     throwing(() => new DataError("case_7: label is 3×3×3, image is 3×3×4")),
@@ -67,6 +69,18 @@ async function run(...argv: string[]) {
   });
   return { status, out: out.join(""), err: err.join("") };
 }
+
+describe("what was typed", () => {
+  it.each([
+    [["detect", "train", "--data", "My scans"], "medvox detect train --data 'My scans'"],
+    [["--json", "detect", "train", "--data", "set"], "medvox --json detect train --data set"],
+    [["--debug", "--json", "detect", "train", "--data=$HOME"], "medvox --debug --json detect train '--data=$HOME'"],
+  ])("is told to the command whole and quoted, options of the frame in front or not: %j", async (argv, typed) => {
+    const { status, out } = await run(...argv);
+    expect(status).toBe(0);
+    expect(argv.includes("--json") ? JSON.parse(out).typed : out.trimEnd()).toBe(typed);
+  });
+});
 
 describe("an outcome", () => {
   it("is text for people", async () => {

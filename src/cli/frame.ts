@@ -6,9 +6,10 @@
  * there goes to standard error. Exit 0 done, 1 failed, 2 asked wrongly.
  */
 import { Command, CommanderError } from "commander";
+import { commandLine } from "../command-line.ts";
 import { versions } from "../machine.ts";
 import { type ProgressStream, streamProgress } from "../progress.ts";
-import type { CommandModule, Outcome } from "./command.ts";
+import type { CommandContext, CommandModule, Outcome } from "./command.ts";
 import { describeFailure, stackOf, wrongUsage } from "./failure.ts";
 import { resolve } from "./resolve.ts";
 import { type ColorStream, styleFor } from "./style.ts";
@@ -51,7 +52,13 @@ export async function runCommandLine(
       io.stdout.write(parsed.help);
       return 0;
     }
-    const context = { signal: io.signal, progress, style: styleFor(io.stdout), force: parsed.options.force === true };
+    const context: CommandContext = {
+      signal: io.signal,
+      progress,
+      style: styleFor(io.stdout),
+      force: parsed.options.force === true,
+      typed: commandLine(["medvox", ...argv]),
+    };
     const outcome = await module.run(context, parsed.options, ...parsed.args);
     progress.clear();
     io.stdout.write(has(argv, "--json") ? toJson(outcome.document) : withNewline(outcome.text));

@@ -1,5 +1,6 @@
 /** What the commands that train a segmentation have in common: options, the request they make, how an interruption is told. */
 import type { Command } from "commander";
+import { commandLine } from "../command-line.ts";
 import { openDataset } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { readVolumeHeader } from "../files/index.ts";
@@ -63,7 +64,7 @@ export function addSegmentationOptions(command: Command): Command {
 
 /** Adds to an interruption how to go on with a run. */
 export function stoppedAt(out: string): (error: unknown) => never {
-  return stoppedBefore(`resume with: medvox train --resume ${out}`);
+  return stoppedBefore(`resume with: ${commandLine(["medvox", "train", "--resume", out])}`);
 }
 
 /** Adds to an interruption what to do next. */

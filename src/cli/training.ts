@@ -1,4 +1,5 @@
 /** What the commands that train show while they work and say when they are done. */
+import { commandLine } from "../command-line.ts";
 import { counted } from "../data/counted.ts";
 import {
   encoderName,
@@ -14,17 +15,15 @@ import { refuseToOverwrite } from "./outputs.ts";
 import { stoppedAt } from "./segmentation-options.ts";
 import type { Style } from "./style.ts";
 
-/** Trains as asked and says where the run is. @param verb what was typed behind `medvox` */
+/** Trains as asked and says where the run is. */
 export async function runSegmentationTraining(
-  { signal, progress, style, force }: CommandContext,
+  { signal, progress, style, force, typed: command }: CommandContext,
   request: SegmentationRequest,
   folder: string | undefined,
-  verb: string,
 ): Promise<Outcome> {
   const out = folder ?? `runs/${nameOf(request.data)}`;
   refuseToOverwrite(out, force);
   const { events, close } = trainingEvents(progress);
-  const command = `medvox ${verb} ${process.argv.slice(4).join(" ")}`;
   const done = await trainSegmentation(request, { out, force, signal, command, ...events }).catch(stoppedAt(out));
   close();
   return trainingOutcome(out, done.record, style);
@@ -105,8 +104,8 @@ export function trainingOutcome(out: string, record: RunRecord, style: Style): O
   const lines = [`${style.bold("run")}    ${out}`, `model  ${out}/model.onnx`];
   lines.push(
     heldOut.length > 0
-      ? `next   medvox evaluate ${out}`
-      : `next   medvox predict ${out} --in FILE_OR_FOLDER --out FOLDER`,
+      ? `next   ${commandLine(["medvox", "evaluate", out])}`
+      : `next   ${commandLine(["medvox", "predict", out])} --in FILE_OR_FOLDER --out FOLDER`,
   );
   return {
     document: {

@@ -13,11 +13,12 @@ import { existsSync } from "node:fs";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
+import { commandLine } from "../command-line.ts";
 import { ConfigError } from "../errors.ts";
 import { writeError, writeFileAtomic } from "../files/index.ts";
 import { machine, versions } from "../machine.ts";
 import { csv } from "../metrics/index.ts";
-import { chartsSvg, type Json, writeChartsReport } from "../report/index.ts";
+import { chartsSvg, type Json, reportMachine, writeChartsReport } from "../report/index.ts";
 import type { EpochReport } from "../train/index.ts";
 import type { Findings } from "./findings.ts";
 import { runTrials, type Trial, type TrialResult, type TrialScores } from "./trial.ts";
@@ -127,7 +128,6 @@ async function writeFindings(
   await write("table.csv", csv(table.columns, table.rows));
   await write("charts.svg", chartsSvg(charts, title));
   const report = join(out, "report.html");
-  const { cpu, cores, memoryGb, os } = made.machine;
   await writeChartsReport(
     report,
     {
@@ -137,16 +137,8 @@ async function writeFindings(
       table,
       notes,
       asked: asked as Record<string, Json>,
-      machine: {
-        cpu,
-        cores,
-        memoryGiB: memoryGb,
-        system: os,
-        versions: { ...made.versions },
-        date: made.date,
-        seconds,
-      },
-      command: command || `medvox experiment ${kind} --config FILE --out ${out}`,
+      machine: { ...reportMachine(made.machine, made.versions, seconds), date: made.date },
+      command: command || commandLine(["medvox", "experiment", kind, "--config", "FILE", "--out", out]),
       data: [],
     },
     { force: true },

@@ -64,7 +64,7 @@ describe("a single training", () => {
     expect(summary.cases).toBe(6);
     expect(json).toMatchObject({ task: "classification", cases: 6, rule: { positive: [4, 5] } });
     expect(JSON.parse(readFileSync(join(single, "evaluation.json"), "utf8"))).toEqual(JSON.parse(JSON.stringify(json)));
-    expect(readFileSync(report, "utf8")).toContain("6 cases it never saw");
+    expect(readFileSync(report, "utf8")).toContain("scored on 6 it never saw");
     const { heldOut } = (await readRun(single, "classification")).record.splits;
     const classifier = await openClassifier(join(single, "model.onnx"));
     for (const item of heldOut) {

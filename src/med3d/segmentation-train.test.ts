@@ -1,5 +1,5 @@
 /** Training, starting weights, resuming and scoring by the library's own calls, on a tiny made-up data set. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -7,8 +7,9 @@ import { imageOf, labelOf, writeDecathlon } from "../data/test/made-up.ts";
 import { ConfigError, WeightsError } from "../errors.ts";
 import { readVolume, writeSafetensors } from "../files/index.ts";
 import { encoderShapes } from "../nn/index.ts";
-import { lastCheckpoint, logFile, readCheckpoint, readLog, readWeights } from "../train/index.ts";
+import { bestCheckpoint, lastCheckpoint, logFile, readCheckpoint, readLog, readWeights } from "../train/index.ts";
 import {
+  type EvaluateOptions,
   evaluateRun,
   readRun,
   resolveSegmentationConfig,
@@ -132,6 +133,28 @@ describe("a run", () => {
     expect(cases[0].case).toBe(held.id);
     expect(dice.left).toBeCloseTo(wanted[0], 12);
     expect(dice.right).toBeCloseTo(wanted[1], 12);
+  });
+
+  test("its report tells which cases were scored, and marks the epoch whose weights they were scored with", async () => {
+    const page = async (options: EvaluateOptions): Promise<string> => {
+      const { report } = await evaluateRun(run, { split: "train", out: join(folder, "scored"), ...options });
+      return readFileSync(report, "utf8");
+    };
+    const mark = "The dotted line marks epoch 1, whose weights were scored.";
+    // As if the one epoch had been watched: its weights are the best, too, but the run uses the last unless told otherwise.
+    const log = readFileSync(logFile(run), "utf8");
+    copyFileSync(lastCheckpoint(run), bestCheckpoint(run));
+    writeFileSync(logFile(run), log.replace('"best":false', '"best":true'));
+    try {
+      const plain = await page({});
+      expect(plain).toContain("Trained on 2 cases, scored on 2 it was trained on.");
+      expect(plain).not.toContain("never saw");
+      expect(plain).not.toContain(mark);
+      expect(await page({ use: "best" })).toContain(mark);
+    } finally {
+      writeFileSync(logFile(run), log);
+      rmSync(bestCheckpoint(run));
+    }
   });
 
   test("without held-out cases says how to score it", async () => {

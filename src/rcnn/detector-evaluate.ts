@@ -12,8 +12,7 @@ import {
   type FrocScan,
   frocScan,
 } from "../metrics/index.ts";
-import { type Json, writeDetectionReport } from "../report/index.ts";
-import { reportMachine } from "../train/index.ts";
+import { bestEpoch, runFrame, splitText, trainingSeconds, writeDetectionReport } from "../report/index.ts";
 import { detectionHistory } from "./detector-history.ts";
 import { openImage } from "./detector-images.ts";
 import { boxesPng, type FoundImage, foundImage, writeDetections } from "./detector-output.ts";
@@ -120,43 +119,36 @@ async function writeRunReport(
     readonly options: EvaluateDetectionOptions;
   },
 ): Promise<void> {
-  const { config, splits, credit } = record;
+  const { config, splits } = record;
   const { split = "heldOut", data, use = config.use } = made.options;
   const phases = await detectionHistory(folder, config);
-  const trained = phases.flatMap(({ history }) => history).reduce((sum, { seconds }) => sum + seconds, 0);
   const byId = new Map(made.items.map((item) => [item.id, item]));
-  const images = plan.axes === 2 ? "pictures" : "volumes";
-  const seen =
-    data !== undefined
-      ? "of another data set"
-      : split === "train"
-        ? "it was trained on"
-        : split === "validation"
-          ? "watched in training"
-          : "it never saw";
   await writeDetectionReport(
     path,
     {
-      title: `${plan.dataset} detection`,
-      lead: `${detectorText({ record, plan })}, from ${config.from ?? config.backbone ?? "random weights"}. Trained on ${splits.train.length} ${images}, scored on ${made.summary.images} ${seen}.`,
+      ...runFrame({
+        title: `${plan.dataset} detection`,
+        lead: {
+          network: `${detectorText({ record, plan })}, from ${config.from ?? config.backbone ?? "random weights"}`,
+          trained: splits.train.length,
+          scored: made.summary.images,
+          noun: plan.axes === 2 ? "picture" : "volume",
+          part: data === undefined ? split : "data",
+        },
+        record,
+        plan,
+        device: config.device,
+        seconds: trainingSeconds(...phases.map(({ history }) => history)) + made.seconds,
+        instead: ["medvox", "detect", "train", "--data", config.data, "--out", folder],
+        split: splitText(splits),
+      }),
       summary: made.summary,
-      phases: phases.map(({ part, title, history, best }) => ({
+      phases: phases.map(({ part, title, history }) => ({
         title: phases.length > 1 ? title : undefined,
         history,
-        bestEpoch: use === "best" ? best : undefined,
+        bestEpoch: bestEpoch(history, use),
         ofProposals: part === "rpn",
       })),
-      asked: { ...(config as unknown as Record<string, Json>), plan: plan as unknown as Json },
-      machine: reportMachine(record, config.device, trained + made.seconds),
-      command: record.command || `medvox detect train --data ${config.data} --out ${folder}`,
-      data: [
-        {
-          name: credit.name,
-          licence: credit.licence,
-          source: credit.source,
-          split: `${splits.train.length} train · ${splits.validation.length} watched · ${splits.heldOut.length} held out`,
-        },
-      ],
     },
     async (id) => {
       const item = byId.get(id)!;

@@ -1,5 +1,5 @@
 /** What the epochs of a detection's run have brought, phase by phase. */
-import { epochRecordsOf, epochsOf } from "../train/index.ts";
+import { epochRecordsOf } from "../train/index.ts";
 import type { DetectionConfig } from "./detector-config.ts";
 import { type Phase, phaseEpochs, schedules } from "./schedule.ts";
 import { phaseFolder } from "./train-phases.ts";
@@ -32,12 +32,11 @@ export function detectionPhases(folder: string, config: DetectionConfig): Detect
   }));
 }
 
-/** Finished epochs of every phase, as a report draws them, and the best one of a run that has only one phase. */
+/** Finished epochs of every phase, as a report draws them. */
 export async function detectionHistory(folder: string, config: DetectionConfig) {
   const phases = [];
   for (const { phase, title, folder: place } of detectionPhases(folder, config)) {
-    const best = (await epochsOf(place)).findLast((epoch) => epoch.best)?.epoch;
-    phases.push({ part: phase.part, title, history: await epochRecordsOf(place), best });
+    phases.push({ part: phase.part, title, history: await epochRecordsOf(place) });
   }
   return phases;
 }

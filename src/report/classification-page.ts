@@ -23,8 +23,16 @@ export interface ClassificationReportInput extends ReportFrame {
   /** How ratings became classes, in words. */
   readonly rule?: string;
   /** Epochs of every network that was trained. */
-  readonly histories?: readonly { readonly name: string; readonly epochs: readonly EpochRecord[] }[];
+  readonly histories?: readonly TrainedNetwork[];
   readonly convention?: Convention;
+}
+
+/** One of the networks that were trained. */
+export interface TrainedNetwork {
+  readonly name: string;
+  readonly epochs: readonly EpochRecord[];
+  /** The epoch whose weights were scored, where it is not the last. */
+  readonly bestEpoch?: number;
 }
 
 /** Reads what a picture of a case needs. Called for at most {@link shownOfEach} hits and mistakes. */
@@ -39,6 +47,7 @@ export async function renderClassificationReport(
 ): Promise<string> {
   const { summary, cases, rule, histories = [], convention = "radiological" } = input;
   const names = summary.classes.map(({ name }) => name);
+  const trained = histories.filter(({ epochs }) => epochs.length > 0);
   const { hits, mistakes } = hitsAndMistakes(cases);
   const pictures = async (of: readonly CaseProbabilities[]): Promise<Markup[]> => {
     const made: Markup[] = [];
@@ -72,7 +81,14 @@ export async function renderClassificationReport(
         ],
         [montage("Called rightly, surest first", right), montage("Called wrongly, worst first", wrong)],
       ),
-    histories.some(({ epochs }) => epochs.length > 0) && section("Learning curves", null, curves(histories)),
+    trained.length > 0 &&
+      section(
+        "Learning curves",
+        trained.length === 1 &&
+          trained[0].bestEpoch !== undefined &&
+          `The dotted line marks epoch ${trained[0].bestEpoch}, whose weights were scored.`,
+        curves(trained),
+      ),
     section("By class", `With ${percent} intervals: DeLong’s for areas, Wilson’s for shares.`, classTable(summary)),
     section("Every case", "Highest score first.", caseTable(summary, cases)),
   ]);
@@ -116,10 +132,10 @@ function headline(summary: ClassificationSummary, percent: string): Markup {
 }
 
 /** One training: its own panels. Several: the loss of each, and their mean. */
-function curves(histories: NonNullable<ClassificationReportInput["histories"]>): Markup {
-  const trained = histories.filter(({ epochs }) => epochs.length > 0);
+function curves(trained: readonly TrainedNetwork[]): Markup {
   if (trained.length === 1) {
-    const options = { scores: "Scores of watched cases", mean: false };
+    const { bestEpoch } = trained[0];
+    const options = { scores: "Scores of watched cases", mean: false, bestEpoch };
     return markup`<div class="charts">${curveFigures(trained[0].epochs, options)}</div>`;
   }
   const points = (pick: (record: EpochRecord) => number | null | undefined, epochs: readonly EpochRecord[]) =>

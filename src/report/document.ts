@@ -3,9 +3,12 @@
  * writing to the next: the same input gives the same bytes. A policy in its head forbids the browser to load anything,
  * whatever ended up in a case's name.
  */
+import { counted } from "../data/counted.ts";
+import type { Problem } from "../data/problem.ts";
 import type { DataCredit, Json, MachineInfo } from "./input.ts";
 import { type Markup, markup, type Piece, trusted } from "./markup.ts";
 import { duration } from "./numbers.ts";
+import { problemCounts, problemTable } from "./problems.ts";
 import { chartStyle, pageStyle, themeVariables } from "./theme.ts";
 
 /** What every report says, whatever the task. */
@@ -19,11 +22,13 @@ export interface ReportFrame {
   /** The command line that makes this again. */
   readonly command: string;
   readonly data: readonly DataCredit[];
+  /** What was wrong with the data; counted and listed. Left out or empty: no section. */
+  readonly problems?: readonly Problem[];
 }
 
 /** The whole page around a task's own headline numbers and sections. */
 export function reportDocument(frame: ReportFrame, headline: Markup, sections: readonly Piece[]): string {
-  const { title, lead, machine, asked, command, data } = frame;
+  const { title, lead, machine, asked, command, data, problems = [] } = frame;
   return markup`<!doctype html>
 <html lang="en">
 <head>
@@ -43,7 +48,11 @@ export function reportDocument(frame: ReportFrame, headline: Markup, sections: r
 ${lead && markup`<p class="lead">${lead}</p>`}
 ${headline}
 </header>
-${sections.map((part) => markup`${part}\n`)}<section class="facts">
+${sections.map((part) => markup`${part}\n`)}${
+  problems.length > 0 &&
+  markup`${section("Problems with the data", `${counted(problems.length, "problem")}: ${problemCounts(problems)}.`, problemTable(problems))}
+`
+}<section class="facts">
 <div><h2>What was asked</h2>${pairs(flatten(asked))}</div>
 <div><h2>Which machine did it</h2>${pairs(machinePairs(machine))}</div>
 </section>
@@ -88,11 +97,11 @@ function flatten(value: Json, path = ""): [string, string][] {
 }
 
 function machinePairs(machine: MachineInfo): [string, Piece][] {
-  const { cpu, cores, memoryGiB, device, system, versions, date, seconds } = machine;
+  const { cpu, cores, memoryGb, device, system, versions, date, seconds } = machine;
   return [
     ["processor", cpu],
     ["cores", cores],
-    ...(memoryGiB === undefined ? [] : ([["memory", `${Number(memoryGiB.toFixed(1))} GiB`]] as [string, Piece][])),
+    ...(memoryGb === undefined ? [] : ([["memory", `${Number(memoryGb.toFixed(1))} GB`]] as [string, Piece][])),
     ...(device === undefined ? [] : ([["device", device]] as [string, Piece][])),
     ...(system === undefined ? [] : ([["system", system]] as [string, Piece][])),
     ...Object.entries(versions),

@@ -44,5 +44,17 @@ export type {
 } from "./input.ts";
 export { type OverlayOptions, overlayPng } from "./overlay.ts";
 export { renderReport, shownCases } from "./page.ts";
+export {
+  bestEpoch,
+  type ReportedRun,
+  type RunFacts,
+  type RunLead,
+  reportMachine,
+  runFrame,
+  runLead,
+  type ScoredPart,
+  splitText,
+  trainingSeconds,
+} from "./run-page.ts";
 export { type Plane, type PlaneView, planes, planeView } from "./slices.ts";
 export { writeReport } from "./write.ts";

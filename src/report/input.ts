@@ -12,13 +12,16 @@ export interface EpochRecord {
   readonly scores?: Readonly<Record<string, number | null>>;
   readonly learningRate?: number | null;
   readonly seconds?: number | null;
+  /** The watched cases were scored better than in any epoch before. */
+  readonly best?: boolean;
 }
 
 /** Which machine did it. */
 export interface MachineInfo {
   readonly cpu: string;
   readonly cores: number;
-  readonly memoryGiB?: number;
+  /** In GB (10⁹ bytes). */
+  readonly memoryGb?: number;
   /** `cpu`, `cuda`, … */
   readonly device?: string;
   readonly system?: string;

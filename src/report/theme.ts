@@ -103,6 +103,8 @@ td small{color:var(--soft);font-size:12.5px;font-weight:400}
 .summary td{vertical-align:top}
 .summary td{padding-top:8px;padding-bottom:8px}
 td.none{color:var(--soft)}
+.problems td,.problems th{text-align:left;vertical-align:top}
+.problems td:last-child{white-space:normal;min-width:24em;overflow-wrap:anywhere}
 .case{margin-top:28px;break-inside:avoid}
 .case header{display:flex;flex-wrap:wrap;align-items:baseline;gap:0 14px}
 .case header p{color:var(--soft);font-size:13.5px;font-variant-numeric:tabular-nums}

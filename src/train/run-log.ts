@@ -40,12 +40,13 @@ export async function epochsOf(store: Store): Promise<EpochReport[]> {
 
 /** As a report draws them. */
 export async function epochRecordsOf(store: Store) {
-  return (await epochsOf(store)).map(({ epoch, trainLoss, validation, learningRate, seconds }) => ({
+  return (await epochsOf(store)).map(({ epoch, trainLoss, validation, learningRate, seconds, best }) => ({
     epoch,
     trainLoss,
     validationLoss: validation?.loss,
     scores: validation?.details,
     learningRate,
     seconds,
+    best,
   }));
 }

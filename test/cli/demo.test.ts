@@ -40,7 +40,7 @@ describe("demo --detect", () => {
     const report = readFileSync(join(work, "first/report.html"), "utf8");
     expect(report).toContain("https://github.com/Shenggan/BCCD_Dataset");
     expect(report).toContain("MIT, Copyright (c) 2017 shenggan");
-    expect(report).toContain("medvox demo --detect --out first");
+    expect(report).toContain("medvox demo --detect --epochs 1 --threads 1 --out first --json");
     expect(report).toContain("data:image/png;base64,");
     expect(existsSync(join(work, "runs"))).toBe(false);
     const again = medvox(...about);

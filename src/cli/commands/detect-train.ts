@@ -18,12 +18,11 @@ export const command = defineCommand<DetectionOptions>({
     "A data set's own lists decide what is held out: test, else val; the rest is learnt from. Broken boxes are left out and counted;\nmedvox verify names them.",
   json: detectionTrainingJson,
   writes: true,
-  async run({ signal, progress, style, force }, options) {
+  async run({ signal, progress, style, force, typed: command }, options) {
     const request = await detectionRequest(options);
     const out = options.out ?? `runs/${nameOf(request.data)}`;
     refuseToOverwrite(out, force);
     const { events, close } = detectionEvents(progress);
-    const command = `medvox detect train ${process.argv.slice(4).join(" ")}`;
     const run = await trainDetector(request, { out, force, signal, command, ...events }).catch(stoppedAt(out));
     close();
     return detectionOutcome(out, run, style);

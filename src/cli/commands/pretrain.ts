@@ -67,12 +67,11 @@ export const command = defineCommand<Options>({
   ],
   json: pretrainingJson,
   writes: true,
-  async run({ signal, progress, style, force }, options) {
+  async run({ signal, progress, style, force, typed: command }, options) {
     const request = await requestOf(options);
     const out = options.out ?? "runs/pretrain";
     refuseToOverwrite(out, force);
     const { events, close } = pretrainingEvents(progress);
-    const command = `medvox pretrain ${process.argv.slice(3).join(" ")}`;
     const run = await pretrain(request, { out, force, signal, command, ...events }).catch(stoppedAt(out));
     close();
     return pretrainingOutcome(out, run, style);

@@ -21,7 +21,6 @@ export const command = defineCommand<ClassificationOptions>({
   writes: true,
   async run(context, options) {
     const request = await classificationRequest(options);
-    const command = `medvox train classification ${process.argv.slice(4).join(" ")}`;
-    return runClassification(context, request, options.out ?? runFolderOf(request), command);
+    return runClassification(context, request, options.out ?? runFolderOf(request));
   },
 });

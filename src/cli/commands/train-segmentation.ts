@@ -13,6 +13,6 @@ export const command = defineCommand<SegmentationOptions>({
   json: trainingJson,
   writes: true,
   async run(context, options) {
-    return runSegmentationTraining(context, await segmentationRequest(options), options.out, "train segmentation");
+    return runSegmentationTraining(context, await segmentationRequest(options), options.out);
   },
 });

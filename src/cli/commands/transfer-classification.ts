@@ -22,7 +22,6 @@ export const command = defineCommand<ClassificationOptions>({
   writes: true,
   async run(context, options) {
     const request = await classificationRequest(options, transferRates);
-    const command = `medvox transfer classification ${process.argv.slice(4).join(" ")}`;
-    return runClassification(context, request, options.out ?? runFolderOf(request), command);
+    return runClassification(context, request, options.out ?? runFolderOf(request));
   },
 });

@@ -31,6 +31,6 @@ export const command = defineCommand<SegmentationOptions>({
   writes: true,
   async run(context, options) {
     const request = await segmentationRequest(options, (from) => ({ ...usual, ...transferRates(from) }));
-    return runSegmentationTraining(context, request, options.out, "transfer liver");
+    return runSegmentationTraining(context, request, options.out);
   },
 });

@@ -26,6 +26,6 @@ export const command = defineCommand<SegmentationOptions>({
   writes: true,
   async run(context, options) {
     const request = await segmentationRequest(options, (from) => ({ ...usual, ...transferRates(from) }));
-    return runSegmentationTraining(context, request, options.out, "transfer lung");
+    return runSegmentationTraining(context, request, options.out);
   },
 });

@@ -31,7 +31,6 @@ export const command = defineCommand<ClassificationOptions>({
   writes: true,
   async run(context, options) {
     const request = await classificationRequest(options, (from) => ({ ...usual, ...transferRates(from) }));
-    const command = `medvox transfer nodule ${process.argv.slice(4).join(" ")}`;
-    return runClassification(context, request, options.out ?? runFolderOf(request), command);
+    return runClassification(context, request, options.out ?? runFolderOf(request));
   },
 });

@@ -17,6 +17,6 @@ export const command = defineCommand<SegmentationOptions>({
   writes: true,
   async run(context, options) {
     const request = await segmentationRequest(options, transferRates);
-    return runSegmentationTraining(context, request, options.out, "transfer segmentation");
+    return runSegmentationTraining(context, request, options.out);
   },
 });
