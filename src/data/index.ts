@@ -31,6 +31,7 @@ export { leftOutText } from "./detection-boxes.ts";
 export { requireClasses } from "./detection-classes.ts";
 export { parseFindings, type WorldFinding } from "./detection-findings.ts";
 export { type DetectionFingerprint, detectionChanges, fingerprintDetection } from "./detection-fingerprint.ts";
+export { detectionInputs } from "./detection-inputs.ts";
 export {
   createDetectionLoader,
   type DetectionBatch,

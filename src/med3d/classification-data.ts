@@ -110,12 +110,9 @@ export function classificationFingerprint(
   cases: readonly ClassificationCase[],
   hashes: DataFingerprint,
 ): DataFingerprint {
-  return Object.fromEntries(
-    cases.flatMap(({ id, class: index, rating, auxiliary }) => {
-      const seen = hashes[id];
-      if (seen === undefined) return [];
-      const told = JSON.stringify([seen.truth, index ?? null, rating ?? null, auxiliary ?? null]);
-      return [[id, { image: seen.image, truth: told }] as const];
-    }),
-  );
+  const byId = new Map(hashes.map((hash) => [hash.id, hash]));
+  return cases.map(({ id, class: index, rating, auxiliary }) => {
+    const { image, truth } = byId.get(id)!;
+    return { id, image, truth: JSON.stringify([truth ?? null, index ?? null, rating ?? null, auxiliary ?? null]) };
+  });
 }

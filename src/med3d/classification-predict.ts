@@ -3,7 +3,7 @@ import { checkedJson, type DataCase } from "../data/index.ts";
 import { DataError } from "../errors.ts";
 import { readOnnx } from "../graph/index.ts";
 import { createEngine, type Engine, type Program } from "../runtime/index.ts";
-import { BEST_CHECKPOINT, LAST_CHECKPOINT, readWeights, type Source } from "../train/index.ts";
+import { BEST_CHECKPOINT, LAST_CHECKPOINT, notOfWeights, readWeights, type Source } from "../train/index.ts";
 import { type PreparedViews, prepareViews, viewFeeds } from "./classification-case.ts";
 import {
   type ClassifierConfig,
@@ -43,6 +43,7 @@ export async function openClassifierOf(
   source: Source<ClassificationRun>,
   options: ClassifierOptions = {},
 ): Promise<Classifier> {
+  if ("weights" in source) throw notOfWeights(source.weights);
   const engine = await createEngine({ device: options.device, threads: options.threads });
   try {
     return "model" in source
@@ -76,7 +77,7 @@ async function exported(
 }
 
 async function ofRuns(
-  { run, members, use }: Exclude<Source<ClassificationRun>, { model: Uint8Array }>,
+  { run, members, use }: Extract<Source<ClassificationRun>, { run: ClassificationRun }>,
   engine: Engine,
   options: ClassifierOptions,
 ): Promise<Classifier> {

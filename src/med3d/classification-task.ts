@@ -55,7 +55,7 @@ export type ClassificationTask = Task<
 export const classification: ClassificationTask = {
   name: "classification",
   noun: "case",
-  watched: "score",
+  watched: ({ plan }) => (plan.classes.length === 2 ? "AUC" : "accuracy"),
   schemas: classificationSchemas,
   resolve: (request) => resolveClassificationConfig(request as Parameters<typeof resolveClassificationConfig>[0]),
 
@@ -89,7 +89,7 @@ export const classification: ClassificationTask = {
       splits: record.splits,
       credit,
       problems,
-      fingerprint: classificationFingerprint(learnt, { ...hashesOf(seen), ...hashesOf(watched) }),
+      fingerprint: classificationFingerprint(learnt, [...hashesOf(seen), ...hashesOf(watched)]),
     };
   },
 

@@ -5,23 +5,14 @@ export {
   classificationConfigSchema,
   resolveClassificationConfig,
 } from "./classification-config.ts";
+export type { ClassificationCase } from "./classification-data.ts";
 export { openFor as openClassificationFor } from "./classification-data.ts";
-export {
-  type ClassificationEvaluation,
-  type EvaluateClassificationOptions,
-  evaluateClassificationRun,
-  ruleText,
-} from "./classification-evaluate.ts";
-export { isTrained, type Member, membersOf } from "./classification-members.ts";
 export { classificationProbabilities, classificationScores, classShares } from "./classification-network.ts";
 export { type ClassificationPlan, type PlanningConfig, planClassification } from "./classification-plan.ts";
-export { type Classifier, type ClassifierOptions, openClassifier } from "./classification-predict.ts";
-export {
-  type ClassificationEvents,
-  resumeClassification,
-  type TrainClassificationOptions,
-  trainClassification,
-} from "./classification-train.ts";
+export type { Classifier, ClassifierOptions } from "./classification-predict.ts";
+export { type ClassificationScore, ruleText } from "./classification-scores.ts";
+export type { ClassificationRun } from "./classification-session.ts";
+export { type ClassificationTask, classification } from "./classification-task.ts";
 export { type EncoderConfig, encoderFeatures, encoderName } from "./encoder-config.ts";
 export * from "./experiments/index.ts";
 export {
@@ -32,7 +23,6 @@ export {
   featureLayers,
   openFeatures,
 } from "./features.ts";
-export { modelTask } from "./model-task.ts";
 export {
   fitMemory,
   type ImageSize,
@@ -41,7 +31,7 @@ export {
   predictionMemory,
   sizeText,
 } from "./prediction-memory.ts";
-export { branchRun } from "./pretraining-branch.ts";
+export { branchRecord, branchRun } from "./pretraining-branch.ts";
 export {
   type PretrainingConfig,
   type PretrainingRequest,
@@ -50,27 +40,22 @@ export {
 } from "./pretraining-config.ts";
 export { setOf } from "./pretraining-report.ts";
 export type { SetEpoch } from "./pretraining-scores.ts";
+export type { PretrainingRun } from "./pretraining-session.ts";
 export type { PretrainingCase, PretrainingPlan } from "./pretraining-sets.ts";
+export { type PretrainingTask, pretraining } from "./pretraining-task.ts";
 export {
-  type PretrainingEvents,
-  type PretrainingRun,
-  type PretrainOptions,
+  evaluateBranch,
+  evaluateClassificationRun,
+  evaluateSegmentationRun,
+  openClassifier,
+  openSegmenter,
   pretrain,
+  resumeClassification,
   resumePretraining,
-} from "./pretraining-train.ts";
-export {
-  type AnyRun,
-  type ClassificationCase,
-  type DataCredit,
-  type Run,
-  type RunCase,
-  type RunRecord,
-  type RunTasks,
-  readAnyRun,
-  readRun,
-  type Task,
-  writeRun,
-} from "./run-folder.ts";
+  resumeSegmentation,
+  trainClassification,
+  trainSegmentation,
+} from "./runs.ts";
 export {
   planChoicesOf,
   resolveSegmentationConfig,
@@ -78,17 +63,13 @@ export {
   type SegmentationRequest,
   segmentationConfigSchema,
 } from "./segmentation-config.ts";
-export { type EvaluateOptions, type Evaluation, evaluateRun, predictionPath } from "./segmentation-evaluate.ts";
-export { inferenceMemory, modelFile, networkOf } from "./segmentation-export.ts";
+export { splitCases, type VolumeCase } from "./segmentation-data.ts";
+export { inferenceMemory, networkOf } from "./segmentation-export.ts";
 export { segmentationProbabilities, segmentationScores } from "./segmentation-network.ts";
-export { openSegmenter, type PredictOptions, type Segmenter, type SegmenterOptions } from "./segmentation-predict.ts";
-export {
-  resumeSegmentation,
-  type SegmentationEvents,
-  splitCases,
-  type TrainSegmentationOptions,
-  trainSegmentation,
-} from "./segmentation-train.ts";
+export type { PredictOptions, Segmenter, SegmenterOptions } from "./segmentation-predict.ts";
+export { predictionPath } from "./segmentation-predictor.ts";
+export type { SegmentationRun } from "./segmentation-session.ts";
+export { type SegmentationTask, segmentation } from "./segmentation-task.ts";
 export {
   gaussianWindow,
   predictByWindows,
@@ -100,12 +81,4 @@ export {
 export { readStart, type Start, startFrom, startText } from "./start-from.ts";
 export { encoderParameters, segmentationParameters, stepMemoryBytes, voxelsFor } from "./step-memory.ts";
 export { findOverlap, type Overlap, type UsedCase, usedCases } from "./used-cases.ts";
-export {
-  type ExportedWeights,
-  type ExportFormat,
-  type ExportOptions,
-  exportRun,
-  type ImportedWeights,
-  type ImportOptions,
-  importWeights,
-} from "./weights-exchange.ts";
+export { type ImportedWeights, type ImportOptions, importWeights } from "./weights-exchange.ts";

@@ -93,7 +93,7 @@ export async function prepareSets(
     heldOut: opened.flatMap(({ set, heldOut }) => heldOut.map((item) => ({ ...volumeCase(item), set: set.name }))),
     credit: joined(credits),
     problems: opened.flatMap(({ dataset }) => dataset.problems ?? []),
-    fingerprint: Object.assign({}, ...opened.map(({ set, fingerprint }) => inSet(set.name, hashesOf(fingerprint)))),
+    fingerprint: opened.flatMap(({ set, fingerprint }) => inSet(set.name, hashesOf(fingerprint))),
   };
 }
 
@@ -103,17 +103,17 @@ export async function setHashes(
   { sets }: Pick<PretrainingConfig, "sets">,
   signal?: AbortSignal,
 ): Promise<DataFingerprint> {
-  const all: Record<string, DataFingerprint[string]> = {};
+  const all: DataFingerprint[number][] = [];
   for (const { name } of sets) {
-    const own = cases.filter(({ set }) => set === name);
-    Object.assign(all, inSet(name, hashesOf(await fingerprintOf({ cases: own }, { signal }))));
+    const those = cases.filter(({ set }) => set === name);
+    all.push(...inSet(name, hashesOf(await fingerprintOf({ cases: those }, { signal }))));
   }
   return all;
 }
 
 /** Two sets may call a case alike. */
 function inSet(set: string, hashes: DataFingerprint): DataFingerprint {
-  return Object.fromEntries(Object.entries(hashes).map(([id, hash]) => [`${set}/${id}`, hash] as const));
+  return hashes.map((hash) => ({ ...hash, id: `${set}/${hash.id}` }));
 }
 
 async function openSet(config: PretrainingConfig, set: PretrainingSet, where: string) {

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { DataCase } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import type { CaseScores } from "../metrics/index.ts";
-import { epochsOf, readProblems, type Task } from "../train/index.ts";
+import { epochsOf, notOfWeights, readProblems, type Task } from "../train/index.ts";
 import { encoderName } from "./encoder-config.ts";
 import { inputVolumes } from "./input-volumes.ts";
 import { branchRecord, branchRun, branchSet } from "./pretraining-branch.ts";
@@ -42,7 +42,7 @@ const setIn = (options: Readonly<Record<string, unknown>>): string | undefined =
 export const pretraining: PretrainingTask = {
   name: "pretraining",
   noun: "case",
-  watched: "dice",
+  watched: () => "dice",
   schemas: {
     config: pretrainingConfigSchema,
     plan: pretrainingPlanSchema,
@@ -118,6 +118,7 @@ export const pretraining: PretrainingTask = {
   cases: (run, from, options, host) => segmentation.cases(branchRecord(run, setIn(options)), from, options, host),
   inputs: inputVolumes,
   async open(source, options, host) {
+    if ("weights" in source) throw notOfWeights(source.weights);
     if ("model" in source)
       throw new ConfigError(`${source.path}: is no branch of a pre-training; medvox export RUN --set NAME writes one`);
     const branch = await branchRun(source.run, setIn(options));

@@ -41,9 +41,7 @@ export const volumeCaseSchema = z.looseObject({
 
 /** Hashes of what was read for a plan, as a resumed training compares them. */
 export function hashesOf({ cases }: Fingerprint): DataFingerprint {
-  return Object.fromEntries(
-    cases.map(({ id, hash = "", labelHash = "" }) => [id, { image: hash, truth: labelHash }] as const),
-  );
+  return cases.map(({ id, hash = "", labelHash }) => ({ id, image: hash, ...(labelHash && { truth: labelHash }) }));
 }
 
 /** The data set as a configuration sees it. */

@@ -13,7 +13,7 @@ import {
 import { ConfigError, DataError } from "../errors.ts";
 import { type GraphMemory, readOnnx } from "../graph/index.ts";
 import { createEngine, type Engine, type Program } from "../runtime/index.ts";
-import type { Source } from "../train/index.ts";
+import { notOfWeights, type Source } from "../train/index.ts";
 import {
   cropOrPad,
   keepLargestComponents,
@@ -93,6 +93,7 @@ async function openWhole(
   options: SegmenterOptions,
   besides: number,
 ): Promise<OpenSegmenter> {
+  if ("weights" in source) throw notOfWeights(source.weights);
   if ("model" in source) return openOne(options, besides, () => [exportedModel(source.model, source.path)]);
   const { run, members, use } = source;
   const networks = (device: string): OpenedModel[] => members.map((member) => runModel(member, use, device));

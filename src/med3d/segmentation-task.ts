@@ -60,7 +60,7 @@ export type SegmentationTask = Task<
 export const segmentation: SegmentationTask = {
   name: "segmentation",
   noun: "case",
-  watched: "dice",
+  watched: () => "dice",
   schemas: segmentationSchemas,
   resolve: (request) => resolveSegmentationConfig(request as Parameters<typeof resolveSegmentationConfig>[0]),
 
@@ -87,7 +87,7 @@ export const segmentation: SegmentationTask = {
       },
       credit: await creditOf(dataset),
       problems: [...(dataset.problems ?? [])],
-      fingerprint: { ...hashesOf(fingerprint), ...hashesOf(watched) },
+      fingerprint: [...hashesOf(fingerprint), ...hashesOf(watched)],
     } satisfies Prepared<Plan, VolumeCase>;
   },
 

@@ -111,6 +111,8 @@ export const detectionConfigSchema = z.strictObject({
    * were given. null: 3 with weights to start from (of VGG-16: from conv3_1, as in the paper), 5 without or where norms are `batch`.
    */
   trainableStages: z.number().int().min(0).max(5).nullable().default(null),
+  /** Refuse a data set that anything has to be left out of. */
+  strict: z.boolean().default(false),
 });
 
 export type DetectionConfig = z.infer<typeof detectionConfigSchema>;

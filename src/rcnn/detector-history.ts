@@ -2,13 +2,12 @@
 import { epochRecordsOf } from "../train/index.ts";
 import type { DetectionConfig } from "./detector-config.ts";
 import { type Phase, phaseEpochs, schedules } from "./schedule.ts";
-import { phaseFolder } from "./train-phases.ts";
+import { phaseStore } from "./train-phases.ts";
 
 export interface DetectionPhase {
   readonly phase: Phase;
   /** What it does, for people. */
   readonly title: string;
-  readonly folder: string;
   /** How many epochs it is to have. */
   readonly epochs: number;
 }
@@ -21,21 +20,23 @@ const titles: Readonly<Record<Phase["name"], string>> = {
   "detector-2": "Step 4: the detector’s own layers on the new proposals",
 };
 
-/** The phases of a run, in their order. @param folder the run's */
-export function detectionPhases(folder: string, config: DetectionConfig): DetectionPhase[] {
+/** The phases of a run, in their order. */
+export function detectionPhases(
+  config: Pick<DetectionConfig, "schedule" | "epochs" | "phaseEpochs">,
+): DetectionPhase[] {
   const schedule = schedules[config.schedule];
   return schedule.map((phase) => ({
     phase,
     title: titles[phase.name],
-    folder: phaseFolder(folder, phase, schedule),
     epochs: phaseEpochs(config, phase),
   }));
 }
 
 /** Finished epochs of every phase, as a report draws them. */
-export async function detectionHistory(folder: string, config: DetectionConfig) {
+export async function detectionHistory(store: Store, config: DetectionConfig) {
   const phases = [];
-  for (const { phase, title, folder: place } of detectionPhases(folder, config)) {
+  for (const { phase, title } of detectionPhases(config)) {
+    const place = phaseStore(store, phase, schedules[config.schedule]);
     phases.push({ part: phase.part, title, history: await epochRecordsOf(place) });
   }
   return phases;

@@ -47,28 +47,6 @@ export function detectionsJson(
   );
 }
 
-/** Writes `detections.json`, and of volumes `detections.csv`. @returns the paths */
-export async function writeDetections(
-  folder: string,
-  images: readonly FoundImage[],
-  classes: readonly DetectionClass[],
-  axes: 2 | 3,
-  force: boolean,
-): Promise<string[]> {
-  await mkdir(folder, { recursive: true });
-  const json = join(folder, "detections.json");
-  await writeFileAtomic(json, `${JSON.stringify(detectionsJson(images, classes, axes))}\n`, { force });
-  if (axes === 2) return [json];
-  const table = join(folder, "detections.csv");
-  const affines = new Map(images.map(({ id, affine }) => [id, affine!]));
-  await writeFileAtomic(
-    table,
-    worldCsv(images, classes, (id) => affines.get(id)!),
-    { force },
-  );
-  return [json, table];
-}
-
 /** A picture, or three planes of a volume, with the boxes. @returns the bytes of a PNG */
 export function boxesPng(
   { picture, volume }: OpenedImage,

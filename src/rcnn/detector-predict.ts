@@ -1,17 +1,26 @@
 /** A trained detector, or one of torchvision's weights, ready for pictures and volumes. */
-import { existsSync } from "node:fs";
 import { worldBoxOf } from "../boxes/index.ts";
 import type { DetectionClass, DetectionItem } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { readWeightsFile } from "../files/index.ts";
 import type { Image2d } from "../images/index.ts";
 import { createEngine } from "../runtime/index.ts";
-import { bestCheckpoint, lastCheckpoint, type StateMap } from "../train/index.ts";
+import {
+  BEST_CHECKPOINT,
+  folderStore,
+  LAST_CHECKPOINT,
+  placeOf,
+  readRunOf,
+  readWeights,
+  type StateMap,
+} from "../train/index.ts";
 import type { Vec3, Volume } from "../volume/index.ts";
+import type { WeightTensor } from "../weights/index.ts";
 import { type DetectorConfig, parseDetector } from "./config.ts";
 import { createDetector, type DetectionTimes } from "./detector.ts";
 import { type OpenedImage, openImage, pictureFor, volumeFor } from "./detector-images.ts";
-import { type DetectionPlan, readDetectionRun } from "./detector-run.ts";
+import type { DetectionPlan, DetectionRun } from "./detector-run.ts";
+import { detectionSchemas } from "./detector-schemas.ts";
 import { epsilonOf, matchDetector, torchvisionDetector } from "./detector-weights.ts";
 import { type Detections, filterDetections } from "./post-process.ts";
 import { detectWhole } from "./tiles.ts";
@@ -62,6 +71,7 @@ export interface DetectedObject {
 }
 
 export interface LoadedDetector {
+  readonly plan: Plan;
   readonly axes: 2 | 3;
   readonly classes: readonly DetectionClass[];
   readonly config: DetectorConfig;
@@ -81,7 +91,7 @@ type Plan = Pick<DetectionPlan, "axes" | "classes" | "detector" | "prepare"> & {
 
 /** A run, or torchvision's weights. */
 export type DetectorSource =
-  | { readonly run: string; readonly use?: "last" | "best" }
+  | { readonly run: DetectionRun; readonly use?: "last" | "best" }
   | Omit<TorchvisionOptions, keyof LoadOptions>;
 
 export interface ReadDetector {
@@ -97,7 +107,7 @@ export async function readDetector(
   source: DetectorSource,
   { score, max }: Pick<LoadOptions, "score" | "max"> = {},
 ): Promise<ReadDetector> {
-  const { plan, weights } = "run" in source ? await readRun(source) : await readWeights(source);
+  const { plan, weights } = "run" in source ? await readRun(source) : await readTorchvision(source);
   const { detections } = plan.detector;
   const detector = parseDetector({
     ...plan.detector,
@@ -110,23 +120,27 @@ export async function readDetector(
   return { plan: { ...plan, detector }, weights };
 }
 
-async function readRun({ run, use }: Extract<DetectorSource, { run: string }>): Promise<ReadDetector> {
-  const { record, plan } = await readDetectionRun(run);
+async function readRun({ run, use }: Extract<DetectorSource, { run: DetectionRun }>): Promise<ReadDetector> {
+  const { record, plan, store } = run;
   const which = use ?? record.config.use;
-  const file = which === "best" ? bestCheckpoint(run) : lastCheckpoint(run);
-  if (!existsSync(file))
+  const name = which === "best" ? BEST_CHECKPOINT : LAST_CHECKPOINT;
+  if (!(await store.has(name)))
     throw new ConfigError(
-      which === "best" && existsSync(lastCheckpoint(run))
-        ? `${run}: has no best weights, since no image was watched; leave --use out`
-        : `${run}: has no weights yet; go on with medvox train --resume ${run}`,
+      which === "best" && (await store.has(LAST_CHECKPOINT))
+        ? `${store.place}: has no best weights, since no image was watched; leave --use out`
+        : `${store.place}: has no weights yet; go on with medvox train --resume ${store.place}`,
     );
-  const all = await readWeightsFile(file);
-  const own = new Map([...all].filter(([name]) => !name.startsWith("optimizer.")));
-  const { tensors } = matchDetector(own, plan.detector, file);
-  return { plan: { ...plan, device: record.config.device }, weights: new Map(tensors) };
+  const tensors = new Map(
+    [...(await readWeights(store, name))].map(([entry, { data, shape }]): [string, WeightTensor] => [
+      entry,
+      { dtype: "F32", shape, data },
+    ]),
+  );
+  const match = matchDetector(tensors, plan.detector, placeOf(store, name));
+  return { plan: { ...plan, device: record.config.device }, weights: new Map(match.tensors) };
 }
 
-async function readWeights({
+async function readTorchvision({
   weights,
   arch,
   numClasses,
@@ -134,7 +148,7 @@ async function readWeights({
   maxSize,
   names,
   normEpsilon,
-}: Exclude<DetectorSource, { run: string }>): Promise<ReadDetector> {
+}: Exclude<DetectorSource, { run: DetectionRun }>): Promise<ReadDetector> {
   const config = torchvisionDetector(arch, {
     numClasses,
     minSize,
@@ -152,17 +166,20 @@ async function readWeights({
 }
 
 /** Opens a run's detector. @throws ConfigError for a run that has no such weights */
-const load = async (run: string, { use, ...options }: LoadRunOptions = {}): Promise<LoadedDetector> =>
-  opened(await readDetector({ run, use }, options), options);
+const load = async (folder: string, { use, ...options }: LoadRunOptions = {}): Promise<LoadedDetector> => {
+  const run = await readRunOf(folderStore(folder), { name: "detection", schemas: detectionSchemas });
+  return openDetector(await readDetector({ run, use }, options), options);
+};
 
 /** Opens torchvision's weights without a run. @throws WeightsError where they are another network's */
 const fromWeights = async (options: TorchvisionOptions): Promise<LoadedDetector> =>
-  opened(await readDetector(options, options), options);
+  openDetector(await readDetector(options, options), options);
 
 /** Faster R-CNN, opened. */
 export const fasterRcnn = { load, fromWeights };
 
-async function opened({ plan, weights }: ReadDetector, options: LoadOptions): Promise<LoadedDetector> {
+/** Opens what was read. */
+export async function openDetector({ plan, weights }: ReadDetector, options: LoadOptions): Promise<LoadedDetector> {
   const { classes, axes, canvas } = plan;
   const { tile, overlap } = options;
   if (axes === 2 && (tile ?? overlap) !== undefined)
@@ -188,6 +205,7 @@ async function opened({ plan, weights }: ReadDetector, options: LoadOptions): Pr
     return image.back(wanted === undefined ? found : filterDetections(found, { classes: wanted, limit }));
   };
   return {
+    plan,
     axes,
     classes,
     config,

@@ -9,7 +9,7 @@ import {
   type VolumePreparation,
 } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
-import { type RecordOfRun, readRunRecord } from "../train/index.ts";
+import type { Run } from "../train/index.ts";
 import type { DetectorConfig } from "./config.ts";
 import { type DetectionConfig, detectorOf } from "./detector-config.ts";
 
@@ -34,30 +34,12 @@ export interface DetectionCase {
   readonly image: string;
 }
 
-export interface DetectionRecord extends RecordOfRun {
-  readonly task: "detection";
-  readonly config: DetectionConfig;
-  readonly splits: {
-    readonly train: readonly DetectionCase[];
-    readonly validation: readonly DetectionCase[];
-    readonly heldOut: readonly DetectionCase[];
-  };
-}
-
-export interface DetectionRun {
-  readonly record: DetectionRecord;
-  readonly plan: DetectionPlan;
-}
+export type DetectionRun = Run<DetectionConfig, DetectionPlan, DetectionCase>;
 
 export interface DetectionSplits {
   readonly train: readonly DetectionItem[];
   readonly validation: readonly DetectionItem[];
   readonly heldOut: readonly DetectionItem[];
-}
-
-/** Reads a detection's run. @throws ConfigError if the folder is none, DataError for another task */
-export async function readDetectionRun(folder: string): Promise<DetectionRun> {
-  return (await readRunRecord(folder, ["detection"])) as DetectionRun;
 }
 
 /** Opens a data set as a configuration says. @param path another data set in its place */
@@ -70,20 +52,28 @@ export async function openDetectionFor(
   return openDetection(path, { classes, images, space: config.space ?? undefined, signal });
 }
 
-/** The run's own images with their boxes, as they stand in the data set now. @throws ConfigError for those that are gone */
+/**
+ * The run's own images with their boxes, as they stand in the data set now, and what is wrong with them.
+ * @throws ConfigError for those that are gone
+ */
 export async function itemsOfRun(
-  { record, plan }: DetectionRun,
+  { record, plan }: Pick<DetectionRun, "record" | "plan">,
   cases: readonly DetectionCase[],
   signal?: AbortSignal,
-): Promise<DetectionItem[]> {
+): Promise<{ readonly cases: readonly DetectionItem[]; readonly problems: readonly Problem[] }> {
   const classes = plan.classes.map(({ name }) => name);
   const data = await openDetectionFor({ ...record.config, data: plan.source }, { classes, signal });
+  const problems = problemsOf(data, cases);
   const byId = new Map(data.items.map((item) => [item.id, item]));
-  return cases.map(({ id }) => {
+  const items = cases.map(({ id }) => {
     const item = byId.get(id);
-    if (item === undefined) throw new ConfigError(`${plan.source}: image ${id} of the run is no longer in it`);
-    return item;
+    if (item !== undefined) return item;
+    const why = problems.find((problem) => problem.case === id)?.message;
+    throw new ConfigError(
+      `${plan.source}: image ${id} of the run ${why === undefined ? "is no longer in it" : `cannot be used: ${why}`}`,
+    );
   });
+  return { cases: items, problems };
 }
 
 /**

@@ -48,9 +48,17 @@ export async function exportDetector(
     if (canvas !== undefined) throw new ConfigError("canvas: is for onnx; weights fit every size");
     return { tensors: await writePortableWeights(out, weights, { counters: format === "pth-names", force }) };
   }
-  const chosen = canvas ?? plan.canvas ?? landscape(plan.detector);
+  const chosen = exportCanvas(plan, canvas);
   await writeFileAtomic(out, encodeDetector(plan, weights, chosen), { force });
   return { canvas: chosen };
+}
+
+/** What images are brought onto in an exported graph. */
+export function exportCanvas(
+  plan: { readonly canvas?: readonly number[]; readonly detector: DetectorConfig },
+  asked?: readonly number[],
+): readonly number[] {
+  return asked ?? plan.canvas ?? landscape(plan.detector);
 }
 
 /** The ONNX file's bytes. @throws ConfigError likewise */

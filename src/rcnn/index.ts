@@ -23,15 +23,9 @@ export {
   detectionConfigSchema,
   resolveDetectionConfig,
 } from "./detector-config.ts";
-export {
-  type DetectionEvaluation,
-  detectorText,
-  type EvaluateDetectionOptions,
-  evaluateDetectionRun,
-} from "./detector-evaluate.ts";
 export { type DetectionPhase, detectionPhases } from "./detector-history.ts";
 export type { OpenedImage } from "./detector-images.ts";
-export { boxesPng, detectionsJson, type FoundImage, foundImage, writeDetections } from "./detector-output.ts";
+export { boxesPng, detectionsJson, type FoundImage, foundImage } from "./detector-output.ts";
 export {
   type DetectedObject,
   type DetectorSource,
@@ -41,14 +35,14 @@ export {
   type LoadRunOptions,
   type TorchvisionOptions,
 } from "./detector-predict.ts";
-export {
-  type DetectionCase,
-  type DetectionPlan,
-  type DetectionRecord,
-  type DetectionRun,
-  readDetectionRun,
+export { type DetectionScore, detectionLines } from "./detector-report.ts";
+export type {
+  DetectionCase,
+  DetectionPlan,
+  DetectionRun,
 } from "./detector-run.ts";
-export { type DetectionEvents, resumeDetector, type TrainDetectorOptions, trainDetector } from "./detector-train.ts";
+export { type DetectionTask, detection } from "./detector-task.ts";
+export { detectorText } from "./detector-text.ts";
 export {
   detectorNames,
   detectorShapes,
@@ -70,6 +64,7 @@ export { type DetectionRule, type Detections, filterDetections, selectDetections
 export { type PresetName, type PresetOptions, preset } from "./presets.ts";
 export { type ProposalRule, type Proposals, selectProposals } from "./proposals.ts";
 export { assignLevels, type LevelRule } from "./roi-levels.ts";
+export { evaluateDetectionRun, readDetectionRun, resumeDetector, trainDetector } from "./runs.ts";
 export { type Sample, type SampleRule, sampleMatches } from "./sampler.ts";
 export { alternatingSchedule, jointSchedule, type Phase, phaseEpochs } from "./schedule.ts";
 export type { Truth } from "./targets.ts";

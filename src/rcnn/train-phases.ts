@@ -1,9 +1,8 @@
 /**
- * Training by a schedule's phases (`schedule.ts`), each a training of its own with its folder, checkpoints and log. A phase that has ended is
- * read back, one that was cut off goes on where it was: so a schedule can be stopped between and inside its phases.
+ * Training by a schedule's phases (`schedule.ts`), each a training of its own with its place, checkpoints and log. A phase that has
+ * ended is read back, one that was cut off goes on where it was: so a schedule can be stopped between and inside its phases.
  */
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+
 import { ConfigError } from "../errors.ts";
 import type { Optimiser, ParameterGroup, ScheduleSpec, Warmup } from "../nn/index.ts";
 import type { Engine } from "../runtime/index.ts";
@@ -11,9 +10,12 @@ import {
   type BatchSource,
   createModel,
   type EpochReport,
+  type LoopSettings,
+  type Model,
   runTraining,
   type StateMap,
   type StepReport,
+  type Store,
   type ValidationResult,
 } from "../train/index.ts";
 import type { DetectorConfig } from "./config.ts";
@@ -33,10 +35,10 @@ export interface ImageSource {
   ): AsyncIterable<{ readonly images: TrainingImages; readonly cases: readonly string[]; readonly waitedMs: number }>;
 }
 
-export interface PhasesOptions {
+/** What a phase needs, whichever it is. */
+export interface PhaseOptions {
   readonly engine: Engine;
   readonly config: DetectorConfig;
-  readonly schedule: readonly Phase[];
   readonly source: ImageSource;
   readonly epochs: (phase: Phase) => number;
   /** @param groups what the phase freezes; others may be added behind */
@@ -49,19 +51,26 @@ export interface PhasesOptions {
   readonly validateEvery?: number;
   readonly patience?: number;
   readonly checkpointSeconds?: number;
-  /** First values, as far as given: a backbone's, or all. The seed makes the others. */
-  readonly start?: StateMap;
-  /** Where each phase has its folder; that of a lone phase is the folder itself. Without it nothing is written, and nothing can be resumed. */
-  readonly folder?: string;
-  readonly resume?: boolean;
   /** Loss and score on held-out images after an epoch. */
   readonly validate?: (phase: Phase, current: CurrentDetector) => Promise<ValidationResult>;
-  readonly signal?: AbortSignal;
-  readonly onStep?: (phase: Phase, report: StepReport) => void;
-  readonly onEpoch?: (phase: Phase, report: EpochReport) => void;
   /** Images that fit are padded to this when they are detected in, x y (z). */
   readonly canvas?: readonly number[];
 }
+
+export interface PhasesOptions extends PhaseOptions {
+  readonly schedule: readonly Phase[];
+  /** First values, as far as given: a backbone's, or all. The seed makes the others. */
+  readonly start?: StateMap;
+  /** Where each phase has its place; that of a lone phase is the store itself. Without it nothing is written, and nothing can be resumed. */
+  readonly store?: Store;
+  readonly resume?: boolean;
+  readonly signal?: AbortSignal;
+  readonly onStep?: (phase: Phase, report: StepReport) => void;
+  readonly onEpoch?: (phase: Phase, report: EpochReport) => void;
+}
+
+/** What phases ended with, and the weights that the first began with. */
+export type Ended = ReadonlyMap<Phase["name"] | "start", StateMap>;
 
 /** A phase's network as it stands. */
 export interface CurrentDetector {
@@ -86,40 +95,49 @@ export interface PhasesResult {
  * @throws MedvoxError `E_INTERRUPTED` after the signal, with everything saved; DataError if a loss is no number
  */
 export async function trainPhases(options: PhasesOptions): Promise<PhasesResult> {
-  const { config, schedule, start = new Map(), folder } = options;
+  const { schedule, start = new Map(), store, resume, signal, onStep, onEpoch } = options;
   if (schedule.length === 0) throw new ConfigError("schedule: it has no phase");
   const ended = new Map<Phase["name"] | "start", StateMap>([["start", start]]);
   for (const phase of schedule) {
-    const place = folder && phaseFolder(folder, phase, schedule);
-    if (place !== undefined) await mkdir(place, { recursive: true });
-    const weights = ended.get(phase.proposalsOf ?? "start");
-    const proposer =
-      phase.proposalsOf === undefined
-        ? undefined
-        : createDetector({ engine: options.engine, config, weights: weights as StateMap, canvas: options.canvas });
+    const { model, loop, close } = await openPhase(phase, options, ended);
     try {
-      ended.set(phase.name, await trainPhase(phase, options, ended, proposer, place));
+      await runTraining({
+        ...loop,
+        model,
+        store: store && phaseStore(store, phase, schedule),
+        resume,
+        signal,
+        onStep: (report) => onStep?.(phase, report),
+        onEpoch: (report) => onEpoch?.(phase, report),
+      });
+      ended.set(phase.name, await model.weights());
     } finally {
-      await proposer?.close();
+      await close();
     }
   }
   const [last] = schedule.slice(-1);
   return { weights: last.name === "detector-2" ? joinedWeights(ended) : ended.get(last.name)!, phases: ended };
 }
 
-/** A phase's own folder; a lone phase has the run's. */
-export function phaseFolder(folder: string, phase: Phase, schedule: readonly Phase[]): string {
-  return schedule.length === 1 ? folder : join(folder, phase.name);
+/** A phase's own place; a lone phase has the run's. */
+export function phaseStore(store: Store, phase: Phase, schedule: readonly Phase[]): Store {
+  return schedule.length === 1 ? store : store.child(phase.name);
 }
 
-async function trainPhase(
-  phase: Phase,
-  options: PhasesOptions,
-  ended: ReadonlyMap<Phase["name"] | "start", StateMap>,
-  proposer: Detector | undefined,
-  folder: string | undefined,
-): Promise<StateMap> {
-  const { engine, source, seed = 0, clipNorm, accumulate, resume, signal, validate } = options;
+/** A phase ready to be trained: its network with its first values, its batches with their targets. */
+export interface OpenPhase {
+  readonly model: Model;
+  readonly loop: LoopSettings;
+  close(): Promise<void>;
+}
+
+/** Opens a phase on what earlier ones ended with. */
+export async function openPhase(phase: Phase, options: PhaseOptions, ended: Ended): Promise<OpenPhase> {
+  const { engine, source, seed = 0, clipNorm, accumulate, validate, canvas } = options;
+  const proposer =
+    phase.proposalsOf === undefined
+      ? undefined
+      : createDetector({ engine, config: options.config, weights: ended.get(phase.proposalsOf)!, canvas });
   const config = phaseConfig(phase, options.config);
   const definition = trainingDefinition(config, phase.part, { seed });
   const optimiser = options.optimiser(phaseGroups(phase));
@@ -127,30 +145,38 @@ async function trainPhase(
     { engine, ...definition, optimiser, seed, clipNorm, accumulate },
     definition.example(source.images, source.size),
   );
+  const close = async (): Promise<void> => {
+    await model.close();
+    await proposer?.close();
+  };
   try {
     const first = phaseStart(phase, ended);
     await model.load(new Map([...first].filter(([name]) => model.parameters.has(name))));
-    const current: CurrentDetector = {
-      detector: async () => {
-        const weights = await model.weights();
-        const { canvas } = options;
-        if (!phase.frozenBackbone || phase.part === "rpn")
-          return createDetector({ engine, config, weights, canvas, proposer });
-        return createDetector({
-          engine,
-          config,
-          canvas,
-          weights: joinedWeights(new Map([...ended, [phase.name, weights]])),
-        });
-      },
-      loss: async (images: TrainingImages): Promise<number> => {
-        const feeds = definition.feeds(await withProposals(images, proposer, config), "validation");
-        const { outputs } = await model.evaluate(feeds, { withLoss: true, fetch: ["loss"] });
-        return Number(outputs.loss.data[0]);
-      },
-    };
-    await runTraining({
-      model,
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const current: CurrentDetector = {
+    detector: async () => {
+      const weights = await model.weights();
+      if (!phase.frozenBackbone || phase.part === "rpn")
+        return createDetector({ engine, config, weights, canvas, proposer });
+      return createDetector({
+        engine,
+        config,
+        canvas,
+        weights: joinedWeights(new Map([...ended, [phase.name, weights]])),
+      });
+    },
+    loss: async (images: TrainingImages): Promise<number> => {
+      const feeds = definition.feeds(await withProposals(images, proposer, config), "validation");
+      const { outputs } = await model.evaluate(feeds, { withLoss: true, fetch: ["loss"] });
+      return Number(outputs.loss.data[0]);
+    },
+  };
+  return {
+    model,
+    loop: {
       data: phaseBatches(phase, source, definition, proposer, config),
       epochs: options.epochs(phase),
       learningRate: optimiser.lr,
@@ -161,16 +187,9 @@ async function trainPhase(
       validateEvery: options.validateEvery,
       patience: options.patience,
       checkpointSeconds: options.checkpointSeconds,
-      folder,
-      resume,
-      signal,
-      onStep: (report) => options.onStep?.(phase, report),
-      onEpoch: (report) => options.onEpoch?.(phase, report),
-    });
-    return await model.weights();
-  } finally {
-    await model.close();
-  }
+    },
+    close,
+  };
 }
 
 /** Batches with targets. Random choices are named by epoch and step, so a resumed phase makes the same. */

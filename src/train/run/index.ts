@@ -13,6 +13,7 @@ export { type ExportedWeights, type ExportFormat, type ExportOptions, exportRun 
 export { checkedOptions, commonOptions, flagOf } from "./options.ts";
 export {
   type Failure,
+  notOfWeights,
   type OpenedSource,
   openSource,
   type Predictions,

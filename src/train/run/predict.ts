@@ -47,6 +47,11 @@ export async function openSource(path: string, taskOf: TaskLookup, use?: "last" 
   return { task, source: { model, path }, path };
 }
 
+/** The refusal of a task that predicts with runs and models of medvox alone. */
+export function notOfWeights(file: string): ConfigError {
+  return new ConfigError(`${file}: is a file of weights alone; name a run, or a model.onnx that medvox wrote`);
+}
+
 export interface PredictOptions {
   /** Where files go; without it nothing is written. */
   readonly out?: string;

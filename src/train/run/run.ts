@@ -2,6 +2,7 @@
  * Beginning a run and going on with one, for every task alike: the data are prepared and judged before anything is written, the
  * record is written before anything is trained, children come before what needs them, stages one after another.
  */
+import { changedText } from "../../data/content-hash.ts";
 import { countProblems, type Problem, refuseProblems } from "../../data/problem.ts";
 import { ConfigError, DataError, MedvoxError } from "../../errors.ts";
 import { createEngine, type EngineOptions } from "../../runtime/index.ts";
@@ -180,7 +181,7 @@ async function trainChild(
   const { command, credit } = parent.record;
   const made = await task.prepare(child.config, host, { splits: child.splits, parent });
   // The parent's problems were said; the data are the same.
-  const asked = { command, prepared: { ...made, credit, problems: [], fingerprint: {} } };
+  const asked = { command, prepared: { ...made, credit, problems: [], fingerprint: [] } };
   await clearRun(store);
   await store.ready();
   await trainRun(task, await recorded(task, child.config, store, asked, host), host, place);
@@ -270,20 +271,9 @@ async function clearRun(store: Store): Promise<void> {
 
 /** @throws DataError that says which of a run's data changed since it was begun */
 function refuseChanged(before: DataFingerprint, now: DataFingerprint, { record, store }: AnyRun): void {
-  const ids = Object.keys(before);
-  const gone = ids.filter((id) => now[id] === undefined);
-  const images = ids.filter((id) => now[id] !== undefined && now[id].image !== before[id].image);
-  const truths = ids.filter((id) => now[id] !== undefined && now[id].truth !== before[id].truth);
-  const facts = [
-    [gone, "gone"],
-    [images, "with another image"],
-    [truths, "with other annotations"],
-  ] as const;
-  const told = facts.flatMap(([those, what]) =>
-    those.length === 0 ? [] : [`${those.length} ${what} (${those[0]}${those.length > 1 ? ", …" : ""})`],
-  );
-  if (told.length > 0)
+  const changed = changedText(before, now, { image: "image", truth: "annotation file" });
+  if (changed !== undefined)
     throw new DataError(
-      `${record.credit.name}: changed since ${store.place} was begun: of ${ids.length} cases ${told.join(", ")}; put the data back, or begin anew`,
+      `${record.credit.name}: is no longer what ${store.place} was begun on: ${changed}; put the data back, or begin anew`,
     );
 }

@@ -6,6 +6,7 @@
  * C configuration · P plan · K a case as `run.json` keeps it · T a case with its truth · S the score of a case
  */
 import type { ZodObject, ZodType } from "zod";
+import type { CaseHash } from "../../data/content-hash.ts";
 import type { Problem } from "../../data/problem.ts";
 import type { Engine, EngineOptions } from "../../runtime/index.ts";
 import type { LoopSettings } from "../loop.ts";
@@ -40,8 +41,8 @@ export interface Splits<K> {
 
 export type SplitName = keyof Splits<unknown>;
 
-/** A hash of each case's image and of its truth, by id. */
-export type DataFingerprint = Readonly<Record<string, { readonly image: string; readonly truth: string }>>;
+/** A hash of each case's image and of its truth. */
+export type DataFingerprint = readonly CaseHash[];
 
 /** What follows from the data and the configuration, before anything is trained. */
 export interface Prepared<P, K> {
@@ -117,7 +118,9 @@ export type Source<R> =
       readonly members: readonly R[];
       readonly use?: "last" | "best";
     }
-  | { readonly model: Uint8Array; readonly path: string };
+  | { readonly model: Uint8Array; readonly path: string }
+  /** Weights of another program, with what must be known of their network. */
+  | { readonly weights: string; readonly settings: Options };
 
 /** Options of an evaluation or a prediction, checked by the task's own schema. */
 export type Options = Readonly<Record<string, unknown>>;
@@ -260,7 +263,7 @@ export interface Task<
   /** What is said when a training begins: one line of data, one of the network. */
   announce(run: Run<C, P, K>, threads: number): readonly string[];
   /** The score that is watched, as the live line names it: `dice`, `AP50`. */
-  readonly watched: string;
+  watched(run: Run<C, P, K>): string;
   /** `medvox info` of a run. */
   describe(run: Run<C, P, K>): Promise<{ readonly lines: readonly string[]; readonly json: object }>;
   outcome(run: Run<C, P, K>, folder: string): Outcome;

@@ -1,0 +1,129 @@
+/** Runs of Med3D by their own names: what the frame does for every task, typed for segmentation, classification and pre-training. */
+import { readFile, stat } from "node:fs/promises";
+import type { DataCase } from "../data/index.ts";
+import type { CaseScores, ClassificationSummary, SegmentationSummary } from "../metrics/index.ts";
+import {
+  type BeginOptions,
+  beginRun,
+  type EvaluateOptions,
+  type Evaluation,
+  evaluateRun,
+  folderStore,
+  membersOf,
+  type ResumeOptions,
+  readRunOf,
+  resumeRun,
+  type Source,
+} from "../train/index.ts";
+import type { ClassificationRequest } from "./classification-config.ts";
+import { type Classifier, type ClassifierOptions, openClassifierOf } from "./classification-predict.ts";
+import type { ClassificationScore, ScoredCase } from "./classification-scores.ts";
+import type { ClassificationRun } from "./classification-session.ts";
+import { classification } from "./classification-task.ts";
+import type { PretrainingRequest } from "./pretraining-config.ts";
+import type { PretrainingRun } from "./pretraining-session.ts";
+import { pretraining } from "./pretraining-task.ts";
+import type { SegmentationRequest } from "./segmentation-config.ts";
+import { openSegmenterOf, type Segmenter, type SegmenterOptions } from "./segmentation-predict.ts";
+import type { SegmentationRun } from "./segmentation-session.ts";
+import { segmentation } from "./segmentation-task.ts";
+
+/** Which weights of a run are opened; default: as the run says. */
+interface Use {
+  readonly use?: "last" | "best";
+}
+
+/** Trains a segmentation. @throws as {@link beginRun} */
+export function trainSegmentation(request: SegmentationRequest, options: BeginOptions): Promise<SegmentationRun> {
+  return beginRun(segmentation, request, options);
+}
+
+/** Goes on with a segmentation that was stopped. */
+export async function resumeSegmentation(folder: string, options: ResumeOptions = {}): Promise<SegmentationRun> {
+  const run: SegmentationRun = await readRunOf(folderStore(folder), segmentation);
+  return resumeRun({ task: segmentation, run }, options);
+}
+
+/** Scores a segmentation. @throws as {@link evaluateRun} */
+export async function evaluateSegmentationRun(
+  folder: string,
+  options: EvaluateOptions & { readonly cases?: readonly DataCase[] } = {},
+): Promise<Evaluation<CaseScores, SegmentationSummary>> {
+  const run: SegmentationRun = await readRunOf(folderStore(folder), segmentation);
+  return evaluateRun({ task: segmentation, run }, options);
+}
+
+/**
+ * Opens a segmentation for predicting: a run's folder, its folds together, or a `model.onnx`.
+ * @throws ConfigError or DataError if the path is none of these
+ */
+export async function openSegmenter(
+  path: string,
+  { use, ...options }: SegmenterOptions & Use = {},
+): Promise<Segmenter> {
+  return openSegmenterOf(await sourceOf<SegmentationRun>(path, segmentation, use), options);
+}
+
+/** Trains a classifier. @throws as {@link beginRun} */
+export function trainClassification(request: ClassificationRequest, options: BeginOptions): Promise<ClassificationRun> {
+  return beginRun(classification, request, options);
+}
+
+/** Goes on with a classification that was stopped. */
+export async function resumeClassification(folder: string, options: ResumeOptions = {}): Promise<ClassificationRun> {
+  const run: ClassificationRun = await readRunOf(folderStore(folder), classification);
+  return resumeRun({ task: classification, run }, options);
+}
+
+/** Scores a classification. @throws as {@link evaluateRun} */
+export async function evaluateClassificationRun(
+  folder: string,
+  options: EvaluateOptions & { readonly cases?: readonly ScoredCase[] } = {},
+): Promise<Evaluation<ClassificationScore, ClassificationSummary>> {
+  const run: ClassificationRun = await readRunOf(folderStore(folder), classification);
+  return evaluateRun({ task: classification, run }, options);
+}
+
+/**
+ * Opens a classifier for predicting: a run's folder, all its networks together, or a `model.onnx`.
+ * @throws ConfigError or DataError if the path is none of these
+ */
+export async function openClassifier(
+  path: string,
+  { use, ...options }: ClassifierOptions & Use = {},
+): Promise<Classifier> {
+  return openClassifierOf(await sourceOf<ClassificationRun>(path, classification, use), options);
+}
+
+/** Trains one encoder on many data sets. @throws as {@link beginRun} */
+export function pretrain(request: PretrainingRequest, options: BeginOptions): Promise<PretrainingRun> {
+  return beginRun(pretraining, request, options);
+}
+
+/** Goes on with a pre-training that was stopped. */
+export async function resumePretraining(folder: string, options: ResumeOptions = {}): Promise<PretrainingRun> {
+  const run: PretrainingRun = await readRunOf(folderStore(folder), pretraining);
+  return resumeRun({ task: pretraining, run }, options);
+}
+
+/** Scores a branch of a pre-training as the segmentation it is. @throws as {@link evaluateRun} */
+export async function evaluateBranch(
+  folder: string,
+  set: string | undefined,
+  options: EvaluateOptions = {},
+): Promise<Evaluation<CaseScores, SegmentationSummary>> {
+  const run: PretrainingRun = await readRunOf(folderStore(folder), pretraining);
+  return evaluateRun({ task: pretraining, run }, { ...options, set });
+}
+
+async function sourceOf<R>(
+  path: string,
+  task: typeof segmentation | typeof classification,
+  use: "last" | "best" | undefined,
+): Promise<Source<R>> {
+  const isFile = (await stat(path).catch(() => undefined))?.isFile() ?? false;
+  if (isFile) return { model: await readFile(path), path };
+  const run = await readRunOf(folderStore(path), task);
+  const members = (await membersOf({ task, run })).map((member) => member.run as R);
+  return { run: run as R, members, use };
+}
