@@ -10,6 +10,7 @@
  * The label's column may have any name (`--label malignancy`). Whole numbers of a column called `rating` or `malignancy`, or
  * for which a rule was given, are ratings; anything else is the name of a class.
  */
+
 import { existsSync, readdirSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, extname, isAbsolute, join, resolve } from "node:path";
@@ -20,6 +21,7 @@ import { caseIds, isVolumeName } from "./case-id.ts";
 import { parseCsv } from "./csv.ts";
 import type { DataCase } from "./dataset.ts";
 import { checkDescription } from "./description.ts";
+import type { Problem } from "./problem.ts";
 import { type RatingRule, ratingScale, classOf as ruleClass, ruleFor } from "./rating.ts";
 
 /** A case and what it is; its `label`, if any, is the mask of the lesion. */

@@ -1,13 +1,13 @@
 /** From a run's images to the batches that a detector learns from or is watched by. */
 import type { DetectionBatch, DetectionItem, DetectionLoader, DetectionLoaderOptions } from "../data/index.ts";
 import { pictureAugmentationOf, volumeAugmentationOf } from "./detector-config.ts";
-import type { DetectionPlan, DetectionRecord } from "./detector-run.ts";
+import type { DetectionPlan, DetectionRun } from "./detector-run.ts";
 import type { ImageSource } from "./train-phases.ts";
 import type { TrainingImages } from "./training.ts";
 
 /** Validation images come one by one, unchanged, the same windows of volumes in every epoch. */
 export function loaderOptions(
-  { config }: DetectionRecord,
+  { config }: DetectionRun["record"],
   { axes, detector, canvas, prepare }: DetectionPlan,
   items: readonly DetectionItem[],
   use: "training" | "validation",

@@ -1,5 +1,5 @@
 /** What the epochs of a detection's run have brought, phase by phase. */
-import { epochRecordsOf } from "../train/index.ts";
+import { epochRecordsOf, type Store } from "../train/index.ts";
 import type { DetectionConfig } from "./detector-config.ts";
 import { type Phase, phaseEpochs, schedules } from "./schedule.ts";
 import { phaseStore } from "./train-phases.ts";

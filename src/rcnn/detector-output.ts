@@ -1,9 +1,6 @@
 /** What a detector found, as files: COCO's results, a table in world millimetres, pictures with boxes. */
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
-import { cocoResults, type DetectedImage, type DetectionClass, imageNames, worldCsv } from "../data/index.ts";
+import { cocoResults, type DetectedImage, type DetectionClass, imageNames } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
-import { writeFileAtomic } from "../files/index.ts";
 import type { TrueBoxes } from "../metrics/index.ts";
 import { pictureBoxesPng, volumeBoxesPng } from "../report/index.ts";
 import type { Affine } from "../volume/index.ts";

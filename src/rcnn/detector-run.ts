@@ -6,6 +6,7 @@ import {
   type DetectionItem,
   holdOut,
   openDetection,
+  type Problem,
   type VolumePreparation,
 } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
@@ -50,6 +51,12 @@ export async function openDetectionFor(
   const { path = config.data, classes = config.classes ?? undefined, signal } = options;
   const images = path === config.data ? (config.images ?? undefined) : undefined;
   return openDetection(path, { classes, images, space: config.space ?? undefined, signal });
+}
+
+/** Problems of these images and of the data set as a whole. */
+export function problemsOf(dataset: DetectionDataset, cases: readonly { readonly id: string }[]): Problem[] {
+  const ids = new Set(cases.map(({ id }) => id));
+  return dataset.problems.filter((problem) => ids.has(problem.case) || problem.case === dataset.name);
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Detection as a task: from pictures or volumes with boxes to a Faster R-CNN that finds them. */
 import { counted } from "../data/counted.ts";
 import { type DetectionItem, detectionInputs, fingerprintDetection } from "../data/index.ts";
-import { epochsOf, type Task } from "../train/index.ts";
+import { epochsOf, type StateMap, type Task } from "../train/index.ts";
 import {
   type DetectionConfig,
   pictureAugmentationOf,

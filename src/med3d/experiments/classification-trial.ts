@@ -1,12 +1,9 @@
 /** A trial that trains a classifier and scores it by the probabilities of the cases its networks never saw. */
-import { existsSync } from "node:fs";
 import { meanOf } from "../../metrics/index.ts";
-import { epochsOf } from "../../train/index.ts";
+import { continueRun, epochsOf, membersOf } from "../../train/index.ts";
 import type { ClassificationConfig } from "../classification-config.ts";
-import { evaluateClassificationRun } from "../classification-evaluate.ts";
-import { membersOf } from "../classification-members.ts";
-import { resumeClassification, trainClassification } from "../classification-train.ts";
-import { runFile } from "../run-folder.ts";
+import { classification } from "../classification-task.ts";
+import { evaluateClassificationRun } from "../runs.ts";
 import { type CaseScores, type Trial, watchedCurve } from "./trial.ts";
 
 export function classificationTrial(
@@ -16,22 +13,19 @@ export function classificationTrial(
   return {
     ...about,
     run: async (folder, events) => {
-      const { record, plan } = existsSync(runFile(folder))
-        ? await resumeClassification(folder, events)
-        : await trainClassification(config, { out: folder, force: true, ...events });
-      const { cases } = await evaluateClassificationRun(folder, { signal: events.signal });
-      const members = membersOf(folder, record.config);
-      const epochs = await Promise.all(members.map((member) => epochsOf(member.folder)));
+      const run = await continueRun(classification, config, { out: folder, ...events });
+      const { record, plan } = run;
+      const { scores } = await evaluateClassificationRun(folder, { signal: events.signal });
+      const stores = (await membersOf({ task: classification, run })).map((member) => member.run.store);
+      const epochs = await Promise.all(stores.map(epochsOf));
       const share = record.config.folds === null ? 1 : 1 - 1 / record.config.folds;
       const trainedCases = Math.round(share * record.splits.train.length);
       const perEpoch = Math.floor(Math.ceil(trainedCases / plan.batch) / record.config.accumulate);
       return {
-        cases: cases.map(({ case: name, truth, probabilities }) => ({
-          case: name,
-          positive: truth === 1,
-          score: probabilities[1],
-        })),
-        curve: meanCurve(await Promise.all(members.map((member) => watchedCurve(member.folder, perEpoch)))),
+        cases: scores.flatMap(({ case: name, truth, probabilities }) =>
+          truth === undefined ? [] : [{ case: name, positive: truth === 1, score: probabilities[1] }],
+        ),
+        curve: meanCurve(await Promise.all(stores.map((store) => watchedCurve(store, perEpoch)))),
         trainedCases,
         steps: perEpoch * epochs[0].length,
         seconds: epochs.flat().reduce((sum, { seconds }) => sum + seconds, 0),

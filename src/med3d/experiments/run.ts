@@ -1,5 +1,4 @@
 /** Runs one of the paper's three experiments; folder and files are those of `experiments/run.ts`. */
-import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError } from "../../errors.ts";
@@ -9,9 +8,8 @@ import {
   type ExperimentOptions,
   runExperimentOf,
 } from "../../experiments/index.ts";
-import type { PretrainingRequest } from "../pretraining-config.ts";
-import { pretrain, resumePretraining } from "../pretraining-train.ts";
-import { runFile } from "../run-folder.ts";
+import { continueRun } from "../../train/index.ts";
+import { pretraining } from "../pretraining-task.ts";
 import { type ExperimentConfig, type ExperimentKind, resolveExperimentConfig } from "./config.ts";
 import { magnitudeFindings, magnitudeTrials } from "./magnitude.ts";
 import { refuseOverlap, transferFindings, transferTrials } from "./transfer.ts";
@@ -85,7 +83,6 @@ async function encoderOf(
   }
   const folder = join(out, "pretraining");
   const events = { signal, onEpoch, onStart: () => refuseOverlap(config, folder, signal) };
-  if (existsSync(runFile(folder))) await resumePretraining(folder, events);
-  else await pretrain(from.pretraining as unknown as PretrainingRequest, { ...events, out: folder, force: true });
+  await continueRun(pretraining, from.pretraining, { ...events, out: folder });
   return folder;
 }

@@ -1,10 +1,8 @@
 /** A trial that trains a segmentation and scores it by the mean Dice of every held-out case. */
-import { existsSync } from "node:fs";
-import { epochsOf } from "../../train/index.ts";
-import { runFile } from "../run-folder.ts";
+import { continueRun, epochsOf } from "../../train/index.ts";
+import { evaluateSegmentationRun } from "../runs.ts";
 import type { SegmentationConfig } from "../segmentation-config.ts";
-import { evaluateRun } from "../segmentation-evaluate.ts";
-import { resumeSegmentation, trainSegmentation } from "../segmentation-train.ts";
+import { segmentation } from "../segmentation-task.ts";
 import { type Trial, watchedCurve } from "./trial.ts";
 
 export function segmentationTrial(
@@ -15,16 +13,14 @@ export function segmentationTrial(
   return {
     ...about,
     run: async (folder, events) => {
-      const { record, plan } = existsSync(runFile(folder))
-        ? await resumeSegmentation(folder, events)
-        : await trainSegmentation(config, { out: folder, force: true, ...events });
-      const { cases } = await evaluateRun(folder, { mirror, signal: events.signal });
+      const { record, plan, store } = await continueRun(segmentation, config, { out: folder, ...events });
+      const { scores } = await evaluateSegmentationRun(folder, { mirror, signal: events.signal });
       const trainedCases = record.splits.train.length;
       const perEpoch = stepsPerEpoch(config, trainedCases, plan.batch);
-      const epochs = await epochsOf(folder);
+      const epochs = await epochsOf(store);
       return {
-        cases: cases.map(({ case: name, meanDice }) => ({ case: name, dice: meanDice })),
-        curve: await watchedCurve(folder, perEpoch),
+        cases: scores.map(({ case: name, meanDice }) => ({ case: name, dice: meanDice })),
+        curve: await watchedCurve(store, perEpoch),
         trainedCases,
         steps: epochs.length * perEpoch,
         seconds: epochs.reduce((sum, { seconds }) => sum + seconds, 0),

@@ -9,7 +9,7 @@ import { meanOf, repeatedDifference } from "../../metrics/index.ts";
 import type { ReportChart } from "../../report/index.ts";
 import { type ClassificationRequest, resolveClassificationConfig } from "../classification-config.ts";
 import { resolveSegmentationConfig, type SegmentationRequest } from "../segmentation-config.ts";
-import { splitCases } from "../segmentation-train.ts";
+import { splitCases } from "../segmentation-data.ts";
 import { findOverlap, usedCases } from "../used-cases.ts";
 import { classificationTrial, meanCurve } from "./classification-trial.ts";
 import type { ExperimentConfig } from "./config.ts";

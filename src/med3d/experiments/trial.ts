@@ -1,6 +1,6 @@
 /** What the trials of these experiments score: Dice of cases, or probabilities. */
 import type { TrialResult as ScoredTrial, Trial as TrialOf, TrialScores } from "../../experiments/index.ts";
-import { epochsOf } from "../../train/index.ts";
+import { epochsOf, type Store } from "../../train/index.ts";
 
 /** How well one case was done. */
 export type CaseScore =
@@ -17,8 +17,8 @@ export type Trial = TrialOf<CaseScores>;
 export type TrialResult = ScoredTrial<CaseScores>;
 
 /** What a run's log says of its watched cases, over steps of `stepsPerEpoch` an epoch. */
-export async function watchedCurve(folder: string, stepsPerEpoch: number): Promise<CaseScores["curve"]> {
-  return (await epochsOf(folder)).flatMap(({ epoch, validation }) =>
+export async function watchedCurve(store: Store, stepsPerEpoch: number): Promise<CaseScores["curve"]> {
+  return (await epochsOf(store)).flatMap(({ epoch, validation }) =>
     validation === undefined ? [] : [[epoch * stepsPerEpoch, validation.score] as const],
   );
 }

@@ -3,16 +3,13 @@
  * sets jointly, with the same decoders, scored on the same held-out cases of each set. All of it is `pretrain`, with one set or
  * with all, so nothing else differs.
  */
-import { existsSync } from "node:fs";
 import { ConfigError } from "../../errors.ts";
 import { digits, type Findings, intervalText } from "../../experiments/index.ts";
 import { repeatedDifference } from "../../metrics/index.ts";
-import { epochsOf } from "../../train/index.ts";
-import { branchRun } from "../pretraining-branch.ts";
+import { continueRun, epochsOf } from "../../train/index.ts";
 import { type PretrainingConfig, type PretrainingRequest, resolvePretrainingConfig } from "../pretraining-config.ts";
-import { pretrain, resumePretraining } from "../pretraining-train.ts";
-import { runFile } from "../run-folder.ts";
-import { evaluateRun } from "../segmentation-evaluate.ts";
+import { pretraining } from "../pretraining-task.ts";
+import { evaluateBranch } from "../runs.ts";
 import type { ExperimentConfig } from "./config.ts";
 import { diceScore, repeatsOf, type ScoreRow, scoreTable, summaryOf } from "./scores.ts";
 import type { CaseScore, Trial, TrialResult } from "./trial.ts";
@@ -24,10 +21,10 @@ type Joint = Config["joint"][number];
 const EPOCHS = 10;
 
 export function varietyTrials(config: Config): Trial[] {
-  const { pretraining, steps, joint, seeds } = config;
+  const { pretraining: request, steps, joint, seeds } = config;
   for (const key of ["epochs", "updatesPerSet", "seed"])
-    if (key in pretraining) throw new ConfigError(`pretraining.${key}: is set by the experiment`);
-  const whole = resolvePretrainingConfig(pretraining as unknown as PretrainingRequest);
+    if (key in request) throw new ConfigError(`pretraining.${key}: is set by the experiment`);
+  const whole = resolvePretrainingConfig(request as unknown as PretrainingRequest);
   if (whole.sets.length < 2) throw new ConfigError("pretraining.sets: one alone has no others; name at least two");
   const unscored = whole.sets.find((set) => (set.heldOut ?? whole.heldOut) === 0);
   if (unscored !== undefined)
@@ -64,15 +61,13 @@ function varietyTrial(
     target,
     seed,
     run: async (folder, events) => {
-      const { record } = existsSync(runFile(folder))
-        ? await resumePretraining(folder, events)
-        : await pretrain(request, { out: folder, force: true, ...events });
+      const { record, store } = await continueRun(pretraining, request, { out: folder, ...events });
       const cases: CaseScore[] = [];
       for (const { name } of record.config.sets) {
-        const scored = await evaluateRun(await branchRun(folder, name), { mirror, signal: events.signal });
-        cases.push(...scored.cases.map((item) => ({ case: `${name}/${item.case}`, dice: item.meanDice })));
+        const scored = await evaluateBranch(folder, name, { mirror, signal: events.signal });
+        cases.push(...scored.scores.map((item) => ({ case: `${name}/${item.case}`, dice: item.meanDice })));
       }
-      const epochs = await epochsOf(folder);
+      const epochs = await epochsOf(store);
       return {
         cases,
         curve: [],

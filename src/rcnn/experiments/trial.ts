@@ -1,17 +1,16 @@
 /** One training of the ablations, scored on its held-out images under every condition that it serves. */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { ConfigError } from "../../errors.ts";
 import type { TrialEvents, Trial as TrialOf, TrialResult, TrialScores } from "../../experiments/index.ts";
 import { createEngine, type Engine } from "../../runtime/index.ts";
-import { epochsOf, lastCheckpoint, readWeights, runFile } from "../../train/index.ts";
+import { continueRun, epochsOf, readWeights, type Store } from "../../train/index.ts";
 import { createDetector, type Detector } from "../detector.ts";
 import type { DetectionConfig } from "../detector-config.ts";
-import { detectionPhases } from "../detector-history.ts";
 import { openImage } from "../detector-images.ts";
 import { type DetectionRun, itemsOfRun } from "../detector-run.ts";
 import { scoredImage } from "../detector-scores.ts";
-import { resumeDetector, trainDetector } from "../detector-train.ts";
+import { detection } from "../detector-task.ts";
+import { schedules } from "../schedule.ts";
+import { phaseStore } from "../train-phases.ts";
 import { type ImageScore, imageScore } from "./scores.ts";
 import { asTrained, type TestTimeCondition } from "./test-time.ts";
 
@@ -39,14 +38,14 @@ export function rpnTrial(
   return {
     ...about,
     run: async (folder, events) => {
-      const run = existsSync(runFile(folder))
-        ? await resumeDetector(folder, events)
-        : await trainDetector(config, { out: folder, force: true, ...events });
-      const scored = await scoreRun(folder, run, conditions, unshared, events);
-      const { record, plan } = run;
+      const run = await continueRun(detection, config, { out: folder, ...events });
+      const scored = await scoreRun(run, conditions, unshared, events);
+      const { record, plan, store } = run;
       const trainedCases = record.splits.train.length;
       const perEpoch = Math.floor((config.stepsPerEpoch ?? Math.ceil(trainedCases / config.batch)) / config.accumulate);
-      const epochs = (await Promise.all(detectionPhases(folder, config).map((phase) => epochsOf(phase.folder)))).flat();
+      const schedule = schedules[config.schedule];
+      const phases = schedule.map((phase) => epochsOf(phaseStore(store, phase, schedule)));
+      const epochs = (await Promise.all(phases)).flat();
       return {
         classes: plan.classes.map(({ name }) => name),
         scales: plan.detector.anchors.sizes.flat().length,
@@ -61,20 +60,19 @@ export function rpnTrial(
 }
 
 async function scoreRun(
-  folder: string,
   run: DetectionRun,
   conditions: readonly TestTimeCondition[],
   unshared: boolean,
   events: TrialEvents,
 ): Promise<RpnScores["conditions"]> {
-  const { record } = run;
+  const { record, store } = run;
   const engine = await createEngine({ device: record.config.device, threads: record.threads });
   try {
-    const detector = await openDetector(engine, run, folder, { programs: 2 * conditions.length + 2 });
+    const detector = await openDetector(engine, run, store, { programs: 2 * conditions.length + 2 });
     const scored = await scoreImages(detector, run, conditions, events).finally(() => detector.close());
     if (!unshared) return scored;
-    const proposer = await openDetector(engine, run, join(folder, "rpn-1"));
-    const separate = await openDetector(engine, run, join(folder, "detector-1"), { proposer });
+    const proposer = await openDetector(engine, run, store.child("rpn-1"));
+    const separate = await openDetector(engine, run, store.child("detector-1"), { proposer });
     try {
       const { [asTrained.name]: images } = await scoreImages(separate, run, [asTrained], events);
       return { ...scored, [UNSHARED]: images };
@@ -90,10 +88,10 @@ async function scoreRun(
 async function openDetector(
   engine: Engine,
   { plan }: DetectionRun,
-  folder: string,
+  store: Store,
   options: { readonly proposer?: Detector; readonly programs?: number } = {},
 ): Promise<Detector> {
-  const weights = await readWeights(lastCheckpoint(folder));
+  const weights = await readWeights(store);
   return createDetector({ engine, config: plan.detector, weights, canvas: plan.canvas, ...options });
 }
 
@@ -106,7 +104,7 @@ async function scoreImages(
 ): Promise<Record<string, ImageScore[]>> {
   const { plan, record } = run;
   const { axes } = plan;
-  const items = await itemsOfRun(run, record.splits.heldOut, signal);
+  const { cases: items } = await itemsOfRun(run, record.splits.heldOut, signal);
   if (items.length === 0) throw new ConfigError(`${plan.source}: no image is held out to be scored on; set heldOut`);
   const scored: Record<string, ImageScore[]> = Object.fromEntries(conditions.map(({ name }) => [name, []]));
   for (const item of items) {

@@ -35,7 +35,16 @@ export {
   readRun,
   readRunOf,
 } from "./record.ts";
-export { type BeginOptions, beginRun, hostOf, isFinished, type ResumeOptions, type RunOf, resumeRun } from "./run.ts";
+export {
+  type BeginOptions,
+  beginRun,
+  continueRun,
+  hostOf,
+  isFinished,
+  type ResumeOptions,
+  type RunOf,
+  resumeRun,
+} from "./run.ts";
 export type {
   AnyRun,
   AnyTask,

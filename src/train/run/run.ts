@@ -24,6 +24,7 @@ import {
   readFingerprint,
   readProblems,
   readRun,
+  readRunOf,
   writeRun,
 } from "./record.ts";
 import type { AnyRun, AnyTask, Child, DataFingerprint, Host, Prepared, Run, Stage, Task } from "./task.ts";
@@ -84,6 +85,17 @@ export async function resumeRun({ task, run }: OpenedRun, options: ResumeOptions
   if (before !== undefined) refuseChanged(before, await task.fingerprint(run, host), run);
   await trainRun(task, run, host, { child: "", at: 1, of: 1 });
   return run;
+}
+
+/** Goes on with the run that lies in the folder; begins it where none does. */
+export async function continueRun<T extends AnyTask>(
+  task: T,
+  request: object,
+  options: BeginOptions,
+): Promise<RunOf<T>> {
+  const store = folderStore(options.out);
+  if (!(await store.has(RUN))) return beginRun(task, request, { ...options, force: true });
+  return (await resumeRun({ task, run: await readRunOf(store, task) }, options)) as RunOf<T>;
 }
 
 /** Whether a run was trained to its end. */
