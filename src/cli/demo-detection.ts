@@ -1,10 +1,12 @@
 /** `medvox demo --detect`: the whole way on bundled blood smears: train a detector from random weights, score it, write the report. */
 import { fileURLToPath } from "node:url";
-import { type DetectionRequest, evaluateDetectionRun, trainDetector } from "../rcnn/index.ts";
+import { type DetectionRequest, detection } from "../rcnn/index.ts";
+import { beginRun } from "../train/index.ts";
 import type { CommandContext, Outcome } from "./command.ts";
 import { bundled, type DemoOptions, demoOut, sayMachine } from "./demonstration.ts";
-import { detectionEvents, detectionText } from "./detection.ts";
-import { stoppedAt } from "./segmentation-options.ts";
+import { evaluate } from "./evaluation.ts";
+import { stoppedAt } from "./stopped.ts";
+import { trainingEvents } from "./training.ts";
 
 /**
  * Small enough for ten minutes on two cores: a narrow pyramid on three stages of a ResNet-10, pictures at 256×192, few proposals, anchors of
@@ -51,38 +53,16 @@ export async function demonstrateDetection(
   const data = bundled(SAMPLE);
   const out = demoOut(asked, "runs/demo-detect", force);
   sayMachine(progress);
-  const { events, close } = detectionEvents(progress);
-  const { record } = await trainDetector(
+  const { record } = await beginRun(
+    detection,
     { ...DETECTION_RECIPE, epochs, threads: threads ?? null, data },
-    {
-      out,
-      force: true,
-      signal,
-      command,
-      credit: CREDIT,
-      ...events,
-    },
+    { out, force: true, signal, command, credit: CREDIT, ...trainingEvents(progress, detection) },
   ).catch(stoppedAt(out));
-  close();
-  const evaluation = await evaluateDetectionRun(out, {
-    signal,
-    threads,
-    onImage: (done, of) => progress.update({ label: `detecting  ${done}/${of}`, fraction: done / of }),
-  });
   progress.clear();
+  const { document, text } = await evaluate({ signal, progress, style, force, typed: command }, { threads }, out);
   const seconds = (performance.now() - began) / 1000;
   return {
-    document: {
-      ...evaluation.json,
-      run: out,
-      report: evaluation.report,
-      predictions: evaluation.predictions,
-      seconds,
-      train: record.splits.train.length,
-    },
-    text: [
-      detectionText(evaluation, style),
-      "next         medvox verify YOUR_DATASET && medvox detect train --data YOUR_DATASET",
-    ].join("\n"),
+    document: { ...document, seconds, train: record.splits.train.length },
+    text: [text, "next         medvox verify YOUR_DATASET && medvox detect train --data YOUR_DATASET"].join("\n"),
   };
 }

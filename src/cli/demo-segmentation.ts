@@ -1,10 +1,11 @@
 /** `medvox demo`: the whole way on bundled MRI: train, score, predict, report. */
 import { fileURLToPath } from "node:url";
-import { evaluateRun, trainSegmentation } from "../med3d/index.ts";
+import { segmentation } from "../med3d/index.ts";
+import { beginRun } from "../train/index.ts";
 import type { CommandContext, Outcome } from "./command.ts";
 import { bundled, type DemoOptions, demoOut, sayMachine } from "./demonstration.ts";
-import { evaluationText } from "./evaluation.ts";
-import { stoppedAt } from "./segmentation-options.ts";
+import { evaluate } from "./evaluation.ts";
+import { stoppedAt } from "./stopped.ts";
 import { trainingEvents } from "./training.ts";
 
 const SAMPLE = fileURLToPath(new URL("../../samples/hippocampus", import.meta.url));
@@ -32,23 +33,24 @@ export async function demonstrateSegmentation(
   const data = bundled(SAMPLE);
   const out = demoOut(asked, "runs/demo", force);
   sayMachine(progress);
-  const { events, close } = trainingEvents(progress);
-  const { record } = await trainSegmentation(
-    { ...SEGMENTATION_RECIPE, patch: [...SEGMENTATION_RECIPE.patch], epochs, threads: threads ?? null, data },
-    { out, force: true, signal, command, ...events },
-  ).catch(stoppedAt(out));
-  close();
-  const evaluation = await evaluateRun(out, {
-    signal,
-    threads,
-    onCase: (done, of) => progress.update({ label: `scoring  ${done}/${of}`, fraction: done / of }),
-  });
+  const request = {
+    ...SEGMENTATION_RECIPE,
+    patch: [...SEGMENTATION_RECIPE.patch],
+    epochs,
+    threads: threads ?? null,
+    data,
+  };
+  const { record } = await beginRun(segmentation, request, {
+    ...{ out, force: true, signal, command },
+    ...trainingEvents(progress, segmentation),
+  }).catch(stoppedAt(out));
   progress.clear();
+  const { document, text } = await evaluate({ signal, progress, style, force, typed: command }, { threads }, out);
   const seconds = (performance.now() - began) / 1000;
   return {
-    document: { ...evaluation.json, run: out, report: evaluation.report, seconds, train: record.splits.train.length },
+    document: { ...document, seconds, train: record.splits.train.length },
     text: [
-      evaluationText(evaluation, style),
+      text,
       `model        ${out}/model.onnx`,
       "next         medvox verify YOUR_DATASET && medvox train segmentation --data YOUR_DATASET",
     ].join("\n"),

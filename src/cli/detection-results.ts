@@ -3,15 +3,16 @@ import type { Command } from "commander";
 import { leftOutText } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { detectionJson } from "../metrics/index.ts";
-import { evaluateResults } from "../rcnn/index.ts";
+import { detectionLines, evaluateResults } from "../rcnn/index.ts";
+import { problemsJson } from "../train/index.ts";
 import type { CommandContext, Outcome } from "./command.ts";
-import { detectionLines } from "./detection.ts";
 import { wholeNumber } from "./values.ts";
 
 export interface ResultsOptions {
   results?: string;
   data?: string;
   max?: number;
+  strict?: boolean;
 }
 
 export function addResultsOptions(command: Command): Command {
@@ -28,22 +29,22 @@ const ofRuns = ["split", "use", "tile", "overlap", "threads"] as const;
 
 /** Scores the file of `--results`. @throws ConfigError for what does not go with it */
 export async function evaluateResultsFile(
-  { signal, style }: CommandContext,
+  { signal }: CommandContext,
   options: ResultsOptions & Partial<Record<(typeof ofRuns)[number], unknown>>,
   run: string | undefined,
 ): Promise<Outcome> {
-  const { results, data, max } = options;
+  const { results, data, max, strict } = options;
   if (results === undefined || data === undefined) {
     throw new ConfigError("detect evaluate: --results needs --data, the data set that the detections are of");
   }
   if (run !== undefined) throw new ConfigError(`detect evaluate: --results is scored without a run; leave out ${run}`);
   const wrong = ofRuns.find((name) => options[name] !== undefined);
   if (wrong !== undefined) throw new ConfigError(`detect evaluate: --${wrong} is for runs, not for --results`);
-  const { summary, dataset } = await evaluateResults(results, data, { max, signal });
+  const { summary, dataset } = await evaluateResults(results, data, { max, signal, strict });
   const { problems } = dataset;
   const left = leftOutText(dataset);
   return {
-    document: { ...detectionJson(summary), results, data, problems },
-    text: [...detectionLines(summary, style), ...(left === "" ? [] : [`left out     ${left}`])].join("\n"),
+    document: { ...detectionJson(summary), results, data, problems: problemsJson(problems) },
+    text: [...detectionLines(summary), ...(left === "" ? [] : [`left out     ${left}`])].join("\n"),
   };
 }

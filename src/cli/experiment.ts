@@ -5,7 +5,7 @@ import type { Experiment, ExperimentOptions } from "../experiments/index.ts";
 import type { CommandContext, CommandModule, Outcome } from "./command.ts";
 import { defineCommand } from "./command.ts";
 import { readConfig } from "./config-file.ts";
-import { stoppedBefore } from "./segmentation-options.ts";
+import { stoppedBefore } from "./stopped.ts";
 
 interface Options {
   config: string;

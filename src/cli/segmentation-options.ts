@@ -1,6 +1,5 @@
-/** What the commands that train a segmentation have in common: options, the request they make, how an interruption is told. */
+/** What the commands that train a segmentation have in common: options, and the request they make. */
 import type { Command } from "commander";
-import { commandLine } from "../command-line.ts";
 import { openDataset } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { readVolumeHeader } from "../files/index.ts";
@@ -22,6 +21,8 @@ export interface SegmentationOptions extends TrainingOptions {
   keepLargest?: number;
   trainCases?: number;
   plan?: string;
+  folds?: number;
+  fold?: number | "all";
 }
 
 export function addSegmentationOptions(command: Command): Command {
@@ -51,6 +52,16 @@ export function addSegmentationOptions(command: Command): Command {
     )
     .option("--intensity <scheme>", "plan, percentile (the paper's), medicalnet or none (default plan)")
     .option("--keep-largest <n>", "connected components of each class kept in predictions", wholeNumber({ min: 1 }))
+    .option(
+      "--folds <k>",
+      "cross-validation: k networks, each of which never saw its part of the cases",
+      wholeNumber({ min: 2 }),
+    )
+    .option(
+      "--fold <n>",
+      "train only this network of them, 1 to k, or all; each may be begun by another machine",
+      foldNumber,
+    )
     .option("--train-cases <n>", "train on so many cases only, a number or a share", decimal({ min: 0 }));
   return addComputeOptions(command)
     .option("--from <weights>", "weights (.safetensors, .pth) or a run to start from, or none")
@@ -62,17 +73,19 @@ export function addSegmentationOptions(command: Command): Command {
     );
 }
 
-/** Adds to an interruption how to go on with a run. */
-export function stoppedAt(out: string): (error: unknown) => never {
-  return stoppedBefore(`resume with: ${commandLine(["medvox", "train", "--resume", out])}`);
+function foldNumber(text: string): number | "all" {
+  return text === "all" ? text : wholeNumber({ min: 1 })(text);
 }
 
-/** Adds to an interruption what to do next. */
-export function stoppedBefore(next: string): (error: unknown) => never {
-  return (error) => {
-    if (error instanceof Error && (error as { code?: string }).code === "E_INTERRUPTED") error.message += `; ${next}`;
-    throw error;
-  };
+/** The members of a run that `--fold` names. @throws ConfigError where there are no folds, or not so many */
+export function foldsOf(
+  { fold }: Pick<SegmentationOptions, "fold">,
+  { folds }: Pick<SegmentationRequest, "folds">,
+): readonly string[] | undefined {
+  if (fold === undefined) return undefined;
+  if (folds == null) throw new ConfigError(`--fold ${fold}: needs --folds, the number of networks, e.g. --folds 5`);
+  if (fold !== "all" && fold > folds) throw new ConfigError(`--fold ${fold}: there are ${folds}`);
+  return fold === "all" ? Array.from({ length: folds }, (_, i) => `fold-${i + 1}`) : [`fold-${fold}`];
 }
 
 /** What the options and the configuration file ask for; `usual` is what the command itself would have. */
@@ -94,6 +107,7 @@ export async function segmentationRequest(
       keepLargest: options.keepLargest,
       trainCases: options.trainCases,
       plan: options.plan,
+      folds: options.folds,
     }),
     usual,
   });

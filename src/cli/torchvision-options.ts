@@ -1,7 +1,7 @@
 /** The options that name torchvision's weights where a run could stand. */
 import type { Command } from "commander";
 import { ConfigError } from "../errors.ts";
-import type { DetectorSource } from "../rcnn/index.ts";
+import type { LoadOptions, TorchvisionOptions } from "../rcnn/index.ts";
 import { nameList } from "./detection-options.ts";
 import { decimal, wholeNumber } from "./values.ts";
 
@@ -42,23 +42,26 @@ export function refuseOptions<T extends object>(options: T, keys: readonly (keyo
 /** What only weights without a run need to be told. */
 export const forWeights = ["arch", "numClasses", "minSize", "maxSize", "names", "normEpsilon"] as const;
 
-/** What was named. @throws ConfigError where it is neither or both, or half said */
-export function detectorSource(
+/**
+ * What must be known of weights; undefined where a run was named.
+ * @throws ConfigError where it is neither or both, or half said
+ */
+export function torchvisionSource(
   name: string,
   run: string | undefined,
   { use, ...options }: TorchvisionChoice & { use?: "last" | "best" },
-): DetectorSource {
+): Omit<TorchvisionOptions, keyof LoadOptions | "weights"> | undefined {
   const { weights, arch, numClasses, minSize, maxSize, names, normEpsilon } = options;
   if ((run === undefined) === (weights === undefined))
     throw new ConfigError(`${name}: name either a run or --weights FILE`);
   if (run !== undefined) {
     refuseOptions(options, forWeights, "is for --weights; a run knows its own");
-    return { run, use };
+    return undefined;
   }
   if (use !== undefined) throw new ConfigError(`--use ${use}: is for runs`);
   if (arch === undefined || numClasses === undefined)
     throw new ConfigError(
       "--weights: needs --arch and --num-classes, too, e.g. --arch fasterrcnn_resnet50_fpn --num-classes 91",
     );
-  return { weights: weights!, arch, numClasses, minSize, maxSize, names, normEpsilon };
+  return { arch, numClasses, minSize, maxSize, names, normEpsilon };
 }

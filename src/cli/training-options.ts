@@ -24,6 +24,7 @@ export interface TrainingOptions {
   threads?: number;
   workers?: number;
   from?: string;
+  strict?: boolean;
 }
 
 /** Where the run goes, and the file of its settings. */
@@ -45,7 +46,8 @@ export function addComputeOptions(command: Command): Command {
     )
     .option("--device <name>", "cpu, webgpu or cuda (default cpu)")
     .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
-    .option("--workers <n>", "threads that prepare data (default 1)", wholeNumber({ min: 1 }));
+    .option("--workers <n>", "threads that prepare data (default 1)", wholeNumber({ min: 1 }))
+    .option("--strict", "refuse data that a file or a box has to be left out of");
 }
 
 /** What a command of its own kind asks beside {@link TrainingOptions}. */
@@ -86,6 +88,7 @@ export async function requestOf<Request extends object>(
     device: options.device,
     threads: options.threads,
     workers: options.workers,
+    strict: options.strict,
     from,
     ...(await own.keys(data)),
   };

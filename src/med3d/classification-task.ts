@@ -109,6 +109,7 @@ export const classification: ClassificationTask = {
   },
   encode: ({ run, use }) => encodeRun(run, use),
 
+  casesPerStep: ({ record: { config }, plan }) => plan.batch * config.accumulate,
   announce: ({ record: { config, splits }, plan }, threads) => [
     runLines.data(plan.dataset, splits),
     `${encoderName(config)} on ${config.mask ? "image and mask" : "image"}, ${[config.target, ...config.auxiliary].join(" + ")} · patch ${plan.patch.join("×")} · batch ${plan.batch} · ${config.optimizer} ${config.learningRate} · ${runLines.threads(threads)}`,

@@ -2,13 +2,14 @@
 import { z } from "zod";
 import type { DataCase } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
-import type { CaseScores } from "../metrics/index.ts";
+import { type CaseScores, meanOf } from "../metrics/index.ts";
 import { epochsOf, notOfWeights, readProblems, type Task } from "../train/index.ts";
 import { encoderName } from "./encoder-config.ts";
 import { inputVolumes } from "./input-volumes.ts";
 import { branchRecord, branchRun, branchSet } from "./pretraining-branch.ts";
 import { type PretrainingConfig, pretrainingConfigSchema, resolvePretrainingConfig } from "./pretraining-config.ts";
 import { setOf, writePretrainingReport } from "./pretraining-report.ts";
+import type { SetEpoch } from "./pretraining-scores.ts";
 import { pretrainingSession } from "./pretraining-session.ts";
 import {
   type PretrainingCase,
@@ -66,6 +67,13 @@ export const pretraining: PretrainingTask = {
   finish: async (run) => writePretrainingReport(run, await readProblems(run.store)),
   encode: async ({ run }, options) => encodeRun(await branchRun(run, setIn(options))),
 
+  casesPerStep: ({ record: { config }, plan }) =>
+    Math.max(...Object.values(plan.sets).map(({ batch }) => batch)) * config.accumulate,
+  epochText({ branches = {} }) {
+    const sets = Object.entries(branches as Record<string, SetEpoch>);
+    const dice = sets.map(([name, { meanDice }]) => `${name} ${meanDice?.toFixed(2) ?? "–"}`);
+    return `  dice ${meanOf(sets.map(([, { meanDice }]) => meanDice))?.toFixed(3) ?? "–"} (${dice.join(" · ")})`;
+  },
   announce: ({ record: { config, splits }, plan }, threads) => [
     ...config.sets.map(({ name }) => {
       const count = (part: readonly { readonly set: string }[]): number =>

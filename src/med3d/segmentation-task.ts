@@ -112,6 +112,7 @@ export const segmentation: SegmentationTask = {
 
   encode: ({ run, use }) => encodeRun(run, use),
 
+  casesPerStep: ({ record: { config }, plan }) => plan.batch * config.accumulate,
   announce: ({ record: { config, splits }, plan }, threads) => [
     runLines.data(plan.dataset, splits),
     `${encoderName(config)}, ${config.decoder} decoder · patch ${plan.patch.join("×")} · batch ${plan.batch} · ${config.optimizer} ${config.learningRate} · ${runLines.threads(threads)}`,

@@ -93,6 +93,7 @@ export const detection: DetectionTask = {
     return encodeDetector(plan, weights, exportCanvas(plan, canvas));
   },
 
+  casesPerStep: ({ record: { config } }) => config.batch * config.accumulate,
   announce(run, threads) {
     const { record, plan } = run;
     const { config, splits } = record;

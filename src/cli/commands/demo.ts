@@ -3,8 +3,7 @@ import { defineCommand } from "../command.ts";
 import { DETECTION_RECIPE, demonstrateDetection } from "../demo-detection.ts";
 import { demonstrateSegmentation, SEGMENTATION_RECIPE } from "../demo-segmentation.ts";
 import type { DemoOptions } from "../demonstration.ts";
-import { detectionEvaluationJson } from "../detection.ts";
-import { evaluationKeys } from "../evaluation.ts";
+import { evaluationJson } from "../evaluation.ts";
 import { wholeNumber } from "../values.ts";
 
 export const command = defineCommand<DemoOptions & { detect?: true }>({
@@ -22,11 +21,7 @@ export const command = defineCommand<DemoOptions & { detect?: true }>({
   details:
     "40 hippocampus MRI cases come with medvox (Medical Segmentation Decathlon Task04, CC BY-SA 4.0): 28 to train on, 2 watched, 10 held out;\nfor --detect 200 pictures of blood smears (BCCD, MIT): 152 to train on, 8 watched, 40 held out. A demo run that is there already is replaced.",
   json: {
-    ...detectionEvaluationJson,
-    ...evaluationKeys,
-    classes:
-      "of a segmentation: every measure by class; of a detection: by name positives, detections, ap, ap50, ap75, ar, voc",
-    task: "segmentation or detection",
+    ...evaluationJson,
     run: "the run's folder",
     report: "its report.html",
     seconds: "of training and scoring",

@@ -1,13 +1,17 @@
 /** `medvox detect evaluate`: a run detects in its held-out images and is scored; or another program's results are. */
 import { ConfigError } from "../../errors.ts";
-import type { EvaluateDetectionOptions } from "../../rcnn/index.ts";
 import { defineCommand } from "../command.ts";
-import { detectionEvaluationJson, evaluateDetections } from "../detection.ts";
 import { addResultsOptions, evaluateResultsFile, type ResultsOptions } from "../detection-results.ts";
+import { detectionEvaluationJson, evaluate } from "../evaluation.ts";
 import { decimal, sizes, wholeNumber } from "../values.ts";
 
-type RunOptions = Pick<EvaluateDetectionOptions, "data" | "split" | "use" | "tile" | "overlap" | "threads" | "max">;
-type Options = RunOptions & ResultsOptions;
+interface Options extends ResultsOptions {
+  split?: "heldOut" | "validation" | "train";
+  use?: "last" | "best";
+  tile?: number[];
+  overlap?: number;
+  threads?: number;
+}
 
 export const command = defineCommand<Options, [string | undefined]>({
   configure: (command) =>
@@ -25,7 +29,8 @@ export const command = defineCommand<Options, [string | undefined]>({
         "of volumes: what neighbouring tiles have in common (default 0.25)",
         decimal({ min: 0, max: 0.95 }),
       )
-      .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 })),
+      .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
+      .option("--strict", "refuse to score where an image or a box has to be left out"),
   examples: [
     "medvox detect evaluate runs/cells",
     "medvox detect evaluate runs/cells --data other_lab/ --json",
@@ -33,11 +38,15 @@ export const command = defineCommand<Options, [string | undefined]>({
   ],
   details:
     "The same as medvox evaluate. Scores on --data or another --split go to evaluations/ in the run's folder; the held-out ones to the folder itself.",
-  json: detectionEvaluationJson,
+  json: {
+    ...detectionEvaluationJson,
+    results: "of another program's results: their file; then there is no run, report or folder",
+    data: "and the data set they were scored on",
+  },
   async run(context, options, run) {
     if (options.results !== undefined) return evaluateResultsFile(context, options, run);
     if (run === undefined)
       throw new ConfigError("detect evaluate: name a run, or results with --results FILE --data SET");
-    return evaluateDetections(context, options, run);
+    return evaluate(context, { ...options }, run);
   },
 });

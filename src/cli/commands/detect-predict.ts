@@ -1,13 +1,22 @@
 /** `medvox detect predict`: boxes for pictures and volumes, from a run or from torchvision's weights. */
-import { fasterRcnn } from "../../rcnn/index.ts";
+import { detection } from "../../rcnn/index.ts";
+import { openForPrediction } from "../../tasks.ts";
 import { defineCommand } from "../command.ts";
-import { type DetectOptions, detectedJson, detectImages } from "../detected-images.ts";
 import { nameList } from "../detection-options.ts";
-import { refuseToOverwrite } from "../outputs.ts";
-import { addTorchvisionOptions, detectorSource, type TorchvisionChoice } from "../torchvision-options.ts";
+import { predict, predictionJson } from "../prediction.ts";
+import {
+  addTorchvisionOptions,
+  forWeights,
+  type TorchvisionChoice,
+  torchvisionSource,
+} from "../torchvision-options.ts";
 import { decimal, sizes, wholeNumber } from "../values.ts";
 
-interface Options extends DetectOptions, TorchvisionChoice {
+interface Options extends TorchvisionChoice {
+  in: string;
+  out?: string;
+  pictures?: boolean;
+  score?: number;
   use?: "last" | "best";
   max?: number;
   classes?: string[];
@@ -15,6 +24,7 @@ interface Options extends DetectOptions, TorchvisionChoice {
   overlap?: number;
   threads?: number;
   device?: "cpu" | "webgpu" | "cuda";
+  strict?: boolean;
 }
 
 export const command = defineCommand<Options, [string | undefined]>({
@@ -45,7 +55,8 @@ export const command = defineCommand<Options, [string | undefined]>({
         decimal({ min: 0, max: 0.95 }),
       )
       .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
-      .option("--device <name>", "cpu, webgpu or cuda (default cpu)"),
+      .option("--device <name>", "cpu, webgpu or cuda (default cpu)")
+      .option("--strict", "refuse to begin where a file has to be left out"),
   examples: [
     "medvox detect predict runs/cells --in smears/ --out found --score 0.5",
     "medvox detect predict runs/nodules --in scan.nii.gz --out found --json",
@@ -53,17 +64,19 @@ export const command = defineCommand<Options, [string | undefined]>({
   ],
   details:
     "torchvision runs its COCO weights with an epsilon of 0 in all norms, and others with 1e-5; which one is taken follows the file's\nname, or what medvox import wrote into it.",
-  json: detectedJson,
+  json: predictionJson,
   writes: true,
   async run(context, options, run) {
-    const source = detectorSource("detect predict", run, options);
-    if (options.out !== undefined) refuseToOverwrite(options.out, context.force);
-    const { score, max, tile, overlap, classes, threads, device } = options;
-    const common = { score, max, tile, overlap, classes, threads, device };
-    const detector =
-      "run" in source
-        ? await fasterRcnn.load(source.run, { use: source.use, ...common })
-        : await fasterRcnn.fromWeights({ ...source, ...common });
-    return detectImages(context, detector, options);
+    const settings = torchvisionSource("detect predict", run, options);
+    const opened =
+      settings === undefined
+        ? await openForPrediction(run!, options.use)
+        : { task: detection, source: { weights: options.weights!, settings }, path: options.weights! };
+    const asked = Object.fromEntries(
+      Object.entries(options).filter(
+        ([key]) => key !== "use" && key !== "weights" && !(forWeights as readonly string[]).includes(key),
+      ),
+    );
+    return predict(context, opened, { ...asked, in: options.in });
   },
 });

@@ -1,11 +1,8 @@
 /** `medvox detect train`: from a data set with boxes to a run. */
-import { trainDetector } from "../../rcnn/index.ts";
+import { detection } from "../../rcnn/index.ts";
 import { defineCommand } from "../command.ts";
-import { detectionEvents, detectionOutcome, detectionTrainingJson } from "../detection.ts";
 import { addDetectionOptions, type DetectionOptions, detectionRequest } from "../detection-options.ts";
-import { nameOf } from "../names.ts";
-import { refuseToOverwrite } from "../outputs.ts";
-import { stoppedAt } from "../segmentation-options.ts";
+import { train, trainingJson } from "../training.ts";
 
 export const command = defineCommand<DetectionOptions>({
   configure: (command) => void addDetectionOptions(command),
@@ -16,15 +13,7 @@ export const command = defineCommand<DetectionOptions>({
   ],
   details:
     "A data set's own lists decide what is held out: test, else val; the rest is learnt from. Broken boxes are left out and counted;\nmedvox verify names them.",
-  json: detectionTrainingJson,
+  json: trainingJson,
   writes: true,
-  async run({ signal, progress, style, force, typed: command }, options) {
-    const request = await detectionRequest(options);
-    const out = options.out ?? `runs/${nameOf(request.data)}`;
-    refuseToOverwrite(out, force);
-    const { events, close } = detectionEvents(progress);
-    const run = await trainDetector(request, { out, force, signal, command, ...events }).catch(stoppedAt(out));
-    close();
-    return detectionOutcome(out, run, style);
-  },
+  run: async (context, options) => train(context, detection, await detectionRequest(options), options),
 });

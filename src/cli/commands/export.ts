@@ -1,19 +1,13 @@
 /** `medvox export RUN`: a run's network, or a whole detector, for other programs. */
 import { InvalidArgumentError } from "commander";
 import { ConfigError } from "../../errors.ts";
-import { type ExportFormat, exportRun } from "../../med3d/index.ts";
 import { exportDetector } from "../../rcnn/index.ts";
+import { openRun } from "../../tasks.ts";
+import { type ExportFormat, exportRun } from "../../train/index.ts";
 import { defineCommand } from "../command.ts";
-import { isDetectionRun } from "../detection.ts";
 import { canvasOf } from "../detection-options.ts";
 import { refuseToOverwrite } from "../outputs.ts";
-import {
-  addTorchvisionOptions,
-  detectorSource,
-  forWeights,
-  refuseOptions,
-  type TorchvisionChoice,
-} from "../torchvision-options.ts";
+import { addTorchvisionOptions, type TorchvisionChoice, torchvisionSource } from "../torchvision-options.ts";
 import { decimal, wholeNumber } from "../values.ts";
 
 interface Options extends TorchvisionChoice {
@@ -21,6 +15,7 @@ interface Options extends TorchvisionChoice {
   out: string;
   use?: "last" | "best";
   encoder?: boolean;
+  set?: string;
   canvas?: number[];
   score?: number;
   max?: number;
@@ -41,6 +36,7 @@ export const command = defineCommand<Options, [string | undefined]>({
         .requiredOption("--out <file>", "the file to write")
         .option("--use <which>", "weights: last or best (default last; of a detector as the run says)")
         .option("--encoder", "the encoder alone, to start other trainings from")
+        .option("--set <name>", "of a pre-training's graph: whose branch")
         .option(
           "--canvas <w,h[,d]>",
           "of a detector's graph: what images are brought onto (default: the run's)",
@@ -79,22 +75,23 @@ export const command = defineCommand<Options, [string | undefined]>({
     encoder: "true, where asked",
     tensors: "how many the file holds (not for onnx)",
     network: "what they make up (not of a detector)",
-    canvas: "of a detector's graph: x y (z)",
+    canvas: "of torchvision's weights as a graph: x y (z)",
   },
   writes: true,
   async run({ force }, options, run) {
-    const { format, out, use, encoder, canvas, score, max } = options;
+    const { format, out, use, encoder, canvas, score, max, set } = options;
     refuseToOverwrite(out, force);
-    if (run === undefined || options.weights !== undefined || (await isDetectionRun(run))) {
+    const settings = torchvisionSource("export", run, options);
+    if (settings !== undefined) {
       if (encoder)
         throw new ConfigError("--encoder: is not for detectors; medvox detect train --backbone takes them whole");
-      const source = detectorSource("export", run, options);
+      const source = { weights: options.weights!, ...settings };
       const done = await exportDetector(source, { format, out, canvas, score, max, force });
       const about = done.canvas === undefined ? `${done.tensors} tensors` : `images onto ${done.canvas.join("×")}`;
-      return { document: { run, format, out, use, ...done }, text: `${out}  ${about}` };
+      return { document: { format, out, ...done }, text: `${out}  ${about}` };
     }
-    refuseOptions(options, [...forWeights, "canvas", "score", "max"], "is for detectors");
-    const { tensors, network } = await exportRun(run, { format, out, use, encoder, force });
+    const opened = await openRun(run!);
+    const { tensors, network } = await exportRun(opened, { format, out, use, encoder, force, canvas, score, max, set });
     const about = [tensors === undefined ? undefined : `${tensors} tensors`, network].filter(
       (part) => part !== undefined,
     );

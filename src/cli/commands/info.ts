@@ -70,6 +70,9 @@ export const command = defineCommand<object, [string]>({
     plan: "of a run: plan.json",
     epochs: "of a run: finished ones; of a classification, by network",
     trained: "of a classification: finished networks",
+    "problems.count": "of a run: what was wrong with its data",
+    "problems.rules": "how often each rule was broken",
+    "problems.list": "each of them: severity, case, rule, message",
   },
   async run(_context, _options, path) {
     const kind = kinds.find(({ knows }) => knows(path));

@@ -1,13 +1,12 @@
 /** `medvox pretrain`: one encoder under many sets' decoders (Med3D). */
 import { ConfigError } from "../../errors.ts";
-import { type PretrainingRequest, pretrain } from "../../med3d/index.ts";
+import { type PretrainingRequest, pretraining } from "../../med3d/index.ts";
 import { encoderNames } from "../../nn/index.ts";
 import { defineCommand } from "../command.ts";
 import { over, readConfig } from "../config-file.ts";
 import { nameOf } from "../names.ts";
-import { refuseToOverwrite } from "../outputs.ts";
-import { pretrainingEvents, pretrainingJson, pretrainingOutcome } from "../pretraining.ts";
-import { archOf, stoppedAt } from "../segmentation-options.ts";
+import { archOf } from "../segmentation-options.ts";
+import { train, trainingJson } from "../training.ts";
 import { decimal, sizes, wholeNumber } from "../values.ts";
 
 interface Options {
@@ -30,6 +29,7 @@ interface Options {
   threads?: number;
   workers?: number;
   from?: string;
+  strict?: boolean;
 }
 
 export const command = defineCommand<Options>({
@@ -57,7 +57,8 @@ export const command = defineCommand<Options>({
       .option("--device <name>", "cpu, webgpu or cuda (default cpu)")
       .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
       .option("--workers <n>", "threads that prepare data, for each set (default 1)", wholeNumber({ min: 1 }))
-      .option("--from <weights>", "weights or a run to start from"),
+      .option("--from <weights>", "weights or a run to start from")
+      .option("--strict", "refuse data that a file has to be left out of"),
   details:
     "Every set has a decoder of its own; a step is one set's, and changes the encoder and that decoder. Stopped, it goes on with\nmedvox train --resume RUN. The run serves as --from of medvox transfer; a branch is scored with medvox evaluate RUN --set NAME.",
   examples: [
@@ -65,17 +66,10 @@ export const command = defineCommand<Options>({
     "medvox pretrain --config 3dseg-8.json --out runs/3dseg-8",
     "medvox train --resume runs/pretrain",
   ],
-  json: pretrainingJson,
+  json: trainingJson,
   writes: true,
-  async run({ signal, progress, style, force, typed: command }, options) {
-    const request = await requestOf(options);
-    const out = options.out ?? "runs/pretrain";
-    refuseToOverwrite(out, force);
-    const { events, close } = pretrainingEvents(progress);
-    const run = await pretrain(request, { out, force, signal, command, ...events }).catch(stoppedAt(out));
-    close();
-    return pretrainingOutcome(out, run, style);
-  },
+  run: async (context, options) =>
+    train(context, pretraining, await requestOf(options), { out: options.out ?? "runs/pretrain" }),
 });
 
 async function requestOf(options: Options): Promise<PretrainingRequest> {
@@ -103,5 +97,6 @@ async function requestOf(options: Options): Promise<PretrainingRequest> {
     threads: options.threads,
     workers: options.workers,
     from: options.from,
+    strict: options.strict,
   });
 }

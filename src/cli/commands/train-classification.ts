@@ -1,5 +1,5 @@
 /** `medvox train classification`: from a list of images and their labels to a run. */
-import { classificationTrainingJson, runClassification } from "../classification.ts";
+import { classification } from "../../med3d/index.ts";
 import {
   addClassificationOptions,
   type ClassificationOptions,
@@ -7,6 +7,7 @@ import {
   runFolderOf,
 } from "../classification-options.ts";
 import { defineCommand } from "../command.ts";
+import { train, trainingJson } from "../training.ts";
 
 export const command = defineCommand<ClassificationOptions>({
   configure: (command) => void addClassificationOptions(command),
@@ -17,10 +18,10 @@ export const command = defineCommand<ClassificationOptions>({
   ],
   details:
     "The list has columns image (or case, for images/CASE beside it), label or rating, and if there are any mask, group and split.\nWith --folds or --seeds, every network is a run of its own in members/.",
-  json: classificationTrainingJson,
+  json: trainingJson,
   writes: true,
   async run(context, options) {
     const request = await classificationRequest(options);
-    return runClassification(context, request, options.out ?? runFolderOf(request));
+    return train(context, classification, request, { out: options.out ?? runFolderOf(request) });
   },
 });

@@ -1,18 +1,26 @@
 /** `medvox train segmentation`: from a data set to a run. */
+import { segmentation } from "../../med3d/index.ts";
 import { defineCommand } from "../command.ts";
-import { addSegmentationOptions, type SegmentationOptions, segmentationRequest } from "../segmentation-options.ts";
-import { runSegmentationTraining, trainingJson } from "../training.ts";
+import {
+  addSegmentationOptions,
+  foldsOf,
+  type SegmentationOptions,
+  segmentationRequest,
+} from "../segmentation-options.ts";
+import { train, trainingJson } from "../training.ts";
 
 export const command = defineCommand<SegmentationOptions>({
   configure: (command) => void addSegmentationOptions(command),
   examples: [
     "medvox train segmentation --data Task04_Hippocampus --out runs/hippocampus",
     "medvox train segmentation --data cases.csv --arch resnet18 --epochs 60 --held-out 20",
+    "medvox train segmentation --data Task04_Hippocampus --folds 5 --fold 1",
     "medvox train --resume runs/hippocampus",
   ],
   json: trainingJson,
   writes: true,
   async run(context, options) {
-    return runSegmentationTraining(context, await segmentationRequest(options), options.out);
+    const request = await segmentationRequest(options);
+    return train(context, segmentation, request, { out: options.out, only: foldsOf(options, request) });
   },
 });

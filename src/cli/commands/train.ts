@@ -1,47 +1,45 @@
-/** `medvox train --resume RUN`: goes on with a training that was stopped. */
+/** `medvox train`: goes on with a training that was stopped, or trains any task from a file of settings. */
 import { ConfigError } from "../../errors.ts";
-import { readAnyRun, resumeClassification, resumePretraining, resumeSegmentation } from "../../med3d/index.ts";
-import { classificationEvents, classificationOutcome, classificationTrainingJson } from "../classification.ts";
+import { taskNamed, taskNames } from "../../tasks.ts";
 import { defineCommand } from "../command.ts";
-import { detectionTrainingJson, isDetectionRun, resumeDetection } from "../detection.ts";
-import { pretrainingEvents, pretrainingJson, pretrainingOutcome } from "../pretraining.ts";
-import { stoppedAt } from "../segmentation-options.ts";
-import { trainingEvents, trainingJson, trainingOutcome } from "../training.ts";
+import { readConfig } from "../config-file.ts";
+import { resume, train, trainingJson } from "../training.ts";
 
-export const command = defineCommand<{ resume?: string }>({
-  configure: (command) => command.option("--resume <run>", "the folder of the run to go on with"),
-  examples: ["medvox train --resume runs/hippocampus", "medvox train segmentation --help"],
+interface Options {
+  resume?: string;
+  task?: string;
+  config?: string;
+  out?: string;
+}
+
+export const command = defineCommand<Options>({
+  configure: (command) =>
+    command
+      .option("--resume <run>", "the folder of the run to go on with")
+      .option("--task <name>", `${taskNames().join(", ")}; with --config instead of a command of its own`)
+      .option("--config <file>", "JSON file with the task's settings, data among them")
+      .option("--out <folder>", "the run's folder (default runs/NAME_OF_THE_DATA)"),
+  examples: [
+    "medvox train --resume runs/hippocampus",
+    "medvox train --task detection --config cells.json --out runs/cells",
+    "medvox train segmentation --help",
+  ],
   details:
-    "A resumed training ends with the same weights, bit for bit, as one that was never stopped (same number of threads).",
-  // What the training itself would have printed.
-  json: {
-    ...pretrainingJson,
-    ...classificationTrainingJson,
-    ...detectionTrainingJson,
-    ...trainingJson,
-    task: "segmentation, classification, pretraining or detection; the other keys follow it",
-  },
-  async run(context, { resume }) {
-    const { signal, progress, style } = context;
-    if (resume === undefined)
-      throw new ConfigError("train: say what: medvox train segmentation --data DATASET, or medvox train --resume RUN");
-    if (await isDetectionRun(resume)) return resumeDetection(context, resume);
-    const { task } = await readAnyRun(resume);
-    if (task === "classification") {
-      const { events, close } = classificationEvents(progress);
-      const run = await resumeClassification(resume, { signal, ...events }).catch(stoppedAt(resume));
-      close();
-      return classificationOutcome(resume, run, style);
+    "A resumed training ends with the same weights, bit for bit, as one that was never stopped (same number of threads).\nIt is refused where images or annotations are no longer those that it was begun on.",
+  json: trainingJson,
+  writes: true,
+  async run(context, { resume: run, task: name, config, out }) {
+    if (run !== undefined) {
+      if (name !== undefined || config !== undefined)
+        throw new ConfigError("train: --resume goes on with what the run says; leave out --task and --config");
+      return resume(context, run);
     }
-    if (task === "pretraining") {
-      const { events, close } = pretrainingEvents(progress);
-      const run = await resumePretraining(resume, { signal, ...events }).catch(stoppedAt(resume));
-      close();
-      return pretrainingOutcome(resume, run, style);
-    }
-    const { events, close } = trainingEvents(progress);
-    const { record } = await resumeSegmentation(resume, { signal, ...events }).catch(stoppedAt(resume));
-    close();
-    return trainingOutcome(resume, record, style);
+    if (name === undefined || config === undefined)
+      throw new ConfigError(
+        "train: say what: medvox train segmentation --data DATASET, medvox train --task NAME --config FILE, or medvox train --resume RUN",
+      );
+    const task = taskNamed(name);
+    if (task === undefined) throw new ConfigError(`--task ${name}: there are ${taskNames().join(", ")}`);
+    return train(context, task, await readConfig(config), { out });
   },
 });

@@ -1,5 +1,5 @@
 /** `medvox transfer classification`: a classification that starts from an encoder's weights, with the rates the paper gives it. */
-import { classificationTrainingJson, runClassification } from "../classification.ts";
+import { classification } from "../../med3d/index.ts";
 import {
   addClassificationOptions,
   type ClassificationOptions,
@@ -7,6 +7,7 @@ import {
   runFolderOf,
 } from "../classification-options.ts";
 import { defineCommand } from "../command.ts";
+import { train, trainingJson } from "../training.ts";
 import { transferRates } from "../transfer-rates.ts";
 
 export const command = defineCommand<ClassificationOptions>({
@@ -18,10 +19,10 @@ export const command = defineCommand<ClassificationOptions>({
   ],
   details:
     "As train classification; with --from, the encoder learns at a tenth of the usual rate and the new layer at the usual one.",
-  json: classificationTrainingJson,
+  json: trainingJson,
   writes: true,
   async run(context, options) {
     const request = await classificationRequest(options, transferRates);
-    return runClassification(context, request, options.out ?? runFolderOf(request));
+    return train(context, classification, request, { out: options.out ?? runFolderOf(request) });
   },
 });

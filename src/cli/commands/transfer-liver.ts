@@ -1,8 +1,8 @@
 /** `medvox transfer liver`: the liver in CT, coarse to fine (Med3D §4.3). */
-import type { SegmentationRequest } from "../../med3d/index.ts";
+import { type SegmentationRequest, segmentation } from "../../med3d/index.ts";
 import { defineCommand } from "../command.ts";
 import { addSegmentationOptions, type SegmentationOptions, segmentationRequest } from "../segmentation-options.ts";
-import { runSegmentationTraining, trainingJson } from "../training.ts";
+import { train, trainingJson } from "../training.ts";
 import { transferRates } from "../transfer-rates.ts";
 
 /**
@@ -31,6 +31,6 @@ export const command = defineCommand<SegmentationOptions>({
   writes: true,
   async run(context, options) {
     const request = await segmentationRequest(options, (from) => ({ ...usual, ...transferRates(from) }));
-    return runSegmentationTraining(context, request, options.out);
+    return train(context, segmentation, request, options);
   },
 });

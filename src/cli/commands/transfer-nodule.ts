@@ -1,6 +1,5 @@
 /** `medvox transfer nodule`: benign or malignant, from patches around pulmonary nodules (Med3D §4.2). */
-import type { ClassificationRequest } from "../../med3d/index.ts";
-import { classificationTrainingJson, runClassification } from "../classification.ts";
+import { type ClassificationRequest, classification } from "../../med3d/index.ts";
 import {
   addClassificationOptions,
   type ClassificationOptions,
@@ -8,6 +7,7 @@ import {
   runFolderOf,
 } from "../classification-options.ts";
 import { defineCommand } from "../command.ts";
+import { train, trainingJson } from "../training.ts";
 import { transferRates } from "../transfer-rates.ts";
 
 /** 32 mm around the nodule at 1 mm, in a lung window. */
@@ -27,10 +27,10 @@ export const command = defineCommand<ClassificationOptions>({
   ],
   details:
     "Malignancy 1–3 is benign and 4–5 malignant, as in the paper; --positive and --negative say otherwise, here or at evaluate.",
-  json: classificationTrainingJson,
+  json: trainingJson,
   writes: true,
   async run(context, options) {
     const request = await classificationRequest(options, (from) => ({ ...usual, ...transferRates(from) }));
-    return runClassification(context, request, options.out ?? runFolderOf(request));
+    return train(context, classification, request, { out: options.out ?? runFolderOf(request) });
   },
 });

@@ -1,7 +1,13 @@
 /** `medvox transfer segmentation`: a segmentation that starts from an encoder's weights, with the rates the paper gives it. */
+import { segmentation } from "../../med3d/index.ts";
 import { defineCommand } from "../command.ts";
-import { addSegmentationOptions, type SegmentationOptions, segmentationRequest } from "../segmentation-options.ts";
-import { runSegmentationTraining, trainingJson } from "../training.ts";
+import {
+  addSegmentationOptions,
+  foldsOf,
+  type SegmentationOptions,
+  segmentationRequest,
+} from "../segmentation-options.ts";
+import { train, trainingJson } from "../training.ts";
 import { transferRates } from "../transfer-rates.ts";
 
 export const command = defineCommand<SegmentationOptions>({
@@ -17,6 +23,6 @@ export const command = defineCommand<SegmentationOptions>({
   writes: true,
   async run(context, options) {
     const request = await segmentationRequest(options, transferRates);
-    return runSegmentationTraining(context, request, options.out);
+    return train(context, segmentation, request, { out: options.out, only: foldsOf(options, request) });
   },
 });

@@ -20,6 +20,10 @@ export interface StartReport extends RunPlace {
   /** What people read: the data, the network. */
   readonly lines: readonly string[];
   readonly threads: number;
+  /** Cases, or patches of them, that an update sees. */
+  readonly casesPerStep: number;
+  /** What the watched score is called. */
+  readonly watched: string;
 }
 
 export interface RunEvents {

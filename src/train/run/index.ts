@@ -1,4 +1,6 @@
 /** Runs of any task: beginning, resuming, evaluating, predicting. What a task is stands in `task.ts`. */
+
+export { problemsText } from "../../data/problem.ts";
 export {
   type EvaluateOptions,
   type Evaluation,

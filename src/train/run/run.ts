@@ -42,6 +42,11 @@ export interface BeginOptions extends ResumeOptions {
   readonly command?: string;
   /** Who made the data, where the data do not say it themselves. */
   readonly credit?: DataCredit;
+  /**
+   * Of a run with members, train only those of these titles (`fold-2`). A run that is there already and was asked for alike is gone on
+   * with, so that several machines may begin its members one by one.
+   */
+  readonly only?: readonly string[];
 }
 
 /** The run type of a task. */
@@ -58,17 +63,23 @@ export function hostOf({ signal, ...events }: ResumeOptions = {}): Host {
  * `E_INTERRUPTED` after the signal, with everything saved
  */
 export async function beginRun<T extends AnyTask>(task: T, request: object, options: BeginOptions): Promise<RunOf<T>> {
-  const { out, force = false, command = "", credit } = options;
+  const { out, force = false, command = "", credit, only } = options;
   const host = hostOf(options);
   const config = task.resolve(request);
-  const prepared = await prepare(task, config, host, options);
   const store = folderStore(out);
+  if (only !== undefined && !force && (await store.has(RUN))) {
+    const run = await readRunOf(store, task);
+    refuseOther(run, config);
+    await trainRun(task, run, host, { child: "", at: 1, of: 1 }, only);
+    return run as RunOf<T>;
+  }
+  const prepared = await prepare(task, config, host, options);
   if (force) await clearRun(store);
   else if (await store.has(RUN)) throw new ConfigError(`${out}: holds a run already; --force replaces it`);
   await store.ready();
   const asked = { command, prepared: { ...prepared, credit: credit ?? prepared.credit } };
   const run = await recorded(task, config, store, asked, host);
-  await trainRun(task, run, host, { child: "", at: 1, of: 1 });
+  await trainRun(task, run, host, { child: "", at: 1, of: 1 }, only);
   return run as RunOf<T>;
 }
 
@@ -157,7 +168,13 @@ async function logProblems(store: Store, problems: readonly Problem[]): Promise<
 type Position = Pick<RunPlace, "child" | "at" | "of">;
 
 /** All of a run that is not trained yet. */
-async function trainRun(task: AnyTask, run: AnyRun, host: Host, position: Position): Promise<void> {
+async function trainRun(
+  task: AnyTask,
+  run: AnyRun,
+  host: Host,
+  position: Position,
+  only?: readonly string[],
+): Promise<void> {
   const children: readonly Child<AnyRun["record"]["config"], { id: string }>[] = task.children(run);
   const stages: readonly Stage[] = task.stages(run.record.config);
   const of = children.length + stages.length;
@@ -165,10 +182,17 @@ async function trainRun(task: AnyTask, run: AnyRun, host: Host, position: Positi
   const placeAt = (at: number): Position => (position.of > 1 ? position : { child: position.child, at, of });
   const before = children.filter(({ role }) => role === "before");
   const members = children.filter(({ role }) => role === "member");
+  const unknown = only?.find((title) => !members.some((member) => member.title === title));
+  if (unknown !== undefined)
+    throw new ConfigError(
+      `${unknown}: is no part of the run; ${members.length === 0 ? "it has none" : `there are ${members.map(({ title }) => title).join(", ")}`}`,
+    );
   for (const [i, child] of before.entries()) await trainChild(task, run, child, host, placeAt(i + 1));
   await trainStages(task, run, stages, host, (i) => placeAt(before.length + i + 1));
   for (const [i, child] of members.entries())
-    await trainChild(task, run, child, host, placeAt(before.length + stages.length + i + 1));
+    if (only?.includes(child.title) ?? true)
+      await trainChild(task, run, child, host, placeAt(before.length + stages.length + i + 1));
+  for (const { name } of members) if (!(await isFinished(run.store.child(name)))) return;
   await task.finish?.(run);
   const { length } = (await readLog(run.store)).filter(({ event }) => event === "epoch");
   if (!(await hasLine(run.store, "finished"))) await appendLog(run.store, { event: "finished", epoch: length });
@@ -221,7 +245,14 @@ async function trainStages(
       }
       const place: RunPlace = { ...positionOf(i), stage: stage.name, epochs: stage.epochs };
       if (!announced)
-        await host.events.onStart?.({ ...place, task: task.name, threads, lines: task.announce(run, threads) });
+        await host.events.onStart?.({
+          ...place,
+          task: task.name,
+          threads,
+          lines: task.announce(run, threads),
+          casesPerStep: task.casesPerStep(run),
+          watched: task.watched(run),
+        });
       announced = true;
       finished.set(stage.name, await trainStage(task, run, stage, store, place, { engine, finished }, host));
     }
@@ -261,6 +292,16 @@ async function trainStage(
   } finally {
     await session.close();
   }
+}
+
+/** @throws ConfigError where a run was asked for in another way than now */
+function refuseOther({ record, store }: AnyRun, config: AnyRun["record"]["config"]): void {
+  const [was, now]: Record<string, unknown>[] = [record.config, config];
+  const key = Object.keys(now).find((name) => JSON.stringify(was[name]) !== JSON.stringify(now[name]));
+  if (key !== undefined)
+    throw new ConfigError(
+      `${key}: ${JSON.stringify(now[key])}; ${store.place} was begun with ${JSON.stringify(was[key])}; its members must be alike`,
+    );
 }
 
 async function hasLine(store: Store, event: string): Promise<boolean> {

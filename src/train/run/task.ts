@@ -9,7 +9,7 @@ import type { ZodObject, ZodType } from "zod";
 import type { CaseHash } from "../../data/content-hash.ts";
 import type { Problem } from "../../data/problem.ts";
 import type { Engine, EngineOptions } from "../../runtime/index.ts";
-import type { LoopSettings } from "../loop.ts";
+import type { EpochReport, LoopSettings } from "../loop.ts";
 import type { Model, StateMap } from "../model.ts";
 import type { Store } from "../store.ts";
 import type { RunEvents } from "./events.ts";
@@ -262,6 +262,10 @@ export interface Task<
 
   /** What is said when a training begins: one line of data, one of the network. */
   announce(run: Run<C, P, K>, threads: number): readonly string[];
+  /** Cases, or patches of them, that an update sees. */
+  casesPerStep(run: Run<C, P, K>): number;
+  /** What an epoch's line says beside loss and watched score. */
+  epochText?(report: EpochReport): string;
   /** The score that is watched, as the live line names it: `dice`, `AP50`. */
   watched(run: Run<C, P, K>): string;
   /** `medvox info` of a run. */

@@ -1,0 +1,46 @@
+/** Predicting from the command line, with whatever network was named. */
+import { type OpenedSource, type PredictOptions, predictAll } from "../train/index.ts";
+import type { CommandContext, Outcome } from "./command.ts";
+
+/** Predicts what `--in` names; images that could not be predicted are listed, and then the exit status is 1. */
+export async function predict(
+  { signal, progress, force }: CommandContext,
+  opened: OpenedSource,
+  { in: input, ...options }: PredictOptions & { readonly in: string },
+): Promise<Outcome> {
+  const made = await predictAll(opened, input, {
+    ...options,
+    force,
+    signal,
+    onProgress: (share, at, of, id, detail) =>
+      progress.update({
+        label: `predicting  ${at}/${of}  ${id}`,
+        fraction: share,
+        details: detail === "" ? [] : [detail],
+      }),
+  }).finally(() => progress.clear());
+  return {
+    document: { run: opened.path, ...made.json },
+    text: made.lines.join("\n"),
+    ok: made.failed.length === 0 && made.problems.every(({ severity }) => severity === "warning"),
+  };
+}
+
+/** The keys of what `--json` prints of predictions. */
+export const predictionJson = {
+  task: "segmentation, classification or detection",
+  run: "the run, model or weights that predicted",
+  predictions:
+    "of a segmentation, per image: case, image, prediction (file), voxels by class, seconds, windows, networkSeconds; of a classifier: case, image, class, probabilities, ratings",
+  table: "of a classifier: predictions.csv",
+  networks: "of a classifier: how many were averaged",
+  images: "of a detector: how many were looked at",
+  detections:
+    "of a detector: COCO's results: image_id (COCO's number, else the image's name), category_id, bbox [x, y, width, height] in pixels of the image, score; of volumes [x, y, z, width, height, depth] in voxels",
+  classes: "of a detector: category_id and name of each class",
+  files: "of a detector: detections.json, of volumes detections.csv, and the pictures, where --out is given",
+  failed: "images that could not be predicted: case, image, message; with any of them the exit status is 1",
+  "problems.count": "what of the input was left out",
+  "problems.rules": "how often each rule was broken",
+  "problems.list": "each of them: severity, case, rule, message",
+};
