@@ -1,11 +1,10 @@
 /** What `--in` names for a detector, and what is written of it. */
-import { mkdir, readdir, stat } from "node:fs/promises";
-import { basename, extname, join } from "node:path";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import { counted } from "../data/counted.ts";
-import { type DetectionItem, isDetection, openDetection } from "../data/index.ts";
-import { DataError } from "../errors.ts";
-import { caseName, volumeExtension, writeFileAtomic } from "../files/index.ts";
-import { imageExtensions } from "../images/index.ts";
+import { detectionInputs, type Problem } from "../data/index.ts";
+import { DataError, GeometryError } from "../errors.ts";
+import { writeFileAtomic } from "../files/index.ts";
 import {
   boxesPng,
   detectionsJson,
@@ -15,27 +14,6 @@ import {
   writeDetections,
 } from "../rcnn/index.ts";
 import type { CommandContext, Outcome } from "./command.ts";
-
-type Item = Pick<DetectionItem, "id" | "image" | "imageId">;
-
-const isPicture = (name: string): boolean =>
-  (imageExtensions as readonly string[]).includes(extname(name).toLowerCase());
-const isImage = (name: string): boolean =>
-  isPicture(name) || (volumeExtension(name) !== undefined && !/\.img(\.gz)?$/i.test(name));
-const idOf = (path: string): string => (isPicture(path) ? basename(path, extname(path)) : caseName(basename(path)));
-
-/** A picture or volume, those of a folder, or of a data set with boxes. */
-export async function imagesIn(path: string): Promise<Item[]> {
-  const found = await stat(path).catch(() => {
-    throw new DataError(`${path}: does not exist; --in names an image, a folder of images or a data set`);
-  });
-  if (found.isFile() && isImage(path)) return [{ id: idOf(path), image: path }];
-  if (await isDetection(path)) return [...(await openDetection(path)).items];
-  const names = found.isDirectory() ? (await readdir(path)).filter(isImage).sort() : [];
-  if (names.length === 0) throw new DataError(`${path}: holds no image medvox reads`);
-  const twice = new Set(names.map(idOf).filter((id, i, ids) => ids.indexOf(id) !== i));
-  return names.map((name) => ({ id: twice.has(idOf(name)) ? name : idOf(name), image: join(path, name) }));
-}
 
 export interface DetectOptions {
   readonly in: string;
@@ -50,6 +28,7 @@ export const detectedJson = {
   images: "how many were looked at",
   detections:
     "COCO's results: image_id (COCO's number, else the image's name), category_id, bbox [x, y, width, height] in pixels of the image, score; of volumes [x, y, z, width, height, depth] in voxels",
+  failed: "images that were not looked at: severity, case, rule, message; with any of them the exit status is 1",
   classes: "category_id and name of each class",
   files: "detections.json, of volumes detections.csv, and the pictures, where --out is given",
 };
@@ -62,16 +41,23 @@ export async function detectImages(
 ): Promise<Outcome> {
   const { out, score, pictures = true } = options;
   const { classes, axes } = detector;
-  const items = await imagesIn(options.in);
+  const { items, problems } = await detectionInputs(options.in, { signal });
   const images: FoundImage[] = [];
   const drawn: string[] = [];
   const lines: string[] = [];
+  // One image that cannot be read costs itself, not those after it.
+  const failed: Problem[] = [...problems];
   try {
     if (out !== undefined && pictures) await mkdir(join(out, "pictures"), { recursive: true });
     for (const [i, item] of items.entries()) {
       signal.throwIfAborted();
       progress.update({ label: `detecting  ${i}/${items.length}`, fraction: i / items.length, details: [item.id] });
-      const { found, opened } = await detector.detectFile(item);
+      const looked = await detector.detectFile(item).catch((error: unknown) => {
+        if (!(error instanceof DataError || error instanceof GeometryError)) throw error;
+        failed.push({ severity: "error", case: item.id, rule: "unreadable", message: error.message });
+      });
+      if (looked === undefined) continue;
+      const { found, opened } = looked;
       images.push(foundImage(item, found, opened));
       const counts = classes
         .map(({ name }, k) => [name, Array.from(found.labels).filter((label) => label === k + 1).length] as const)
@@ -96,11 +82,13 @@ export async function detectImages(
   return {
     document: {
       task: "detection",
-      images: items.length,
+      images: images.length,
+      failed,
       detections: detectionsJson(images, classes, axes),
       classes,
       files: [...written, ...drawn],
     },
-    text: lines.join("\n"),
+    text: [...lines, ...failed.map((problem) => `${problem.case}  not looked at: ${problem.message}`)].join("\n"),
+    ok: failed.length === 0,
   };
 }

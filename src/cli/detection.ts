@@ -44,8 +44,7 @@ export function detectionEvents(progress: Progress): { events: DetectionEvents; 
         const { config, splits } = started.record;
         const { plan } = started;
         const watched = splits.validation.length > 0 ? ` · ${splits.validation.length} watched` : "";
-        const skipped =
-          started.skipped > 0 ? ` · ${started.skipped} broken box${started.skipped === 1 ? "" : "es"} left out` : "";
+        const skipped = started.leftOut ? ` · ${started.leftOut}` : "";
         progress.note(
           `${plan.dataset}  ${splits.train.length} train${watched} · ${splits.heldOut.length} held out · ${plan.classes.map(({ name }) => name).join(", ")}${skipped}`,
         );

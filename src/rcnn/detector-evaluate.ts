@@ -1,7 +1,7 @@
 /** Scores of a detection's run on images it did not learn from: figures, table, detections and the report. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { DetectionItem } from "../data/index.ts";
+import { type DetectionDataset, type DetectionItem, refuseProblems } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { writeFileAtomic } from "../files/index.ts";
 import {
@@ -68,7 +68,7 @@ export async function evaluateDetectionRun(
   const items =
     data === undefined
       ? await itemsOfRun(run, record.splits[split], signal)
-      : (await openDetectionFor(record.config, { path: data, classes, signal })).items;
+      : await itemsOfOther(data, openDetectionFor(record.config, { path: data, classes, signal }));
   if (items.length === 0)
     throw new ConfigError(`${folder}: has no ${split} image to be scored on; name a data set with --data`);
   const detector = await fasterRcnn.load(folder, { use, threads, tile, overlap, max });
@@ -106,6 +106,13 @@ export async function evaluateDetectionRun(
   const report = join(out, "report.html");
   await writeRunReport(report, folder, run, { summary, items, found, seconds, options });
   return { task: "detection", summary, json, report, predictions, seconds };
+}
+
+/** All images of another data set. @throws DataError where its problems would make the score wrong */
+async function itemsOfOther(path: string, opened: Promise<DetectionDataset>): Promise<readonly DetectionItem[]> {
+  const { items, problems } = await opened;
+  refuseProblems(problems, path);
+  return items;
 }
 
 async function writeRunReport(

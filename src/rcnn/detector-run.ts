@@ -1,14 +1,19 @@
 /** A detection's run on disk: which images it learns from and is scored on, and the plan that training, scores and predictions share. */
+import { counted } from "../data/counted.ts";
 import {
   canvasFor,
   type DetectionClass,
   type DetectionDataset,
   type DetectionItem,
   holdOut,
+  leftOutText,
   openDetection,
+  type Problem,
+  refuseProblems,
+  requireClasses,
   type VolumePreparation,
 } from "../data/index.ts";
-import { ConfigError } from "../errors.ts";
+import { ConfigError, DataError } from "../errors.ts";
 import { type RecordOfRun, readRunRecord } from "../train/index.ts";
 import type { DetectorConfig } from "./config.ts";
 import { type DetectionConfig, detectorOf } from "./detector-config.ts";
@@ -60,17 +65,40 @@ export async function readDetectionRun(folder: string): Promise<DetectionRun> {
   return (await readRunRecord(folder, ["detection"])) as DetectionRun;
 }
 
-/** Opens a data set as a configuration says. @param path another data set in its place */
+/**
+ * Opens a data set as a configuration says. Where it asks for classes, boxes of others are no objects; else they are of unknown
+ * classes, and a score without them would be wrong.
+ * @param path another data set in its place
+ * @throws ConfigError for a class of the configuration that the data set does not have
+ */
 export async function openDetectionFor(
   config: Pick<DetectionConfig, "data" | "images" | "classes" | "space">,
   options: { readonly path?: string; readonly classes?: readonly string[]; readonly signal?: AbortSignal } = {},
 ): Promise<DetectionDataset> {
   const { path = config.data, classes = config.classes ?? undefined, signal } = options;
   const images = path === config.data ? (config.images ?? undefined) : undefined;
-  return openDetection(path, { classes, images, space: config.space ?? undefined, signal });
+  const otherClasses = config.classes === null ? "unknown" : "unwanted";
+  const dataset = await openDetection(path, {
+    classes,
+    otherClasses,
+    images,
+    space: config.space ?? undefined,
+    signal,
+  });
+  if (config.classes !== null && options.classes === undefined) requireClasses(dataset, config.classes);
+  return dataset;
 }
 
-/** The run's own images with their boxes, as they stand in the data set now. @throws ConfigError for those that are gone */
+/** Problems of these images and of the data set as a whole. */
+export function problemsOf(dataset: DetectionDataset, cases: readonly { readonly id: string }[]): Problem[] {
+  const ids = new Set(cases.map(({ id }) => id));
+  return dataset.problems.filter((problem) => ids.has(problem.case) || problem.case === dataset.name);
+}
+
+/**
+ * The run's own images with their boxes, as they stand in the data set now.
+ * @throws ConfigError for those that are gone, DataError where their problems would make a figure wrong
+ */
 export async function itemsOfRun(
   { record, plan }: DetectionRun,
   cases: readonly DetectionCase[],
@@ -78,22 +106,28 @@ export async function itemsOfRun(
 ): Promise<DetectionItem[]> {
   const classes = plan.classes.map(({ name }) => name);
   const data = await openDetectionFor({ ...record.config, data: plan.source }, { classes, signal });
+  const problems = problemsOf(data, cases);
+  refuseProblems(problems, plan.source);
   const byId = new Map(data.items.map((item) => [item.id, item]));
   return cases.map(({ id }) => {
     const item = byId.get(id);
-    if (item === undefined) throw new ConfigError(`${plan.source}: image ${id} of the run is no longer in it`);
-    return item;
+    if (item !== undefined) return item;
+    const why = problems.find((problem) => problem.case === id)?.message;
+    throw new ConfigError(
+      `${plan.source}: image ${id} of the run ${why === undefined ? "is no longer in it" : `cannot be used: ${why}`}`,
+    );
   });
 }
 
 /**
  * Who learns, who is watched and who is kept for the score: by the data set's own lists where it has them and nothing else is asked.
- * @throws ConfigError where nothing is left to learn from
+ * @throws ConfigError where nothing is left to learn from, DataError where there are too few images
  */
 export function splitDetection(dataset: DetectionDataset, config: DetectionConfig): DetectionSplits {
   const listed = (split: DetectionItem["split"]): readonly DetectionItem[] =>
     dataset.items.filter((item) => item.split === split);
   const [test, watched] = [listed("test"), listed("validation")];
+  checkEnough(dataset, config);
   const seed = config.splitSeed ?? config.seed;
   const ownHeldOut = test.length > 0 ? test : watched;
   let rest: readonly DetectionItem[] = dataset.items;
@@ -107,9 +141,30 @@ export function splitDetection(dataset: DetectionDataset, config: DetectionConfi
     validation = watched;
     rest = without(rest, validation);
   } else ({ rest, taken: validation } = takeSome(rest, config.validation ?? 0.1, seed));
+  if (rest.length === 0) {
+    const parts = [...new Set(dataset.items.map(({ split }) => splitWords[split ?? "train"]))].join(" or ");
+    throw new DataError(
+      `${dataset.source}: all ${counted(dataset.items.length, "image")} are listed for ${parts}, none is left to train on`,
+    );
+  }
   if (!rest.some(({ labels }) => labels.length > 0))
     throw new ConfigError(`${dataset.source}: none of the ${rest.length} images to learn from has a box`);
   return { train: rest, validation, heldOut };
+}
+
+const splitWords = { train: "train", validation: "val", test: "test" } as const;
+
+/** @throws DataError where there is not an image to learn from and one to be scored on, with what was left out */
+function checkEnough(dataset: DetectionDataset, { heldOut }: DetectionConfig): void {
+  const { items, problems, source } = dataset;
+  const needed = heldOut === 0 ? 1 : 2;
+  if (items.length >= needed) return;
+  const left = leftOutText(dataset);
+  const why =
+    left === "" ? "" : `; ${left}, the first: ${problems.find(({ severity }) => severity === "error")?.message}`;
+  throw new DataError(
+    `${source}: ${counted(items.length, "image")}, ${needed} ${needed === 1 ? "is" : "are"} needed${why}`,
+  );
 }
 
 function takeSome(items: readonly DetectionItem[], amount: number, seed: number) {

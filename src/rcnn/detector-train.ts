@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { createDetectionLoader, type DetectionItem } from "../data/index.ts";
+import { createDetectionLoader, type DetectionItem, leftOutText, refuseProblems } from "../data/index.ts";
 import { writeError } from "../files/index.ts";
 import { createEngine, type Engine } from "../runtime/index.ts";
 import {
@@ -42,7 +42,9 @@ import { type Phase, phaseEpochs, schedules } from "./schedule.ts";
 import { trainPhases } from "./train-phases.ts";
 
 export interface DetectionEvents {
-  readonly onStart?: (run: DetectionRun & { readonly threads: number; readonly skipped: number }) => void;
+  readonly onStart?: (
+    run: DetectionRun & { readonly threads: number; readonly skipped: number; readonly leftOut?: string },
+  ) => void;
   /** What of the weights to start from found its place. */
   readonly onWeights?: (report: string) => void;
   readonly onStep?: (report: StepReport, phase: Phase) => void;
@@ -64,6 +66,7 @@ export async function trainDetector(request: DetectionRequest, options: TrainDet
   const config = resolveDetectionConfig(request);
   const { out, force = false, signal, command = "" } = options;
   const dataset = await openDetectionFor(config, { signal });
+  refuseProblems(dataset.problems, dataset.source);
   const splits = splitDetection(dataset, config);
   const plan = planDetection(dataset, splits, config);
   if (plan.axes === 2) pictureAugmentationOf(config);
@@ -98,9 +101,8 @@ export async function trainDetector(request: DetectionRequest, options: TrainDet
       plan,
       force,
     );
-    // Boxes of classes that nobody asked for are left out as well, but are not broken.
-    const unwanted = config.classes === null ? [] : dataset.problems.filter(({ rule }) => rule === "unknown-class");
-    options.onStart?.({ record, plan, threads: engine.threads, skipped: dataset.skipped - unwanted.length });
+    const { skipped } = dataset;
+    options.onStart?.({ record, plan, threads: engine.threads, skipped, leftOut: leftOutText(dataset) });
     if (start !== undefined) options.onWeights?.(start.report);
     await runDetection(engine, { record, plan }, splits, options, { start: start?.weights, resume: false });
     return { record, plan };
