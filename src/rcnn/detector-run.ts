@@ -136,22 +136,20 @@ export function splitDetection(dataset: DetectionDataset, config: DetectionConfi
     heldOut = ownHeldOut;
     rest = without(rest, heldOut);
   } else ({ rest, taken: heldOut } = takeSome(rest, config.heldOut ?? 0.2, seed));
+  requireRest(rest, dataset);
   let validation: readonly DetectionItem[];
   if (config.validation === null && config.heldOut === null && test.length > 0 && watched.length > 0) {
     validation = watched;
     rest = without(rest, validation);
-  } else ({ rest, taken: validation } = takeSome(rest, config.validation ?? 0.1, seed));
-  if (rest.length === 0) {
-    const parts = [...new Set(dataset.items.map(({ split }) => splitWords[split ?? "train"]))].join(" or ");
-    throw new DataError(
-      `${dataset.source}: all ${counted(dataset.items.length, "image")} are listed for ${parts}, none is left to train on`,
-    );
-  }
+    // The last image is learnt from, and nothing is watched.
+  } else ({ rest, taken: validation } = takeSome(rest, config.validation ?? (rest.length < 2 ? 0 : 0.1), seed));
+  requireRest(rest, dataset);
   if (!rest.some(({ labels }) => labels.length > 0))
     throw new ConfigError(`${dataset.source}: none of the ${rest.length} images to learn from has a box`);
   return { train: rest, validation, heldOut };
 }
 
+const nounOf = ({ axes }: DetectionDataset): string => (axes === 2 ? "picture" : "volume");
 const splitWords = { train: "train", validation: "val", test: "test" } as const;
 
 /** @throws DataError where there is not an image to learn from and one to be scored on, with what was left out */
@@ -163,8 +161,17 @@ function checkEnough(dataset: DetectionDataset, { heldOut }: DetectionConfig): v
   const why =
     left === "" ? "" : `; ${left}, the first: ${problems.find(({ severity }) => severity === "error")?.message}`;
   throw new DataError(
-    `${source}: ${counted(items.length, "image")}, ${needed} ${needed === 1 ? "is" : "are"} needed${why}`,
+    `${source}: ${counted(items.length, nounOf(dataset))}, ${needed} ${needed === 1 ? "is" : "are"} needed${why}`,
   );
+}
+
+/** @throws DataError where the lists leave nothing to learn from */
+function requireRest(rest: readonly DetectionItem[], dataset: DetectionDataset): void {
+  if (rest.length > 0) return;
+  const { items, source } = dataset;
+  const parts = [...new Set(items.map(({ split }) => splitWords[split ?? "train"]))].join(" or ");
+  const all = `all ${counted(items.length, nounOf(dataset))} are listed for ${parts}`;
+  throw new DataError(`${source}: ${all}, none is left to train on`);
 }
 
 function takeSome(items: readonly DetectionItem[], amount: number, seed: number) {
