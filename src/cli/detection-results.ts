@@ -44,6 +44,6 @@ export async function evaluateResultsFile(
   const left = leftOutText(dataset);
   return {
     document: { ...detectionJson(summary), results, data, problems },
-    text: [...detectionLines(summary, style), ...(left === "" ? [] : [`left out     ${left}`])].join("\n"),
+    text: [...detectionLines(summary, style), ...(left === "" ? [] : [`data         ${left}`])].join("\n"),
   };
 }
