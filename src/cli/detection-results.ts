@@ -45,6 +45,6 @@ export async function evaluateResultsFile(
   const left = leftOutText(dataset);
   return {
     document: { ...detectionJson(summary), results, data, problems: problemsJson(problems) },
-    text: [...detectionLines(summary), ...(left === "" ? [] : [`left out     ${left}`])].join("\n"),
+    text: [...detectionLines(summary), ...(left === "" ? [] : [`data         ${left}`])].join("\n"),
   };
 }

@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
+import { basename } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { DataError } from "../errors.ts";
 import { counted } from "./counted.ts";
@@ -39,14 +40,16 @@ export function contentHash(parts: Iterable<string | ArrayBufferView>): string {
 
 /** Image and truth of one case, for comparisons; plain JSON. */
 export interface CaseHash {
-  readonly id: string;
-  /** Of the image's files. */
+  /** Of the image's files, and of what is taken of them. */
   readonly image: string;
-  /** Of its label map or boxes; absent where it has none. */
-  readonly truth?: string;
+  /** Of its label map or boxes; empty where it has none. */
+  readonly truth: string;
   /** The file that the truth stands in, as messages call it. */
   readonly file?: string;
 }
+
+/** By the ids of the cases. */
+export type CaseHashes = Readonly<Record<string, CaseHash>>;
 
 /** Files that several cases share are hashed once. */
 export class FileHashes {
@@ -73,21 +76,19 @@ export interface HashOptions {
  * Images and label maps of volumes, case by case: what a run keeps, to be compared on resuming.
  * @throws DataError naming the file that cannot be read
  */
-export async function caseHashes(cases: readonly DataCase[], options: HashOptions = {}): Promise<CaseHash[]> {
+export async function caseHashes(cases: readonly DataCase[], options: HashOptions = {}): Promise<CaseHashes> {
   const files = new FileHashes(options.signal);
-  const found: CaseHash[] = [];
-  for (const { id, image, moreChannels = [], label, channelPick, labelPick } of cases) {
+  const found: Record<string, CaseHash> = {};
+  for (const [i, item] of cases.entries()) {
     options.signal?.throwIfAborted();
+    const { id, image, moreChannels = [], label, channelPick = null, labelPick = null } = item;
     const images: string[] = [];
     for (const path of [image, ...moreChannels]) images.push(await pairHash(path, files));
     // What is taken of the files belongs to what a network sees.
-    const seen = contentHash([...images, JSON.stringify(channelPick ?? null)]);
-    const truth =
-      label === undefined
-        ? {}
-        : { truth: contentHash([await pairHash(label, files), JSON.stringify(labelPick ?? null)]), file: label };
-    found.push({ id, image: seen, ...truth });
-    options.onProgress?.(found.length, cases.length, id);
+    const seen = contentHash([...images, JSON.stringify(channelPick)]);
+    const truth = label === undefined ? "" : contentHash([await pairHash(label, files), JSON.stringify(labelPick)]);
+    found[id] = { image: seen, truth, ...(label === undefined ? {} : { file: basename(label) }) };
+    options.onProgress?.(i + 1, cases.length, id);
   }
   return found;
 }
@@ -103,37 +104,34 @@ async function pairHash(path: string, files: FileHashes): Promise<string> {
 }
 
 /**
- * What changed between two times, for people: `3 label files changed, the first b.nii.gz`; `undefined` where nothing did.
- * Cases are matched by id, whatever their order.
- * @param words for a case's image and its truth
+ * What changed between two times, for people: `3 annotation files changed, the first b.xml`; `undefined` where nothing did.
+ * @param words for a case's image and its truth, `annotation file`
  */
 export function changedText(
-  before: readonly CaseHash[],
-  now: readonly CaseHash[],
+  before: CaseHashes,
+  now: CaseHashes,
   words: { readonly image: string; readonly truth: string },
 ): string | undefined {
-  const byId = new Map(now.map((one) => [one.id, one]));
-  const gone = before.filter(({ id }) => !byId.has(id)).map(({ id }) => id);
-  const known = new Set(before.map(({ id }) => id));
-  const added = now.filter(({ id }) => !known.has(id)).map(({ id }) => id);
-  const images = before.filter(({ id, image }) => byId.has(id) && byId.get(id)?.image !== image).map(({ id }) => id);
-  const truths = before
-    .filter(({ id, truth }) => byId.has(id) && byId.get(id)?.truth !== truth)
-    .map(({ id, file }) => byId.get(id)?.file ?? file ?? id);
-  const parts: [number: number, text: string, first: string][] = [
-    [truths.length, `${several(truths.length, words.truth)} changed`, truths[0]],
-    [images.length, `${several(images.length, words.image)} changed`, images[0]],
-    [gone.length, `${several(gone.length, words.image)} gone`, gone[0]],
-    [added.length, `${several(added.length, words.image)} more`, added[0]],
-  ];
-  const texts = parts.flatMap(([count, text, first]) =>
-    count === 0 ? [] : `${text}${count > 1 ? `, the first ${first}` : ` (${first})`}`,
-  );
+  const ids = Object.keys(before).filter((id) => id in now);
+  const truths = ids
+    .filter((id) => before[id].truth !== now[id].truth)
+    .map((id) => now[id].file ?? before[id].file ?? id);
+  const images = ids.filter((id) => before[id].image !== now[id].image);
+  const gone = Object.keys(before).filter((id) => !(id in now));
+  const added = Object.keys(now).filter((id) => !(id in before));
+  // Annotations of many images may stand in one file.
+  const shared = new Set(truths).size === 1 && truths.length > 1;
+  const texts = [
+    shared ? `${counted(truths.length, words.image)} changed in ${truths[0]}` : named(truths, words.truth, "changed"),
+    named(images, words.image, "changed"),
+    named(gone, words.image, "gone"),
+    named(added, words.image, "more"),
+  ].filter((text) => text !== undefined);
   return texts.length === 0 ? undefined : texts.join("; ");
 }
 
-/** `1 label map`, `3 annotations in a.json`: the first noun has the plural. */
-function several(count: number, words: string): string {
-  const [noun, ...where] = words.split(" in ");
-  return [counted(count, noun), ...where].join(" in ");
+function named(which: readonly string[], noun: string, what: string): string | undefined {
+  if (which.length === 0) return undefined;
+  const first = which.length === 1 ? ` (${which[0]})` : `, the first ${which[0]}`;
+  return `${counted(which.length, noun)} ${what}${first}`;
 }

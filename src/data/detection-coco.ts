@@ -204,13 +204,13 @@ function shapeOf(
   if (outline !== undefined) note("computed-box", "has no bbox; the box around its outline is taken");
   const [x, y, w, h] = Array.from({ length: 4 }, (_, k) => (isBox ? numberOf(bbox[k]) : Number.NaN));
   const corners = outline?.corners ?? [x, y, x + w, y + h];
-  if (Number.isFinite(given) && given >= 0) return { corners, area: given };
+  const wrong = isBox || outline !== undefined ? {} : { wrong: "has neither a bbox of four numbers nor an outline" };
+  if (Number.isFinite(given) && given >= 0) return { corners, area: given, ...wrong };
   const computed = outline?.area ?? w * h;
   if (area !== undefined && area !== null && Number.isFinite(computed)) {
     note("computed-area", `area ${JSON.stringify(area)} is no area; ${computed}, that of its box, is taken`);
   }
-  const wrong = isBox || outline !== undefined ? undefined : "has neither a bbox of four numbers nor an outline";
-  return { corners, area: computed, ...(wrong ? { wrong } : {}) };
+  return { corners, area: computed, ...wrong };
 }
 
 function isCrowd(flag: unknown): boolean {

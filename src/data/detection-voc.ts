@@ -79,7 +79,7 @@ export async function readVoc(root: string, options: OpenDetectionOptions = {}):
   const names = annotations.flatMap(({ objects }) => objects.flatMap(({ name }) => name || []));
   const classes = classesByName(names, options.classes, root);
   const place = new Map(classes.map(({ name }, k) => [name, k]));
-  const pictures = await picturesOf(annotations, root, place, lists, problems);
+  const pictures = await picturesOf(annotations, root, stems, place, lists, problems);
   const items = await annotatedItems(pictures, problems, options);
   const about = { name: basename(root), root, source: root, format: "voc", axes: 2 } as const;
   const declared = [...new Set(names)].sort();
@@ -90,6 +90,7 @@ export async function readVoc(root: string, options: OpenDetectionOptions = {}):
 async function picturesOf(
   annotations: readonly ReadAnnotation[],
   root: string,
+  stems: ReadonlySet<string>,
   place: ReadonlyMap<string, number>,
   lists: ListedImages,
   problems: Problems,
@@ -131,8 +132,8 @@ async function picturesOf(
     };
   });
   for (const [folder, byStem] of folders) {
-    const alone = [...byStem.values()].flatMap((twins) =>
-      twins.some((name) => used.has(join(folder, name))) ? [] : twins[0],
+    const alone = [...byStem].flatMap(([stem, twins]) =>
+      stems.has(stem) || twins.some((name) => used.has(join(folder, name))) ? [] : twins[0],
     );
     if (alone.length === 0) continue;
     const where = relative(root, folder) || basename(root);

@@ -77,7 +77,9 @@ describe("Pascal VOC", () => {
     expect(empty.labels.length).toBe(0);
     // The file it names is not there, the one with the annotation's name is.
     expect(empty.image).toMatch(/JPEGImages.empty\.png$/);
-    expect(set.skipped).toBe(4);
+    // Four boxes of a.xml, and the one of a picture that is not there.
+    expect(set.skipped).toBe(5);
+    expect(set.leftOut).toEqual({ files: 1, of: 5, images: 2 });
   });
 
   it("names every broken box with its file and number", async () => {
@@ -99,7 +101,7 @@ describe("Pascal VOC", () => {
     expect(findings.find(({ rule }) => rule === "degenerate")?.message).toBe(
       "Annotations/a.xml: object 3 (cell): box 7,9–7,9 has no extent: a side of length 0; left out",
     );
-    expect(summary).toMatchObject({ images: 4, boxes: 5, skipped: 4, empty: 1, broken: 5 });
+    expect(summary).toMatchObject({ images: 3, boxes: 4, skipped: 5, empty: 1, broken: 5 });
   });
 
   it("takes the size from the picture where the annotation has none", async () => {
@@ -139,6 +141,7 @@ describe("COCO", () => {
   it("maps category numbers with gaps, keeps crowds and areas, names what is wrong", async () => {
     await put("coco/instances_val2017.json", JSON.stringify(content).replace("[5,5,3,4]", "[NaN,5,3,4]"));
     await put("coco/images/a.png", png(40, 30, 4));
+    await put("coco/images/b.png", png(40, 30, 5));
     const set = await openDetection(join(root, "coco/instances_val2017.json"));
     expect(set.classes).toEqual([
       { id: 3, name: "small id" },
@@ -163,6 +166,9 @@ describe("COCO", () => {
   it("reads the parts of a folder", async () => {
     await put("roboflow/train/_annotations.coco.json", JSON.stringify(content));
     await put("roboflow/valid/_annotations.coco.json", JSON.stringify(content));
+    for (const [i, name] of ["train/a", "train/b", "valid/a", "valid/b"].entries()) {
+      await put(`roboflow/${name}.png`, png(40, 30, i));
+    }
     const set = await openDetection(join(root, "roboflow"));
     expect(set.items.map(({ id, split }) => [id, split])).toEqual([
       ["a", "train"],
@@ -173,10 +179,8 @@ describe("COCO", () => {
   });
 
   it("names file and key of what is no COCO", async () => {
-    await put("bad.json", JSON.stringify({ ...content, annotations: [{ image_id: "x", category_id: 3 }] }));
-    await expect(openDetection(join(root, "bad.json"))).rejects.toThrow(
-      /bad\.json: annotations\[0\]\.image_id: expected number/,
-    );
+    await put("bad.json", JSON.stringify({ ...content, annotations: [{ image_id: null, category_id: 3 }] }));
+    await expect(openDetection(join(root, "bad.json"))).rejects.toThrow(/bad\.json: annotations\[0\]\.image_id: /);
   });
 });
 
@@ -244,10 +248,11 @@ describe("findings in volumes", () => {
     await put("ct/annotations.csv", `seriesuid,coordX,coordY,coordZ,diameter_mm\n${rows.join("\n")}\n`);
     const set = await openDetection(join(root, "ct/annotations.csv"));
     expect(set.classes).toEqual([{ id: 0, name: "nodule" }]);
-    expect(set.items.map(({ id }) => id)).toEqual(["gone", "one", "two"]);
+    expect(set.items.map(({ id }) => id)).toEqual(["one", "two"]);
     // 4 mm are 8 voxels of 0.5 mm and 2 of 2 mm, around the voxel's centre at 10.5, 20.5, 5.5.
-    expect(boxesOf(set.items[1], 3)).toEqual([[6.5, 16.5, 4.5, 14.5, 24.5, 6.5]]);
-    expect(set.items[2].labels.length).toBe(0);
+    expect(boxesOf(set.items[0], 3)).toEqual([[6.5, 16.5, 4.5, 14.5, 24.5, 6.5]]);
+    expect(set.items[1].labels.length).toBe(0);
+    expect(set.skipped).toBe(3);
     expect(set.problems.map(({ rule, box }) => [rule, box ?? 0])).toEqual([
       ["missing-file", 0],
       ["not-finite", 3],

@@ -7,6 +7,7 @@ export {
 } from "./classification.ts";
 export {
   type CaseHash,
+  type CaseHashes,
   caseHashes,
   changedText,
   contentHash,
@@ -30,8 +31,8 @@ export {
 export { leftOutText } from "./detection-boxes.ts";
 export { requireClasses } from "./detection-classes.ts";
 export { parseFindings, type WorldFinding } from "./detection-findings.ts";
-export { type DetectionFingerprint, detectionChanges, fingerprintDetection } from "./detection-fingerprint.ts";
-export { detectionInputs } from "./detection-inputs.ts";
+export { detectionChanges, fingerprintDetection } from "./detection-fingerprint.ts";
+export { type DetectionInputs, detectionInputs } from "./detection-inputs.ts";
 export {
   createDetectionLoader,
   type DetectionBatch,

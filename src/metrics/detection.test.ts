@@ -189,6 +189,26 @@ describe("by hand", () => {
     expect(detectionCsv(summary).split("\r\n")[1]).toMatch(/^cell,2,2,/);
   });
 
+  it("more than 100 detections of a class count where they are allowed to", () => {
+    // 150 objects, each found; of 100 that may count, two thirds can be recalled.
+    const boxes = Array.from({ length: 150 }, (_, i) => [20 * i, 0, 20 * i + 10, 10]);
+    const images = [
+      one(
+        boxes,
+        boxes.map((box, i) => [box, 1 - i / 1000] as [number[], number]),
+      ),
+    ];
+    const score = (max?: number) => evaluateDetection(images, { axes: 2, classes: ["cell"], max });
+    expect([score().ar, score(100).maxDetections]).toEqual([expect.closeTo(2 / 3, 12), 100]);
+    const more = score(300);
+    expect([more.ar, more.ap, more.coco?.ar100, more.coco?.ar10]).toEqual(
+      [1, 1, 2 / 3, 1 / 15].map((value) => expect.closeTo(value, 12)),
+    );
+    expect(score(5)).toMatchObject({ maxDetections: 5, ar: expect.closeTo(1 / 30, 12) });
+    expect(detectionJson(more).maxDetections).toBe(300);
+    expect(() => score(0)).toThrow("max: 0; expected a whole number from 1");
+  });
+
   it("in 3D with the free-response curve", () => {
     const summary = evaluateDetection([one([[0, 0, 0, 4, 4, 4]], [[[0, 0, 0, 4, 4, 4], 0.9]])], {
       axes: 3,

@@ -120,3 +120,18 @@ describe("from boxes", () => {
     expect(froc([scan]).cpm).toBe(1);
   });
 });
+
+describe("findings and their boxes", () => {
+  const affine = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
+  // A ball of 6 mm around the edge of the scan: its box is cut to half of it.
+  const truth = { boxes: Float64Array.of(0, 7, 7, 3, 13, 13), labels: [0] };
+  const findings = [{ centreMm: [-0.5, 9.5, 9.5] as const, diameterMm: 6 }];
+  const mark = { boxes: Float64Array.of(0, 7, 9, 1, 12, 14), labels: [0], scores: [0.9] };
+
+  it("a finding is scored as it is given, not as its box was cut", () => {
+    const given = frocScan("s", { ...truth, findings }, mark, affine).findings[0];
+    expect(given).toEqual(findings[0]);
+    const [cut] = frocScan("s", truth, mark, affine).findings;
+    expect([cut.centreMm, cut.diameterMm]).toEqual([[1, 9.5, 9.5], Math.cbrt(3 * 6 * 6)]);
+  });
+});

@@ -1,15 +1,18 @@
 /** A detection's run on disk: which images it learns from and is scored on, and the plan that training, scores and predictions share. */
+import { counted } from "../data/counted.ts";
 import {
   canvasFor,
   type DetectionClass,
   type DetectionDataset,
   type DetectionItem,
   holdOut,
+  leftOutText,
   openDetection,
   type Problem,
+  requireClasses,
   type VolumePreparation,
 } from "../data/index.ts";
-import { ConfigError } from "../errors.ts";
+import { ConfigError, DataError } from "../errors.ts";
 import type { Run } from "../train/index.ts";
 import type { DetectorConfig } from "./config.ts";
 import { type DetectionConfig, detectorOf } from "./detector-config.ts";
@@ -43,14 +46,28 @@ export interface DetectionSplits {
   readonly heldOut: readonly DetectionItem[];
 }
 
-/** Opens a data set as a configuration says. @param path another data set in its place */
+/**
+ * Opens a data set as a configuration says. Where it asks for classes, boxes of others are no objects; else they are of unknown
+ * classes, and a score without them would be wrong.
+ * @param path another data set in its place
+ * @throws ConfigError for a class of the configuration that the data set does not have
+ */
 export async function openDetectionFor(
   config: Pick<DetectionConfig, "data" | "images" | "classes" | "space">,
   options: { readonly path?: string; readonly classes?: readonly string[]; readonly signal?: AbortSignal } = {},
 ): Promise<DetectionDataset> {
   const { path = config.data, classes = config.classes ?? undefined, signal } = options;
   const images = path === config.data ? (config.images ?? undefined) : undefined;
-  return openDetection(path, { classes, images, space: config.space ?? undefined, signal });
+  const otherClasses = config.classes === null ? "unknown" : "unwanted";
+  const dataset = await openDetection(path, {
+    classes,
+    otherClasses,
+    images,
+    space: config.space ?? undefined,
+    signal,
+  });
+  if (config.classes !== null && options.classes === undefined) requireClasses(dataset, config.classes);
+  return dataset;
 }
 
 /** Problems of these images and of the data set as a whole. */
@@ -85,12 +102,13 @@ export async function itemsOfRun(
 
 /**
  * Who learns, who is watched and who is kept for the score: by the data set's own lists where it has them and nothing else is asked.
- * @throws ConfigError where nothing is left to learn from
+ * @throws ConfigError where nothing is left to learn from, DataError where there are too few images
  */
 export function splitDetection(dataset: DetectionDataset, config: DetectionConfig): DetectionSplits {
   const listed = (split: DetectionItem["split"]): readonly DetectionItem[] =>
     dataset.items.filter((item) => item.split === split);
   const [test, watched] = [listed("test"), listed("validation")];
+  checkEnough(dataset, config);
   const seed = config.splitSeed ?? config.seed;
   const ownHeldOut = test.length > 0 ? test : watched;
   let rest: readonly DetectionItem[] = dataset.items;
@@ -99,14 +117,42 @@ export function splitDetection(dataset: DetectionDataset, config: DetectionConfi
     heldOut = ownHeldOut;
     rest = without(rest, heldOut);
   } else ({ rest, taken: heldOut } = takeSome(rest, config.heldOut ?? 0.2, seed));
+  requireRest(rest, dataset);
   let validation: readonly DetectionItem[];
   if (config.validation === null && config.heldOut === null && test.length > 0 && watched.length > 0) {
     validation = watched;
     rest = without(rest, validation);
-  } else ({ rest, taken: validation } = takeSome(rest, config.validation ?? 0.1, seed));
+    // The last image is learnt from, and nothing is watched.
+  } else ({ rest, taken: validation } = takeSome(rest, config.validation ?? (rest.length < 2 ? 0 : 0.1), seed));
+  requireRest(rest, dataset);
   if (!rest.some(({ labels }) => labels.length > 0))
     throw new ConfigError(`${dataset.source}: none of the ${rest.length} images to learn from has a box`);
   return { train: rest, validation, heldOut };
+}
+
+const nounOf = ({ axes }: DetectionDataset): string => (axes === 2 ? "picture" : "volume");
+const splitWords = { train: "train", validation: "val", test: "test" } as const;
+
+/** @throws DataError where there is not an image to learn from and one to be scored on, with what was left out */
+function checkEnough(dataset: DetectionDataset, { heldOut }: DetectionConfig): void {
+  const { items, problems, source } = dataset;
+  const needed = heldOut === 0 ? 1 : 2;
+  if (items.length >= needed) return;
+  const left = leftOutText(dataset);
+  const why =
+    left === "" ? "" : `; ${left}, the first: ${problems.find(({ severity }) => severity === "error")?.message}`;
+  throw new DataError(
+    `${source}: ${counted(items.length, nounOf(dataset))}, ${needed} ${needed === 1 ? "is" : "are"} needed${why}`,
+  );
+}
+
+/** @throws DataError where the lists leave nothing to learn from */
+function requireRest(rest: readonly DetectionItem[], dataset: DetectionDataset): void {
+  if (rest.length > 0) return;
+  const { items, source } = dataset;
+  const parts = [...new Set(items.map(({ split }) => splitWords[split ?? "train"]))].join(" or ");
+  const all = `all ${counted(items.length, nounOf(dataset))} are listed for ${parts}`;
+  throw new DataError(`${source}: ${all}, none is left to train on`);
 }
 
 function takeSome(items: readonly DetectionItem[], amount: number, seed: number) {

@@ -60,7 +60,7 @@ describe("detect train", () => {
       heldOut: 3,
     });
     expect(await undeclaredKeys("detect train", trained.stdout)).toEqual([]);
-    expect(trained.stderr).toMatch(/4 train · 2 watched · 3 held out · bright, dark · 1 broken box left out$/m);
+    expect(trained.stderr).toMatch(/4 train · 2 watched · 3 held out · bright, dark · 1 box left out$/m);
     expect(trained.stderr).toMatch(/^epoch 30\/30 {2}loss \d\.\d{3} {2}validation \d\.\d{3} {2}AP50 \d\.\d{3}/m);
     for (const name of ["run.json", "plan.json", "log.jsonl", "checkpoints/last.safetensors"])
       expect(existsSync(join(work, "run", name)), name).toBe(true);
@@ -130,7 +130,7 @@ describe("detect train, what it starts from and what it is built of", () => {
     );
     expect(other).toMatch(/^backbone from run: \d+ matched · 0 missing · 0 unexpected/m);
     // The other class's boxes are not told as broken; the one without extent is of them as well.
-    expect(other).toMatch(/3 held out · dark · 1 broken box left out$/m);
+    expect(other).toMatch(/3 held out · dark · 1 box left out$/m);
     const { config } = JSON.parse(readFileSync(join(work, "dark/run.json"), "utf8"));
     expect(config).toMatchObject({ backbone: "run", from: null, trainableStages: 5 });
   });
@@ -338,7 +338,7 @@ describe.skipIf(!existsSync(bccd))("BCCD", () => {
     const about = ["--data", "few", "--config", "small.json", "--min-size", "96", "--max-size", "128", "--epochs", "1"];
     const train = medvox("detect", "train", ...about, "--validation", "0", "--out", "cells");
     expect(train.status, train.stderr).toBe(0);
-    expect(train.stderr).toMatch(/4 train · 1 held out · Platelets, RBC, WBC · 2 broken boxes left out$/m);
+    expect(train.stderr).toMatch(/4 train · 1 held out · Platelets, RBC, WBC · 2 boxes left out$/m);
     const { status, stdout, stderr } = medvox("evaluate", "cells", "--threads", "1", "--json");
     expect(status, stderr).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ task: "detection", images: 1 });

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { encode } from "fast-png";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildIfStale } from "../../scripts/build.ts";
+import { undeclaredKeys } from "./json-keys.ts";
 
 const cli = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const bccd = fileURLToPath(new URL("../../../shared/data/BCCD", import.meta.url));
@@ -48,5 +49,31 @@ describe("verify", () => {
       "BloodImage_00343 degenerate",
     ]);
     expect(summary).toMatchObject({ images: 292, boxes: 3941, skipped: 2, splits: { train: 205, validation: 87 } });
+  });
+});
+
+describe("detect evaluate --results", () => {
+  const found = [{ image_id: "0", category_id: 0, bbox: [2.5, 2.5, 5, 5], score: 0.9 }];
+  beforeAll(() => {
+    writeFileSync(join(work, "found.json"), JSON.stringify(found));
+  });
+
+  test("scores another program's detections, and says what of the data was left out", async () => {
+    const said = medvox("detect", "evaluate", "--results", "found.json", "--data", "cells", "--max", "300");
+    expect([said.status, said.stderr]).toEqual([0, ""]);
+    expect(said.stdout).toMatch(
+      /^scored {7}cell 1\.000 · mean AP50 1\.000 {3}2 pictures\n(.*\n)*data {9}1 box left out\n$/,
+    );
+    const { stdout } = medvox("detect", "evaluate", "--results", "found.json", "--data", "cells", "--json");
+    expect(JSON.parse(stdout)).toMatchObject({
+      task: "detection",
+      images: 2,
+      ap50: expect.closeTo(1, 12),
+      maxDetections: 100,
+      results: "found.json",
+      data: "cells",
+      problems: [{ case: "1", rule: "degenerate", severity: "error", box: 1 }],
+    });
+    expect(await undeclaredKeys("detect evaluate", stdout)).toEqual([]);
   });
 });
