@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encode } from "fast-png";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { writeVolume } from "../files/index.ts";
-import type { DetectionItem } from "./detection.ts";
-import { createDetectionLoader, type DetectionBatch, type DetectionLoader } from "./detection-loader.ts";
-import { canvasFor } from "./detection-prepare.ts";
+import { writeVolume } from "../../files/index.ts";
+import type { DetectionItem } from "../detection.ts";
+import { canvasFor } from "../detection-prepare.ts";
+import { createDetectionLoader, type DetectionBatch, type DetectionLoader } from "./boxes.ts";
 
 let root: string;
 const pictures: DetectionItem[] = [];

@@ -3,18 +3,18 @@ import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Worker } from "node:worker_threads";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { ConfigError, DataError } from "../errors.ts";
-import { writeVolume } from "../files/index.ts";
-import type { Dataset } from "./dataset.ts";
-import { openDataset } from "./dataset.ts";
-import { type Batch, createLoader, type Loader, type LoaderOptions } from "./loader.ts";
-import type { Preprocessing } from "./preprocess.ts";
-import { imageOf, labelOf, soundCases, writeDecathlon } from "./test/made-up.ts";
+import { ConfigError, DataError } from "../../errors.ts";
+import { writeVolume } from "../../files/index.ts";
+import type { Dataset } from "../dataset.ts";
+import { openDataset } from "../dataset.ts";
+import type { Preprocessing } from "../preprocess.ts";
+import { imageOf, labelOf, soundCases, writeDecathlon } from "../test/made-up.ts";
+import { type Batch, createLoader, type Loader, type LoaderOptions } from "./volumes.ts";
 
 /** The worker threads that the loader under test started, so that tests can kill one. */
 const started: { worker: Worker; working: Int32Array }[] = [];
-vi.mock("../threads.ts", async (original) => {
-  const threads = await original<typeof import("../threads.ts")>();
+vi.mock("../../threads.ts", async (original) => {
+  const threads = await original<typeof import("../../threads.ts")>();
   return {
     spawnWorker: (...given: Parameters<typeof threads.spawnWorker>) => {
       const worker = threads.spawnWorker(...given);
@@ -314,7 +314,7 @@ describe("what goes wrong is said, and nothing hangs", () => {
   });
 });
 
-const hippocampus = new URL("../../../shared/data/Task04_Hippocampus", import.meta.url).pathname;
+const hippocampus = new URL("../../../../shared/data/Task04_Hippocampus", import.meta.url).pathname;
 describe.skipIf(!existsSync(hippocampus))("Task04_Hippocampus (skipped where ../shared is absent)", () => {
   it("gives the same epoch with 1 and 2 workers, normalised, with both classes in it", async () => {
     const { cases } = await openDataset(hippocampus);
