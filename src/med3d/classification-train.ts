@@ -7,13 +7,18 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type Batch,
+  type CaseCache,
   type ClassifiedCase,
   checkPreparationFits,
+  createCaseCache,
   createLoader,
   fingerprintOf,
   type Loader,
   type Preparation,
+  type PreparedCase,
+  preparedCases,
   readPreparationFile,
+  type WholeItems,
 } from "../data/index.ts";
 import { ConfigError, MedvoxError } from "../errors.ts";
 import { writeError } from "../files/index.ts";
@@ -32,7 +37,7 @@ import {
   type ValidationResult,
 } from "../train/index.ts";
 import { auxiliaryCount, auxiliaryLoss, auxiliaryOf, planAuxiliary } from "./auxiliary-targets.ts";
-import { type PreparedViews, prepareViews, viewFeeds } from "./classification-case.ts";
+import { viewFeeds, viewsOf } from "./classification-case.ts";
 import {
   type ClassificationConfig,
   type ClassificationRequest,
@@ -84,6 +89,8 @@ export interface TrainClassificationOptions extends ClassificationEvents {
   /** The command line that asked for it, for the record. */
   readonly command?: string;
   readonly credit?: DataCredit;
+  /** What earlier trainings left of the files in memory. */
+  readonly cache?: CaseCache;
 }
 
 type ClassificationRun = Run<"classification">;
@@ -105,17 +112,19 @@ export async function trainClassification(
   const given = config.plan === null ? undefined : { path: config.plan, plan: await readPreparationFile(config.plan) };
   const dataset = await openFor(config);
   const cases = usableCases(dataset, config);
-  const { out, force = false } = options;
+  const { out, force = false, cache = createCaseCache() } = options;
   await makeFolder(out);
   if (force) {
     for (const name of ["checkpoints", "members", "model.onnx"]) await rm(join(out, name), { recursive: true, force });
     await rm(logFile(out), { force: true });
   }
-  const named = { ...options, credit: options.credit ?? (await creditOf(dataset)) };
+  const named = { ...options, cache, credit: options.credit ?? (await creditOf(dataset)) };
   if (!hasMembers(config)) return trainOne(dataset, splitCases(dataset, cases, config), config, named, given);
   // Too many folds are refused before anything is written.
   if (config.folds !== null) foldsOf(cases, config.folds, config.seed);
   const splits = config.folds === null ? splitCases(dataset, cases, config) : everyCase(cases);
+  // All members learn from the same files.
+  cache.stay(cases.flatMap(({ image, moreChannels = [], label }) => [image, ...moreChannels, label ?? image]));
   const run = await begin(dataset, splits, config, named, given);
   await trainMembers(run, named);
   return run;
@@ -128,7 +137,7 @@ export async function resumeClassification(
 ): Promise<ClassificationRun> {
   const run = await readRun(folder, "classification");
   const { config, command, credit } = run.record;
-  const own = { command, credit, ...options, out: folder };
+  const own = { command, credit, cache: createCaseCache(), ...options, out: folder };
   if (hasMembers(config)) await trainMembers(run, own);
   else await resumeOne(run, own, alone(folder, config));
   return run;
@@ -214,9 +223,9 @@ async function begin(
   given: GivenPlan | undefined,
   threads = 0,
 ): Promise<ClassificationRun> {
-  const { out, force = false, signal, onFingerprint, command = "" } = options;
+  const { out, force = false, signal, cache, onFingerprint, command = "" } = options;
   const train = splits.train.map((item) => (takesMask(config) ? item : { ...item, label: undefined }));
-  const fingerprint = await fingerprintOf({ cases: train }, { onProgress: onFingerprint, signal });
+  const fingerprint = await fingerprintOf({ cases: train }, { cache, onProgress: onFingerprint, signal });
   const auxiliary = planAuxiliary(splits.train, config.auxiliary);
   const plan = {
     ...planClassification(about, fingerprint, config, given?.plan),
@@ -257,19 +266,31 @@ async function runOne(
   const { auxiliary: columns = [] } = plan;
   const extra = auxiliaryCount(columns);
   const weights = config.classWeights === "balanced" ? balancedWeights(splits.train, plan.classes) : undefined;
+  const { workers } = config;
+  const { signal, cache = createCaseCache() } = options;
   const loader = createLoader({
     cases: splits.train,
     prepare: preprocessing,
+    cache,
     augmentation: augmentationOf(config),
     patch,
     batch,
     crop: "centre",
     targetType: takesMask(config) ? "float32" : "none",
     seed: config.seed,
-    workers: config.workers,
+    workers,
   });
+  let watchedCases: WholeItems<PreparedCase> | undefined;
   let model: Model | undefined;
   try {
+    watchedCases = preparedCases({
+      cases: splits.validation,
+      prepare: preprocessing,
+      withLabel: takesMask(config),
+      workers,
+      cache,
+      signal,
+    });
     model = await createModel(
       {
         engine,
@@ -313,10 +334,9 @@ async function runOne(
       const match = await startFrom(model, start);
       if (place.at === 1) options.onWeights?.(startText(start, match));
     }
-    const watchedCases = await Promise.all(
-      splits.validation.map((item) => prepareViews(item, plan, takesMask(config))),
-    );
-    const trained = model;
+    // What is wrong with a watched case is told before the first step.
+    for await (const _ of watchedCases.all());
+    const [trained, views] = [model, watchedCases];
     await runTraining({
       model,
       data: batchSource(loader, record, plan),
@@ -325,19 +345,19 @@ async function runOne(
       schedule: config.schedule,
       warmup: config.warmupEpochs > 0 ? { epochs: config.warmupEpochs, from: 0.05 } : undefined,
       accumulate: config.accumulate,
-      validate:
-        watchedCases.length === 0 ? undefined : () => validate(trained, watchedCases, splits.validation, record, plan),
+      validate: views.count === 0 ? undefined : () => validate(trained, views, splits.validation, record, plan),
       validateEvery: config.validateEvery,
       patience: config.patience ?? undefined,
       folder: options.out,
       resume,
       checkpointSeconds: config.checkpointSeconds,
-      signal: options.signal,
+      signal,
       onStep: options.onStep,
       onEpoch: options.onEpoch,
     });
   } finally {
     await loader.close();
+    await watchedCases?.close();
     await model?.close();
   }
   await exportClassifier(options.out, record, plan);
@@ -382,16 +402,19 @@ function batchSource(loader: Loader, { config, splits }: ClassificationRecord, p
 /** Mean loss of the watched cases, and what it is judged by: AUC of two classes, else accuracy. */
 async function validate(
   model: Model,
-  views: readonly PreparedViews[],
-  cases: readonly ClassifiedCase[],
+  prepared: WholeItems<PreparedCase>,
+  cases: readonly ClassificationCase[],
   { config }: ClassificationRecord,
   plan: ClassificationPlan,
 ): Promise<ValidationResult> {
   const losses: number[] = [];
   const scored: { truth: number; shares: number[] }[] = [];
-  for (const [i, item] of cases.entries()) {
+  let at = 0;
+  for await (const whole of prepared.all()) {
+    const item = cases[at++];
     const target = Float32Array.from(targetOf(item, plan, config));
-    const feeds: Feeds = { ...viewFeeds(views[i], plan), target: { data: target, shape: [1, target.length] } };
+    const views = viewsOf(whole, plan, takesMask(config));
+    const feeds: Feeds = { ...viewFeeds(views, plan), target: { data: target, shape: [1, target.length] } };
     const { outputs } = await model.evaluate(feeds, { withLoss: true, fetch: ["probability", "loss"] });
     losses.push(Number(outputs.loss.data[0]));
     if (item.class === undefined) continue;

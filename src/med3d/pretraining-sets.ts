@@ -1,5 +1,6 @@
 /** The data of a pre-training: every set opened, split and planned on its own, with one patch for all that name none. */
 import {
+  type CaseCache,
   type DataCase,
   type Dataset,
   type Fingerprint,
@@ -47,7 +48,7 @@ interface OpenedSet {
  */
 export async function prepareSets(
   config: PretrainingConfig,
-  options: { onFingerprint?: (done: number, of: number) => void; signal?: AbortSignal } = {},
+  options: { onFingerprint?: (done: number, of: number) => void; signal?: AbortSignal; cache?: CaseCache } = {},
 ): Promise<PreparedSets> {
   const split = [];
   for (const [i, set] of config.sets.entries()) split.push(await openSet(config, set, `sets[${i}] (${set.name})`));
@@ -59,7 +60,7 @@ export async function prepareSets(
     const onProgress = (count: number): void => options.onFingerprint?.((done = before + count), total);
     const fingerprint = await fingerprintOf(
       { cases: one.train },
-      { ...one.orientation, onProgress, signal: options.signal },
+      { ...one.orientation, onProgress, signal: options.signal, cache: options.cache },
     );
     opened.push({ ...one, fingerprint });
   }

@@ -6,7 +6,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { createLoader, type Loader } from "../data/index.ts";
+import { type CaseCache, createCaseCache, createLoader, type Loader } from "../data/index.ts";
 import { writeError } from "../files/index.ts";
 import { scope, softmax } from "../graph/index.ts";
 import { createEngine, type Engine } from "../runtime/index.ts";
@@ -63,7 +63,8 @@ export async function pretrain(request: PretrainingRequest, options: PretrainOpt
   const { out, force = false } = options;
   const config = resolvePretrainingConfig(request);
   const start = await readStart(config.from);
-  const { plan, train, heldOut, credit } = await prepareSets(config, options);
+  const cache = createCaseCache();
+  const { plan, train, heldOut, credit } = await prepareSets(config, { ...options, cache });
   await mkdir(out, { recursive: true }).catch((error: unknown) => {
     throw writeError(out, error);
   });
@@ -76,7 +77,7 @@ export async function pretrain(request: PretrainingRequest, options: PretrainOpt
     const splits = { train, validation: [], heldOut };
     const about = { config, command: options.command ?? "", threads: engine.threads, credit, splits };
     const record = await writeRun<"pretraining">(out, { task: "pretraining", ...about }, plan, force);
-    await runPretraining(engine, { record, plan }, options, { start });
+    await runPretraining(engine, { record, plan }, options, { start, cache });
     return { record, plan };
   } finally {
     await engine.close();
@@ -105,10 +106,14 @@ async function runPretraining(
   engine: Engine,
   { record, plan }: PretrainingRun,
   options: PretrainOptions,
-  { resume = false, start }: { readonly resume?: boolean; readonly start?: Start },
+  {
+    resume = false,
+    start,
+    cache = createCaseCache(),
+  }: { readonly resume?: boolean; readonly start?: Start; readonly cache?: CaseCache },
 ): Promise<void> {
   const { config } = record;
-  const streams = openStreams(record, plan);
+  const streams = openStreams(record, plan, cache);
   let model: Model | undefined;
   try {
     model = await createBranchedModel({
@@ -174,12 +179,14 @@ export function branchesOf(config: PretrainingConfig, plan: PretrainingPlan): Re
 }
 
 /** A loader for each set, whose epochs are as long as the largest set's. */
-function openStreams({ config, splits }: Run<"pretraining">["record"], plan: PretrainingPlan): SetStream[] {
+function openStreams(
+  { config, splits }: Run<"pretraining">["record"],
+  plan: PretrainingPlan,
+  cache: CaseCache,
+): SetStream[] {
   const balancing = balancingOf(config);
   const casesOf = (name: string) => splits.train.filter(({ set }) => set === name);
   const largest = Math.max(...config.sets.map(({ name }) => casesOf(name).length));
-  // What one loader would take is shared by all.
-  const cacheBytes = Math.max(2 ** 29, process.availableMemory() / 4) / config.sets.length;
   return config.sets.map(({ name }): SetStream => {
     const cases = casesOf(name);
     const { preprocessing, patch, batch } = plan.sets[name];
@@ -195,7 +202,7 @@ function openStreams({ config, splits }: Run<"pretraining">["record"], plan: Pre
       seed: config.seed,
       workers: config.workers,
       stepsPerEpoch: updates * config.accumulate,
-      cacheBytes,
+      cache,
     });
     return { name, plan: plan.sets[name], loader };
   });

@@ -7,7 +7,9 @@ import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type Batch,
+  type CaseCache,
   checkPlanFits,
+  createCaseCache,
   createLoader,
   type DataCase,
   type Dataset,
@@ -18,10 +20,11 @@ import {
   openDataset,
   type Plan,
   type PreparedCase,
-  prepareCase,
+  preparedCases,
   readPlanFile,
   select,
   sortById,
+  type WholeItems,
 } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { writeError } from "../files/index.ts";
@@ -74,6 +77,8 @@ export interface TrainSegmentationOptions extends SegmentationEvents {
   /** The command line that asked for it, for the record. */
   readonly command?: string;
   readonly credit?: DataCredit;
+  /** What earlier trainings left of the files in memory. */
+  readonly cache?: CaseCache;
 }
 
 /** Begins a run. @throws ConfigError for a wrong request, DataError for broken data */
@@ -86,9 +91,10 @@ export async function trainSegmentation(
   const given = config.plan === null ? undefined : await readPlanFile(config.plan);
   const dataset = await openFor(config);
   const splits = splitCases(dataset, config);
+  const { cache = createCaseCache() } = options;
   const fingerprint = await fingerprintOf(
     { ...dataset, cases: splits.train },
-    { onProgress: options.onFingerprint, signal: options.signal },
+    { cache, onProgress: options.onFingerprint, signal: options.signal },
   );
   const plan = given ?? makePlan(dataset, fingerprint, planChoicesOf(config));
   if (given !== undefined) checkPlanFits(given, dataset, fingerprint, config.plan!);
@@ -119,7 +125,7 @@ export async function trainSegmentation(
       plan,
       options.force ?? false,
     );
-    await runSegmentation(engine, record, plan, options, { start });
+    await runSegmentation(engine, record, plan, { ...options, cache }, { start });
     return { record, plan };
   } finally {
     await engine.close();
@@ -155,15 +161,23 @@ export async function openFor({ data, mergeLabels }: SegmentationConfig): Promis
 /** Of a cascade, the first network: a run of its own in `coarse/`, on the same split. */
 export const coarseFolder = (folder: string): string => join(folder, "coarse");
 
-async function trainCoarse({ config }: RunRecord, options: TrainSegmentationOptions): Promise<void> {
+async function trainCoarse({ config, splits }: RunRecord, options: TrainSegmentationOptions): Promise<void> {
   if (config.coarse === null) return;
   const out = coarseFolder(options.out);
   if (existsSync(modelFile(out))) return;
-  const { onFingerprint, onStart, onWeights, onStep, onEpoch, signal } = options;
-  const own = { onFingerprint, onStart, onWeights, onStep, onEpoch, signal };
+  const { onFingerprint, onStart, onWeights, onStep, onEpoch, signal, cache } = options;
+  const own = { onFingerprint, onStart, onWeights, onStep, onEpoch, signal, cache };
+  // The second network learns from the same files.
+  cache?.stay(splits.train.flatMap(filesOfCase));
   if (existsSync(runFile(out))) await resumeSegmentation(out, own);
   else await trainSegmentation(coarseConfig(config), { ...own, out, force: true });
 }
+
+const filesOfCase = ({ image, moreChannels = [], label }: DataCase): string[] => [
+  image,
+  ...moreChannels,
+  ...(label === undefined ? [] : [label]),
+];
 
 async function runSegmentation(
   engine: Engine,
@@ -172,25 +186,30 @@ async function runSegmentation(
   options: TrainSegmentationOptions,
   { resume = false, start }: { readonly resume?: boolean; readonly start?: Start },
 ): Promise<void> {
-  await trainCoarse(record, options);
+  const { signal, cache = createCaseCache() } = options;
+  await trainCoarse(record, { ...options, cache });
   const { config, splits } = record;
   const { patch, batch } = plan;
   // Training windows are drawn from the region that the first network will find, and a little around it.
   const regionMarginMm = config.coarse === null ? undefined : config.marginMm + config.jitterMm;
   const preprocessing = { ...plan.preprocessing, ...(regionMarginMm !== undefined && { regionMarginMm }) };
   const classes = preprocessing.labels.length;
+  const { workers } = config;
   const loader = createLoader({
     cases: splits.train,
     prepare: preprocessing,
+    cache,
     augmentation: augmentationOf(config),
     patch,
     batch,
     seed: config.seed,
-    workers: config.workers,
+    workers,
     stepsPerEpoch: config.stepsPerEpoch ?? undefined,
   });
+  let watched: WholeItems<PreparedCase> | undefined;
   let model: Model | undefined;
   try {
+    watched = preparedCases({ cases: splits.validation, prepare: preprocessing, workers, cache, signal });
     model = await createModel(
       {
         engine,
@@ -214,8 +233,9 @@ async function runSegmentation(
       const match = await startFrom(model, start);
       options.onWeights?.(startText(start, match));
     }
-    const validation = await Promise.all(splits.validation.map((item) => prepareCase(item, preprocessing, true)));
-    const trained = model;
+    // What is wrong with a watched case is told before the first step.
+    for await (const _ of watched.all());
+    const [trained, cases] = [model, watched];
     await runTraining({
       model,
       data: batchSource(loader, plan),
@@ -224,18 +244,19 @@ async function runSegmentation(
       schedule: config.schedule,
       warmup: config.warmupEpochs > 0 ? { epochs: config.warmupEpochs, from: 0.05 } : undefined,
       accumulate: config.accumulate,
-      validate: validation.length === 0 ? undefined : () => validate(trained, validation, plan),
+      validate: cases.count === 0 ? undefined : () => validate(trained, cases, plan, signal),
       validateEvery: config.validateEvery,
       patience: config.patience ?? undefined,
       folder: options.out,
       resume,
       checkpointSeconds: config.checkpointSeconds,
-      signal: options.signal,
+      signal,
       onStep: options.onStep,
       onEpoch: options.onEpoch,
     });
   } finally {
     await loader.close();
+    await watched?.close();
     await model?.close();
   }
   await exportModel(options.out, record, plan);
@@ -260,8 +281,9 @@ function batchSource(loader: Loader, { patch, batch, preprocessing }: Plan): Bat
 /** Mean loss over windows, and Dice on the whole of each validation case. */
 async function validate(
   model: Model,
-  cases: readonly PreparedCase[],
+  cases: WholeItems<PreparedCase>,
   { patch, labels, preprocessing }: Plan,
+  signal?: AbortSignal,
 ): Promise<ValidationResult> {
   const classes = preprocessing.labels.length;
   // Class maps hold indices, not the files' values.
@@ -270,13 +292,14 @@ async function validate(
   );
   const perClass = new Map<string, (number | null)[]>();
   const losses: number[] = [];
-  for (const item of cases) {
+  for await (const item of cases.all()) {
     const truth = Int32Array.from(item.label!);
     const predicted = await predictByWindows(wholeImage(item.image, item.channels, item.spatial), {
       patch,
       classes,
       overlap: 0.25,
       predict: async (window, start) => {
+        signal?.throwIfAborted();
         const target = new Int32Array(patch[0] * patch[1] * patch[2]);
         cutWindow(truth, 1, item.spatial, start, patch, target);
         const feeds: Feeds = {

@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { createDetectionLoader, type DetectionItem } from "../data/index.ts";
+import { createCaseCache, createDetectionLoader, type DetectionItem } from "../data/index.ts";
 import { writeError } from "../files/index.ts";
 import { createEngine, type Engine } from "../runtime/index.ts";
 import {
@@ -36,7 +36,7 @@ import {
   readDetectionRun,
   splitDetection,
 } from "./detector-run.ts";
-import { watch } from "./detector-watch.ts";
+import { openWatched, watch } from "./detector-watch.ts";
 import { readDetectorStart } from "./detector-weights.ts";
 import { type Phase, phaseEpochs, schedules } from "./schedule.ts";
 import { trainPhases } from "./train-phases.ts";
@@ -144,9 +144,13 @@ async function runDetection(
 ): Promise<void> {
   const { config } = record;
   const schedule = schedules[config.schedule];
-  const loader = createDetectionLoader(loaderOptions(record, plan, train, "training"));
+  const cache = createCaseCache();
+  const loader = createDetectionLoader(loaderOptions(record, plan, train, "training", cache));
   const watched =
-    validation.length === 0 ? undefined : createDetectionLoader(loaderOptions(record, plan, validation, "validation"));
+    validation.length === 0
+      ? undefined
+      : createDetectionLoader(loaderOptions(record, plan, validation, "validation", cache));
+  const images = openWatched(plan, { items: validation, cache });
   try {
     const { weights } = await trainPhases({
       engine,
@@ -169,7 +173,8 @@ async function runDetection(
       signal,
       canvas: plan.canvas,
       validate:
-        watched && ((phase, current) => watch(current, { phase, plan, items: validation, loader: watched, signal })),
+        watched &&
+        ((phase, current) => watch(current, { phase, plan, items: validation, images, loader: watched, signal })),
       onStep: (phase, report) => onStep?.(report, phase),
       onEpoch: (phase, report) => onEpoch?.(report, phase),
     });
@@ -181,5 +186,6 @@ async function runDetection(
   } finally {
     await loader.close();
     await watched?.close();
+    await images.close();
   }
 }

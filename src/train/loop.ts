@@ -84,6 +84,7 @@ export interface LoopOptions {
   readonly accumulate?: number;
   /** Turns a branch's tally of an epoch into what log and report say of it; without it, branches are not told apart. */
   readonly summarise?: (branch: string, tally: Tally) => object;
+  /** May end with any error once the signal was given; then everything is saved, and a resumed training calls it again. */
   readonly validate?: () => Promise<ValidationResult>;
   /** Validate every so many epochs; the last epoch always is. */
   readonly validateEvery?: number;
@@ -204,8 +205,15 @@ export async function runTraining(options: LoopOptions): Promise<LoopResult> {
         Object.entries(position.tallies ?? {}).map(([branch, tally]) => [branch, summarise(branch, tally)]),
       );
     const isLast = epoch + 1 === epochs;
-    const validation =
-      validate !== undefined && ((epoch + 1) % validateEvery === 0 || isLast) ? await validate() : undefined;
+    const watches = validate !== undefined && ((epoch + 1) % validateEvery === 0 || isLast);
+    const validation = watches
+      ? await validate().catch(async (error: unknown) => {
+          if (!signal?.aborted) throw error;
+          // The epoch's steps are done: a resumed training begins by watching.
+          await save();
+          throw new MedvoxError("E_INTERRUPTED", `stopped after step ${position.step}`);
+        })
+      : undefined;
     const better = validation !== undefined && (position.best === undefined || validation.score > position.best.score);
     const best = better ? { score: validation.score, epoch: epoch + 1 } : position.best;
     const sinceBest = validation === undefined ? position.sinceBest : better ? 0 : position.sinceBest + 1;

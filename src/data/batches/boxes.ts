@@ -201,7 +201,7 @@ function detectionItems(
     items,
     worker: { url: import.meta.url, stem: "./boxes-worker", setup },
     // A volume's boxes are brought to its working grid with it.
-    keyOf: ({ id, image, boxes, size }) => JSON.stringify([setup.reading, image, axes === 3 ? [id, [...boxes]] : size]),
+    keyOf: ({ id, image, boxes, size }) => JSON.stringify([setup.reading, id, image, axes === 3 ? [...boxes] : size]),
     filesOf: ({ image }) => (axes === 3 ? [image] : []),
   };
 }

@@ -30,6 +30,10 @@ export interface CaseCache {
   keep(key: string, source: unknown, bytes: number, files: readonly string[]): void;
   /** Says that a case will be made from these files, so that another one's preparation leaves them here. */
   expect(key: string, files: readonly string[]): void;
+  /** Leaves files here after cases were prepared from them: another training will want them. */
+  stay(files: readonly string[]): void;
+  /** Gives up prepared cases. */
+  forget(keys: readonly string[]): void;
   clear(): void;
 }
 
@@ -75,6 +79,15 @@ export function createCaseCache(maxBytes: number = defaultCacheBytes()): CaseCac
     expect(key, from) {
       if (sources.has(key)) return;
       for (const path of from) expected.set(path, (expected.get(path) ?? new Set()).add(key));
+    },
+    stay(paths) {
+      for (const path of paths) expected.set(path, (expected.get(path) ?? new Set()).add(""));
+    },
+    forget(keys) {
+      for (const key of keys) {
+        total -= sources.get(key)?.bytes ?? 0;
+        sources.delete(key);
+      }
     },
     clear() {
       files.clear();

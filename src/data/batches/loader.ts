@@ -130,6 +130,7 @@ export function startLoader<Item extends { readonly id: string }, Made, Batch>(
     signal?.removeEventListener("abort", onAbort);
     await Promise.all(threads.map(({ worker }) => worker.terminate()));
     if (options.cache === undefined) cache.clear();
+    else cache.forget(keys);
   }
 
   function receive(thread: Thread, answer: BatchAnswer<Made, unknown>): void {

@@ -149,8 +149,15 @@ function volumeItems(
   return {
     items,
     worker: { url: import.meta.url, stem: "./volumes-worker", setup },
-    keyOf: ({ image, moreChannels, channelPick, label, labelPick, labelGrid }) =>
-      JSON.stringify([prepare, image, moreChannels, channelPick, ...(withLabel ? [label, labelPick, labelGrid] : [])]),
+    keyOf: ({ id, image, moreChannels, channelPick, label, labelPick, labelGrid }) =>
+      JSON.stringify([
+        prepare,
+        id,
+        image,
+        moreChannels,
+        channelPick,
+        ...(withLabel ? [label, labelPick, labelGrid] : []),
+      ]),
     filesOf: ({ image, moreChannels = [], label }) =>
       withLabel && label !== undefined ? [image, ...moreChannels, label] : [image, ...moreChannels],
   };
