@@ -56,6 +56,8 @@ export interface PretrainOptions extends PretrainingEvents {
   readonly signal?: AbortSignal;
   /** The command line that asked for it, for the record. */
   readonly command?: string;
+  /** What was read of the files before, in memory. */
+  readonly cache?: CaseCache;
 }
 
 /** Begins a run. @throws ConfigError for a wrong request, DataError for broken data */
@@ -63,7 +65,7 @@ export async function pretrain(request: PretrainingRequest, options: PretrainOpt
   const { out, force = false } = options;
   const config = resolvePretrainingConfig(request);
   const start = await readStart(config.from);
-  const cache = createCaseCache();
+  const { cache = createCaseCache() } = options;
   const { plan, train, heldOut, credit } = await prepareSets(config, { ...options, cache });
   await mkdir(out, { recursive: true }).catch((error: unknown) => {
     throw writeError(out, error);
@@ -77,7 +79,7 @@ export async function pretrain(request: PretrainingRequest, options: PretrainOpt
     const splits = { train, validation: [], heldOut };
     const about = { config, command: options.command ?? "", threads: engine.threads, credit, splits };
     const record = await writeRun<"pretraining">(out, { task: "pretraining", ...about }, plan, force);
-    await runPretraining(engine, { record, plan }, options, { start, cache });
+    await runPretraining(engine, { record, plan }, { ...options, cache }, { start });
     return { record, plan };
   } finally {
     await engine.close();
@@ -106,14 +108,10 @@ async function runPretraining(
   engine: Engine,
   { record, plan }: PretrainingRun,
   options: PretrainOptions,
-  {
-    resume = false,
-    start,
-    cache = createCaseCache(),
-  }: { readonly resume?: boolean; readonly start?: Start; readonly cache?: CaseCache },
+  { resume = false, start }: { readonly resume?: boolean; readonly start?: Start },
 ): Promise<void> {
   const { config } = record;
-  const streams = openStreams(record, plan, cache);
+  const streams = openStreams(record, plan, options.cache ?? createCaseCache());
   let model: Model | undefined;
   try {
     model = await createBranchedModel({

@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { createCaseCache, createDetectionLoader, type DetectionItem } from "../data/index.ts";
+import { type CaseCache, createCaseCache, createDetectionLoader, type DetectionItem } from "../data/index.ts";
 import { writeError } from "../files/index.ts";
 import { createEngine, type Engine } from "../runtime/index.ts";
 import {
@@ -57,6 +57,8 @@ export interface TrainDetectorOptions extends DetectionEvents {
   /** The command line that asked for it, for the record. */
   readonly command?: string;
   readonly credit?: DataCredit;
+  /** What was read of the files before, in memory. */
+  readonly cache?: CaseCache;
 }
 
 /** Begins a run. @throws ConfigError for a wrong request, DataError for broken data */
@@ -139,12 +141,11 @@ async function runDetection(
   engine: Engine,
   { record, plan }: DetectionRun,
   { train, validation }: { readonly train: readonly DetectionItem[]; readonly validation: readonly DetectionItem[] },
-  { out, signal, onStep, onEpoch }: TrainDetectorOptions,
+  { out, signal, onStep, onEpoch, cache = createCaseCache() }: TrainDetectorOptions,
   { start, resume }: { readonly start?: StateMap; readonly resume: boolean },
 ): Promise<void> {
   const { config } = record;
   const schedule = schedules[config.schedule];
-  const cache = createCaseCache();
   const loader = createDetectionLoader(loaderOptions(record, plan, train, "training", cache));
   const watched =
     validation.length === 0

@@ -64,7 +64,10 @@ export interface WatchOptions {
 export async function watch(current: CurrentDetector, options: WatchOptions): Promise<ValidationResult> {
   const { phase, plan, items, images: watched, loader, signal } = options;
   const losses: number[] = [];
-  for await (const batch of loader.batches(0)) losses.push(await current.loss(trainingImages(batch, loader.canvas)));
+  for await (const batch of loader.batches(0)) {
+    signal?.throwIfAborted();
+    losses.push(await current.loss(trainingImages(batch, loader.canvas)));
+  }
   const proposes = phase.part === "rpn";
   const classes = proposes ? ["object"] : plan.classes.map(({ name }) => name);
   const detector = await current.detector();
