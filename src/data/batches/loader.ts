@@ -15,7 +15,7 @@ import type { Worker } from "node:worker_threads";
 import { ConfigError, DataError } from "../../errors.ts";
 import { spawnWorker } from "../../threads.ts";
 import { type CaseCache, createCaseCache } from "./cache.ts";
-import type { BatchAnswer, BatchArrays, BatchTask, Mapper, WorkerSetup } from "./mapper.ts";
+import type { BatchAnswer, BatchArrays, BatchItem, BatchTask, Mapper, WorkerSetup } from "./mapper.ts";
 import { caseOrder } from "./order.ts";
 
 export interface QueueOptions {
@@ -62,7 +62,8 @@ interface Pending<Made> {
 interface Thread {
   readonly worker: Worker;
   readonly working: Int32Array;
-  busy: boolean;
+  /** What it is at. */
+  task?: readonly BatchItem<unknown, unknown>[];
 }
 
 /**
@@ -105,7 +106,7 @@ export function startLoader<Item extends { readonly id: string }, Made, Batch>(
     const worker = spawnWorker(url, stem, { setup, working } satisfies WorkerSetup);
     // Only a consumer that waits keeps the process alive.
     worker.unref();
-    const thread: Thread = { worker, working, busy: false };
+    const thread: Thread = { worker, working };
     const died = (reason: string, cause?: unknown): void => {
       const index = Atomics.load(working, 0);
       const subject =
@@ -134,7 +135,7 @@ export function startLoader<Item extends { readonly id: string }, Made, Batch>(
   }
 
   function receive(thread: Thread, answer: BatchAnswer<Made, unknown>): void {
-    thread.busy = false;
+    thread.task = undefined;
     if (failure !== undefined) return;
     const one = pending.get(answer.task);
     if ("error" in answer) one?.reject(new DataError(answer.error.message));
@@ -156,10 +157,12 @@ export function startLoader<Item extends { readonly id: string }, Made, Batch>(
   function dispatch(): void {
     for (const thread of threads) {
       if (failure !== undefined || next >= asked + prefetch) return;
-      if (thread.busy) continue;
-      const task = taskAt(next);
+      if (thread.task !== undefined) continue;
+      const items = itemsOf(next);
+      if (items.some(isUnderWay)) return;
+      const task: BatchTask<Item, unknown> = { task: next, items, buffers: spares.give() };
       pendingAt(next++);
-      thread.busy = true;
+      thread.task = items;
       thread.worker.postMessage(
         task,
         task.buffers.filter((buffer) => buffer !== undefined),
@@ -167,21 +170,22 @@ export function startLoader<Item extends { readonly id: string }, Made, Batch>(
     }
   }
 
-  function taskAt(task: number): BatchTask<Item, unknown> {
-    const epoch = Math.floor(task / stepsPerEpoch);
-    const first = (task % stepsPerEpoch) * batch;
-    return {
-      task,
-      buffers: spares.give(),
-      items: Array.from({ length: batch }, (_, i) => {
-        const position = first + i;
-        const index = order(epoch, position);
-        const item = items[index];
-        const source = cache.prepared(keys[index]);
-        const files = source === undefined ? mapper.filesOf(item).flatMap((path) => decoded(cache, path)) : [];
-        return { index, item, epoch, position, repeat: position >= items.length, source, files };
-      }),
-    };
+  function itemsOf(n: number): BatchItem<Item, unknown>[] {
+    const epoch = Math.floor(n / stepsPerEpoch);
+    return Array.from({ length: batch }, (_, i) => {
+      const position = (n % stepsPerEpoch) * batch + i;
+      const index = order(epoch, position);
+      const item = items[index];
+      const source = cache.prepared(keys[index]);
+      const files = source === undefined ? mapper.filesOf(item).flatMap((path) => decoded(cache, path)) : [];
+      return { index, item, epoch, position, repeat: position >= items.length, source, files };
+    });
+  }
+
+  /** Whether a worker is at it, so that waiting for it is better than preparing it twice. */
+  function isUnderWay({ index, source }: BatchItem<Item, unknown>): boolean {
+    const isAt = (other: BatchItem<unknown, unknown>): boolean => other.index === index && other.source === undefined;
+    return source === undefined && threads.some(({ task = [] }) => task.some(isAt));
   }
 
   function pendingAt(n: number): Pending<Made> {
