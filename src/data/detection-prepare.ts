@@ -5,6 +5,7 @@ import { readImage2d, readVolume } from "../files/index.ts";
 import { fittedSize, type Image2d, paddedLength } from "../images/index.ts";
 import { spacingOf } from "../volume/affine.ts";
 import type { Grid } from "../volume/types.ts";
+import type { ReadVolume } from "./batches/cache.ts";
 import type { DetectionItem } from "./detection-types.ts";
 import { type Preprocessing, preprocess } from "./preprocess.ts";
 
@@ -36,12 +37,16 @@ export async function preparePictureItem({ image, size, id }: DetectionItem): Pr
   return picture;
 }
 
-/** @throws DataError or GeometryError naming the item */
+/**
+ * @param read where the file's voxels come from; its default is the disk
+ * @throws DataError or GeometryError naming the item
+ */
 export async function prepareVolumeItem(
   { image, boxes, id }: Pick<DetectionItem, "image" | "boxes" | "id">,
   spec: VolumePreparation,
+  read: ReadVolume = readVolume,
 ): Promise<PreparedBoxVolume> {
-  const { volume, original } = preprocess({ ...(await readVolume(image)), name: id }, { ...spec, labels: [] });
+  const { volume, original } = preprocess({ ...(await read(image)), name: id }, { ...spec, labels: [] });
   return {
     id,
     image: volume.data,

@@ -15,6 +15,7 @@ import {
   type Volume,
 } from "../volume/index.ts";
 import { axisOrderTo } from "../volume/orient.ts";
+import type { CaseCache } from "./batches/cache.ts";
 import type { DataCase, Dataset } from "./dataset.ts";
 import { countLabels } from "./labels.ts";
 import { readImage, readLabel } from "./read-case.ts";
@@ -63,6 +64,8 @@ export interface FingerprintOptions {
   /** Cases to look at; default all that can be trained on. */
   readonly cases?: readonly DataCase[];
   readonly orientation?: string;
+  /** Takes in what is read, as far as it has room, so that the training does not read it again. */
+  readonly cache?: CaseCache;
   readonly signal?: AbortSignal;
   readonly onProgress?: (done: number, total: number, id: string) => void;
 }
@@ -70,20 +73,20 @@ export interface FingerprintOptions {
 const foregroundPerCase = 10_000;
 
 /**
- * Reads every case once; one is in memory at a time.
+ * Reads every case once; one is in memory at a time, beside what the cache takes in.
  * @throws DataError or GeometryError naming the first case that cannot be read.
  */
 export async function fingerprintOf(
   dataset: Pick<Dataset, "cases">,
   options: FingerprintOptions = {},
 ): Promise<Fingerprint> {
-  const { cases: chosen = dataset.cases, orientation = "RAS", signal, onProgress } = options;
+  const { cases: chosen = dataset.cases, orientation = "RAS", cache, signal, onProgress } = options;
   const cases: CaseFingerprint[] = [];
   const samples: number[][] = [];
   for (const item of chosen) {
     signal?.throwIfAborted();
-    const image = await readImage(item);
-    const label = item.label === undefined ? undefined : await readLabel(item, image);
+    const image = await readImage(item, cache?.read);
+    const label = item.label === undefined ? undefined : await readLabel(item, image, cache?.read);
     cases.push(fingerprintCase(item.id, image, label, orientation));
     if (label && gridDifference(image, label, Math.min(...spacingOf(image.affine)) / 2) === undefined) {
       collectForeground(image, label, samples);

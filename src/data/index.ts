@@ -1,5 +1,27 @@
 /** @module medvox/data: data sets: opening, verifying, splitting, planning, preprocessing, and batches from worker threads. */
 export {
+  createDetectionLoader,
+  type DetectionBatch,
+  type DetectionBatchImage,
+  type DetectionLoader,
+  type DetectionLoaderOptions,
+  type PictureLoaderOptions,
+  type PreparedImagesOptions,
+  preparedPictures,
+  preparedVolumes,
+  type VolumeLoaderOptions,
+} from "./batches/boxes.ts";
+export { type CaseCache, createCaseCache } from "./batches/cache.ts";
+export {
+  type Batch,
+  createLoader,
+  type Loader,
+  type LoaderOptions,
+  type PreparedCasesOptions,
+  preparedCases,
+} from "./batches/volumes.ts";
+export type { WholeItems } from "./batches/whole.ts";
+export {
   type ClassificationDataset,
   type ClassificationOptions,
   type ClassifiedCase,
@@ -33,15 +55,6 @@ export { requireClasses } from "./detection-classes.ts";
 export { parseFindings, type WorldFinding } from "./detection-findings.ts";
 export { detectionChanges, fingerprintDetection } from "./detection-fingerprint.ts";
 export { type DetectionInputs, detectionInputs } from "./detection-inputs.ts";
-export {
-  createDetectionLoader,
-  type DetectionBatch,
-  type DetectionLoader,
-  type DetectionLoaderOptions,
-  type PictureLoaderOptions,
-  type VolumeLoaderOptions,
-} from "./detection-loader.ts";
-export type { DetectionBatchImage } from "./detection-loader-messages.ts";
 export { boxesOfMask, detectionFromMasks, type MaskBox, type MaskBoxOptions } from "./detection-masks.ts";
 export {
   canvasFor,
@@ -75,7 +88,6 @@ export {
   type SceneOptions,
   writeScenes,
 } from "./lesion-scenes.ts";
-export { type Batch, createLoader, type Loader, type LoaderOptions } from "./loader.ts";
 export type { LabelPick } from "./pick.ts";
 export { type ListedPictures, listPictures, unsupportedPicture } from "./pictures.ts";
 export { makePlan, type Plan, type PlanChoices, patchFor } from "./plan.ts";

@@ -1,8 +1,10 @@
 /** A case from its files into memory, ready to cut patches from or to predict on. */
 import { type ForegroundVoxels, foregroundVoxels, type Sample } from "../augment/index.ts";
+import { readVolume } from "../files/index.ts";
 import { spacingOf } from "../volume/affine.ts";
 import { cropOrPad, foregroundBox, growBox, type VoxelBox } from "../volume/crop.ts";
 import type { Vec3, Volume } from "../volume/types.ts";
+import type { ReadVolume } from "./batches/cache.ts";
 import type { DataCase } from "./dataset.ts";
 import { type PreprocessedImage, type Preprocessing, preprocess, preprocessLabel } from "./preprocess.ts";
 import { readImage, readLabel } from "./read-case.ts";
@@ -18,15 +20,17 @@ export interface PreparedCase extends Sample {
 
 /**
  * Reads and preprocesses a case; without `withLabel`, its label map is left alone.
+ * @param read where the files' voxels come from; its default is the disk
  * @throws DataError or GeometryError naming the case.
  */
 export async function prepareCase(
   item: DataCase,
   spec: Preprocessing,
   withLabel: boolean,
+  read: ReadVolume = readVolume,
 ): Promise<PreparedCase & Pick<PreprocessedImage, "original">> {
-  const whole = await readImage(item);
-  const wholeLabel = withLabel ? await readLabel(item, whole) : undefined;
+  const whole = await readImage(item, read);
+  const wholeLabel = withLabel ? await readLabel(item, whole, read) : undefined;
   const box = spec.regionMarginMm === undefined ? undefined : wholeLabel && regionOf(wholeLabel, spec.regionMarginMm);
   const image = box === undefined ? whole : { ...cropOrPad(whole, box), name: item.id };
   const { volume, original } = preprocess(image, spec);

@@ -6,36 +6,44 @@ import type { LoadedVolume } from "../volume/header.ts";
 import { resample } from "../volume/resample.ts";
 import type { Grid, Volume } from "../volume/types.ts";
 import { asFloat32, bytesPerVoxel, scaledType } from "../volume/voxels.ts";
+import type { ReadVolume } from "./batches/cache.ts";
 import type { DataCase } from "./dataset.ts";
 import { pickChannels, pickLabels } from "./pick.ts";
 import { scanVoxels } from "./scan.ts";
 
 /**
  * The image of a case. Channels from several files are stacked as 32-bit floats; a single file keeps its element type.
+ * @param read where the files' voxels come from; its default is the disk
  * @throws DataError or GeometryError that names file and case.
  */
-export async function readImage(item: DataCase): Promise<LoadedVolume> {
-  const whole = await readChannels(item);
+export async function readImage(item: DataCase, read: ReadVolume = readVolume): Promise<LoadedVolume> {
+  const whole = await readChannels(item, read);
   return item.channelPick === undefined ? whole : pickChannels(whole, item.channelPick, item.id);
 }
 
-async function readChannels(item: DataCase): Promise<LoadedVolume> {
-  const first = { ...(await readVolume(item.image)), name: item.id };
-  if (!item.moreChannels?.length) return first;
-  const headers = await Promise.all(item.moreChannels.map((path) => readVolumeHeader(path)));
-  const channels = headers.reduce((sum, more) => sum + more.channels, first.channels);
-  const data = new Float32Array((first.data.length / first.channels) * channels);
+async function readChannels({ id, image, moreChannels = [] }: DataCase, read: ReadVolume): Promise<LoadedVolume> {
+  const first = { ...(await read(image)), name: id };
+  if (moreChannels.length === 0) return first;
+  const perChannel = first.data.length / first.channels;
+  // Most files hold one channel: then the stack has its size from the beginning, and every file is opened once.
+  let data = new Float32Array(perChannel * (first.channels + moreChannels.length));
   data.set(asFloat32(first).data);
   let at = first.data.length;
   // One file at a time: beside the stack only one is in memory.
-  for (const path of item.moreChannels) {
-    const more = await readVolume(path);
+  for (const [i, path] of moreChannels.entries()) {
+    const more = await read(path);
     const difference = gridDifference(first, more);
-    if (difference) throw new DataError(`${item.id}: ${path} is not on the grid of ${item.image}: ${difference}`);
+    if (difference) throw new DataError(`${id}: ${path} is not on the grid of ${image}: ${difference}`);
+    const length = at + more.data.length + perChannel * (moreChannels.length - i - 1);
+    if (length > data.length) {
+      const longer = new Float32Array(length);
+      longer.set(data);
+      data = longer;
+    }
     data.set(asFloat32(more).data, at);
     at += more.data.length;
   }
-  return { ...first, data, channels };
+  return { ...first, data, channels: data.length / perChannel };
 }
 
 /** How large the image of a case will be in memory, from its files' headers alone. */
@@ -61,15 +69,16 @@ export async function imageHash(item: DataCase): Promise<string> {
 /**
  * The label map of a case.
  * @param image the grid of the case's image, for a label map on a grid of its own; read from its file where left out
+ * @param read where the files' voxels come from; its default is the disk
  * @throws DataError where the case has none, or it has several channels.
  */
-export async function readLabel(item: DataCase, image?: Grid): Promise<LoadedVolume> {
+export async function readLabel(item: DataCase, image?: Grid, read: ReadVolume = readVolume): Promise<LoadedVolume> {
   if (item.label === undefined) throw new DataError(`${item.id}: has no label (image ${item.image})`);
-  const label = await readVolume(item.label);
+  const label = await read(item.label);
   if (label.channels !== 1) {
     throw new DataError(`${item.id}: label has ${label.channels} channels, must have one (${item.label})`);
   }
-  const grid = item.labelGrid === "own" ? (image ?? (await readVolume(item.image))) : undefined;
+  const grid = item.labelGrid === "own" ? (image ?? (await read(item.image))) : undefined;
   return takenOf({ ...label, name: item.id }, item, grid);
 }
 

@@ -1,6 +1,6 @@
 /** A case as a classifier sees it: the patch at the centre of its image, and if wanted its mirror images, in one batch. */
 import { augmentInto } from "../augment/index.ts";
-import { type DataCase, prepareCase } from "../data/index.ts";
+import { type DataCase, type PreparedCase, prepareCase } from "../data/index.ts";
 import { random } from "../random.ts";
 import type { Feeds } from "../runtime/index.ts";
 import type { ClassificationPlan } from "./classification-plan.ts";
@@ -17,11 +17,20 @@ export interface PreparedViews {
 /** @throws DataError or GeometryError naming the case */
 export async function prepareViews(
   item: DataCase,
-  { preprocessing, patch }: Pick<ClassificationPlan, "preprocessing" | "patch">,
+  plan: Pick<ClassificationPlan, "preprocessing" | "patch">,
   withMask: boolean,
   mirror = false,
 ): Promise<PreparedViews> {
-  const prepared = await prepareCase(item, preprocessing, withMask);
+  return viewsOf(await prepareCase(item, plan.preprocessing, withMask), plan, withMask, mirror);
+}
+
+/** The views of a case in memory. */
+export function viewsOf(
+  prepared: PreparedCase,
+  { preprocessing, patch }: Pick<ClassificationPlan, "preprocessing" | "patch">,
+  withMask: boolean,
+  mirror = false,
+): PreparedViews {
   const voxels = patch[0] * patch[1] * patch[2];
   const { channels } = preprocessing;
   const views = mirror ? 8 : 1;

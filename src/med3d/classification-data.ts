@@ -110,9 +110,10 @@ export function classificationFingerprint(
   cases: readonly ClassificationCase[],
   hashes: DataFingerprint,
 ): DataFingerprint {
-  const byId = new Map(hashes.map((hash) => [hash.id, hash]));
-  return cases.map(({ id, class: index, rating, auxiliary }) => {
-    const { image, truth } = byId.get(id)!;
-    return { id, image, truth: JSON.stringify([truth ?? null, index ?? null, rating ?? null, auxiliary ?? null]) };
-  });
+  return Object.fromEntries(
+    cases.map(({ id, class: index, rating, auxiliary }) => {
+      const { image, truth } = hashes[id];
+      return [id, { image, truth: JSON.stringify([truth, index ?? null, rating ?? null, auxiliary ?? null]) }] as const;
+    }),
+  );
 }

@@ -1,5 +1,12 @@
 /** The training of a classifier: network, loss, batches, and what it is watched by. */
-import { type Batch, createLoader, type Loader } from "../data/index.ts";
+import {
+  type Batch,
+  createLoader,
+  type Loader,
+  type PreparedCase,
+  preparedCases,
+  type WholeItems,
+} from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { add, mul } from "../graph/index.ts";
 import { meanOf, rocAuc } from "../metrics/index.ts";
@@ -15,7 +22,7 @@ import {
   type ValidationResult,
 } from "../train/index.ts";
 import { auxiliaryCount, auxiliaryLoss, auxiliaryOf } from "./auxiliary-targets.ts";
-import { type PreparedViews, prepareViews, viewFeeds } from "./classification-case.ts";
+import { viewFeeds, viewsOf } from "./classification-case.ts";
 import type { ClassificationConfig } from "./classification-config.ts";
 import type { ClassificationCase } from "./classification-data.ts";
 import {
@@ -37,7 +44,7 @@ export type ClassificationRun = Run<ClassificationConfig, ClassificationPlan, Cl
 export async function classificationSession(
   { record, plan }: ClassificationRun,
   { engine, resumes }: Beginning,
-  { signal }: Host,
+  { signal, cache }: Host,
 ): Promise<Session> {
   const { config, splits } = record;
   const start = resumes ? undefined : await readStart(config.from);
@@ -56,11 +63,20 @@ export async function classificationSession(
     targetType: takesMask(config) ? "float32" : "none",
     seed: config.seed,
     workers: config.workers,
+    cache,
+  });
+  const watched = preparedCases({
+    cases: splits.validation,
+    prepare: preprocessing,
+    withLabel: takesMask(config),
+    workers: config.workers,
+    cache,
     signal,
   });
   let model: Model | undefined;
   const close = async (): Promise<void> => {
     await loader.close();
+    await watched.close();
     await model?.close();
   };
   try {
@@ -101,7 +117,8 @@ export async function classificationSession(
     );
     model = network;
     const match = start && (await startFrom(network, start));
-    const views = await Promise.all(splits.validation.map((item) => prepareViews(item, plan, takesMask(config))));
+    // What is wrong with a watched case is told before the first step.
+    for await (const _ of watched.all());
     return {
       model: network,
       startText: start && match && startText(start, match),
@@ -112,7 +129,7 @@ export async function classificationSession(
         schedule: config.schedule,
         warmup: config.warmupEpochs > 0 ? { epochs: config.warmupEpochs, from: 0.05 } : undefined,
         accumulate: config.accumulate,
-        validate: views.length === 0 ? undefined : () => validate(network, views, splits.validation, record, plan),
+        validate: watched.count === 0 ? undefined : () => validate(network, watched, splits.validation, record, plan),
         validateEvery: config.validateEvery,
         patience: config.patience ?? undefined,
         checkpointSeconds: config.checkpointSeconds,
@@ -168,16 +185,21 @@ function batchSource(
 /** Mean loss of the watched cases, and what it is judged by: AUC of two classes, else accuracy. */
 async function validate(
   model: Model,
-  views: readonly PreparedViews[],
+  prepared: WholeItems<PreparedCase>,
   cases: readonly ClassificationCase[],
   { config }: ClassificationRun["record"],
   plan: ClassificationPlan,
 ): Promise<ValidationResult> {
   const losses: number[] = [];
   const scored: { truth: number; shares: number[] }[] = [];
-  for (const [i, item] of cases.entries()) {
+  let at = 0;
+  for await (const whole of prepared.all()) {
+    const item = cases[at++];
     const target = Float32Array.from(targetOf(item, plan, config));
-    const feeds: Feeds = { ...viewFeeds(views[i], plan), target: { data: target, shape: [1, target.length] } };
+    const feeds: Feeds = {
+      ...viewFeeds(viewsOf(whole, plan, takesMask(config)), plan),
+      target: { data: target, shape: [1, target.length] },
+    };
     const { outputs } = await model.evaluate(feeds, { withLoss: true, fetch: ["probability", "loss"] });
     losses.push(Number(outputs.loss.data[0]));
     if (item.class === undefined) continue;

@@ -40,7 +40,7 @@ import { balancedWeights, classificationSession } from "./classification-session
 import { encoderName } from "./encoder-config.ts";
 import { inputVolumes } from "./input-volumes.ts";
 import { runLines } from "./run-lines.ts";
-import { creditOf, hashesOf } from "./segmentation-data.ts";
+import { creditOf, filesOf, hashesOf } from "./segmentation-data.ts";
 import { readStart } from "./start-from.ts";
 
 export type ClassificationTask = Task<
@@ -59,7 +59,7 @@ export const classification: ClassificationTask = {
   schemas: classificationSchemas,
   resolve: (request) => resolveClassificationConfig(request as Parameters<typeof resolveClassificationConfig>[0]),
 
-  async prepare(config, { events, signal }, child) {
+  async prepare(config, { events, signal, cache }, child) {
     // What cannot be started from is told before any data are read.
     await readStart(config.from);
     const { about, splits, credit, problems } = child?.splits === undefined ? await opened(config) : inherited(child);
@@ -71,8 +71,13 @@ export const classification: ClassificationTask = {
           ? await readPreparationFile(config.plan)
           : child.parent.plan;
     const seenBy = (item: ClassificationCase): DataCase => (takesMask(config) ? item : { ...item, label: undefined });
-    const seen = await fingerprintOf({ cases: splits.train.map(seenBy) }, { onProgress: events.onPlanning, signal });
-    const watched = await fingerprintOf({ cases: splits.validation.map(seenBy) }, { signal });
+    // All members learn from the same files.
+    if (hasMembers(config)) cache.stay(splits.train.flatMap(filesOf));
+    const seen = await fingerprintOf(
+      { cases: splits.train.map(seenBy) },
+      { onProgress: events.onPlanning, signal, cache },
+    );
+    const watched = await fingerprintOf({ cases: splits.validation.map(seenBy) }, { signal, cache });
     const auxiliary = planAuxiliary(splits.train, config.auxiliary);
     const plan = {
       ...planClassification(about, seen, config, given),
@@ -89,15 +94,15 @@ export const classification: ClassificationTask = {
       splits: record.splits,
       credit,
       problems,
-      fingerprint: classificationFingerprint(learnt, [...hashesOf(seen), ...hashesOf(watched)]),
+      fingerprint: classificationFingerprint(learnt, { ...hashesOf(seen), ...hashesOf(watched) }),
     };
   },
 
-  async fingerprint({ record: { config, splits } }, { signal }) {
+  async fingerprint({ record: { config, splits } }, { signal, cache }) {
     const now = new Map((await usable(config)).cases.map((item) => [item.id, item]));
     const cases = [...splits.train, ...splits.validation].flatMap(({ id }) => now.get(id) ?? []);
     const seen = cases.map((item) => (takesMask(config) ? item : { ...item, label: undefined }));
-    return classificationFingerprint(cases, hashesOf(await fingerprintOf({ cases: seen }, { signal })));
+    return classificationFingerprint(cases, hashesOf(await fingerprintOf({ cases: seen }, { signal, cache })));
   },
 
   children: memberRuns,

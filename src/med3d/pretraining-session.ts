@@ -3,7 +3,7 @@
  * set's: it takes a batch of that set and renews the encoder and that set's decoder. Sets smaller than the largest are
  * filled up to its size by augmented copies. What is left for others is the encoder.
  */
-import { createLoader, type Loader } from "../data/index.ts";
+import { type CaseCache, createLoader, type Loader } from "../data/index.ts";
 import { scope, softmax } from "../graph/index.ts";
 import {
   type Beginning,
@@ -28,11 +28,11 @@ export type PretrainingRun = Run<PretrainingConfig, PretrainingPlan, Pretraining
 export async function pretrainingSession(
   { record, plan }: PretrainingRun,
   { engine, resumes }: Beginning,
-  { signal }: Host,
+  { cache }: Host,
 ): Promise<Session> {
   const { config } = record;
   const start = resumes ? undefined : await readStart(config.from);
-  const streams = openStreams(record, plan, signal);
+  const streams = openStreams(record, plan, cache);
   const closeStreams = async (): Promise<void> => {
     for (const { loader } of streams) await loader.close();
   };
@@ -100,13 +100,11 @@ export function branchesOf(config: PretrainingConfig, plan: PretrainingPlan): Re
 function openStreams(
   { config, splits }: PretrainingRun["record"],
   plan: PretrainingPlan,
-  signal?: AbortSignal,
+  cache: CaseCache,
 ): SetStream[] {
   const balancing = balancingOf(config);
   const casesOf = (name: string) => splits.train.filter(({ set }) => set === name);
   const largest = Math.max(...config.sets.map(({ name }) => casesOf(name).length));
-  // What one loader would take is shared by all.
-  const cacheBytes = Math.max(2 ** 29, process.availableMemory() / 4) / config.sets.length;
   return config.sets.map(({ name }): SetStream => {
     const cases = casesOf(name);
     const { preprocessing, patch, batch } = plan.sets[name];
@@ -122,8 +120,7 @@ function openStreams(
       seed: config.seed,
       workers: config.workers,
       stepsPerEpoch: updates * config.accumulate,
-      cacheBytes,
-      signal,
+      cache,
     });
     return { name, plan: plan.sets[name], loader };
   });

@@ -1,6 +1,7 @@
 /** The data of a pre-training: every set opened, split and planned on its own, with one patch for all that name none. */
 import { z } from "zod";
 import {
+  type CaseCache,
   type DataCase,
   type Dataset,
   type Fingerprint,
@@ -67,7 +68,7 @@ interface OpenedSet {
  */
 export async function prepareSets(
   config: PretrainingConfig,
-  options: { onFingerprint?: (done: number, of: number) => void; signal?: AbortSignal } = {},
+  options: { onFingerprint?: (done: number, of: number) => void; signal?: AbortSignal; cache?: CaseCache } = {},
 ): Promise<PreparedSets> {
   const split = [];
   for (const [i, set] of config.sets.entries()) split.push(await openSet(config, set, `sets[${i}] (${set.name})`));
@@ -79,7 +80,7 @@ export async function prepareSets(
     const onProgress = (count: number): void => options.onFingerprint?.((done = before + count), total);
     const fingerprint = await fingerprintOf(
       { cases: one.train },
-      { ...one.orientation, onProgress, signal: options.signal },
+      { ...one.orientation, onProgress, signal: options.signal, cache: options.cache },
     );
     opened.push({ ...one, fingerprint });
   }
@@ -93,7 +94,7 @@ export async function prepareSets(
     heldOut: opened.flatMap(({ set, heldOut }) => heldOut.map((item) => ({ ...volumeCase(item), set: set.name }))),
     credit: joined(credits),
     problems: opened.flatMap(({ dataset }) => dataset.problems ?? []),
-    fingerprint: opened.flatMap(({ set, fingerprint }) => inSet(set.name, hashesOf(fingerprint))),
+    fingerprint: Object.assign({}, ...opened.map(({ set, fingerprint }) => inSet(set.name, hashesOf(fingerprint)))),
   };
 }
 
@@ -101,19 +102,19 @@ export async function prepareSets(
 export async function setHashes(
   cases: readonly PretrainingCase[],
   { sets }: Pick<PretrainingConfig, "sets">,
-  signal?: AbortSignal,
+  { signal, cache }: { readonly signal?: AbortSignal; readonly cache?: CaseCache },
 ): Promise<DataFingerprint> {
-  const all: DataFingerprint[number][] = [];
+  const all: Record<string, DataFingerprint[string]> = {};
   for (const { name } of sets) {
     const those = cases.filter(({ set }) => set === name);
-    all.push(...inSet(name, hashesOf(await fingerprintOf({ cases: those }, { signal }))));
+    Object.assign(all, inSet(name, hashesOf(await fingerprintOf({ cases: those }, { signal, cache }))));
   }
   return all;
 }
 
 /** Two sets may call a case alike. */
 function inSet(set: string, hashes: DataFingerprint): DataFingerprint {
-  return hashes.map((hash) => ({ ...hash, id: `${set}/${hash.id}` }));
+  return Object.fromEntries(Object.entries(hashes).map(([id, hash]) => [`${set}/${id}`, hash] as const));
 }
 
 async function openSet(config: PretrainingConfig, set: PretrainingSet, where: string) {

@@ -54,13 +54,13 @@ export const pretraining: PretrainingTask = {
   },
   resolve: (request) => resolvePretrainingConfig(request as Parameters<typeof resolvePretrainingConfig>[0]),
 
-  async prepare(config, { events, signal }) {
+  async prepare(config, { events, signal, cache }) {
     // What cannot be started from is told before any data are read.
     await readStart(config.from);
-    const { train, heldOut, ...made } = await prepareSets(config, { onFingerprint: events.onPlanning, signal });
+    const { train, heldOut, ...made } = await prepareSets(config, { onFingerprint: events.onPlanning, signal, cache });
     return { ...made, splits: { train, validation: [], heldOut } };
   },
-  fingerprint: ({ record: { config, splits } }, { signal }) => setHashes(splits.train, config, signal),
+  fingerprint: ({ record: { config, splits } }, host) => setHashes(splits.train, config, host),
   children: () => [],
   stages: ({ epochs }) => [{ name: "", title: "training", epochs }],
   session: (run, _stage, beginning, host) => pretrainingSession(run, beginning, host),

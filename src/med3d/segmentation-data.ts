@@ -39,9 +39,20 @@ export const volumeCaseSchema = z.looseObject({
   group: z.string().optional(),
 });
 
+/** The files of a case. */
+export function filesOf({
+  image,
+  moreChannels = [],
+  label,
+}: Pick<DataCase, "image" | "moreChannels" | "label">): string[] {
+  return [image, ...moreChannels, ...(label === undefined ? [] : [label])];
+}
+
 /** Hashes of what was read for a plan, as a resumed training compares them. */
 export function hashesOf({ cases }: Fingerprint): DataFingerprint {
-  return cases.map(({ id, hash = "", labelHash }) => ({ id, image: hash, ...(labelHash && { truth: labelHash }) }));
+  return Object.fromEntries(
+    cases.map(({ id, hash = "", labelHash = "" }) => [id, { image: hash, truth: labelHash }] as const),
+  );
 }
 
 /** The data set as a configuration sees it. */

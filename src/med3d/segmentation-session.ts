@@ -1,5 +1,13 @@
 /** The training of a segmentation: network, loss, batches, and what it is watched by. */
-import { type Batch, createLoader, type Loader, type Plan, type PreparedCase, prepareCase } from "../data/index.ts";
+import {
+  type Batch,
+  createLoader,
+  type Loader,
+  type Plan,
+  type PreparedCase,
+  preparedCases,
+  type WholeItems,
+} from "../data/index.ts";
 import { softmax } from "../graph/index.ts";
 import { countOverlap, dice, type LabelNames, meanOf } from "../metrics/index.ts";
 import type { Feeds } from "../runtime/index.ts";
@@ -26,7 +34,7 @@ export type SegmentationRun = Run<SegmentationConfig, Plan, VolumeCase>;
 export async function segmentationSession(
   { record: { config, splits }, plan }: SegmentationRun,
   { engine, resumes }: Beginning,
-  { signal }: Host,
+  { signal, cache }: Host,
 ): Promise<Session> {
   const start = resumes ? undefined : await readStart(config.from);
   const { patch, batch } = plan;
@@ -43,11 +51,19 @@ export async function segmentationSession(
     seed: config.seed,
     workers: config.workers,
     stepsPerEpoch: config.stepsPerEpoch ?? undefined,
+    cache,
+  });
+  const watched = preparedCases({
+    cases: splits.validation,
+    prepare: preprocessing,
+    workers: config.workers,
+    cache,
     signal,
   });
   let model: Model | undefined;
   const close = async (): Promise<void> => {
     await loader.close();
+    await watched.close();
     await model?.close();
   };
   try {
@@ -71,7 +87,8 @@ export async function segmentationSession(
     );
     model = network;
     const match = start && (await startFrom(network, start));
-    const watched = await Promise.all(splits.validation.map((item) => prepareCase(item, preprocessing, true)));
+    // What is wrong with a watched case is told before the first step.
+    for await (const _ of watched.all());
     return {
       model: network,
       startText: start && match && startText(start, match),
@@ -82,7 +99,7 @@ export async function segmentationSession(
         schedule: config.schedule,
         warmup: config.warmupEpochs > 0 ? { epochs: config.warmupEpochs, from: 0.05 } : undefined,
         accumulate: config.accumulate,
-        validate: watched.length === 0 ? undefined : () => validate(network, watched, plan),
+        validate: watched.count === 0 ? undefined : () => validate(network, watched, plan, signal),
         validateEvery: config.validateEvery,
         patience: config.patience ?? undefined,
         checkpointSeconds: config.checkpointSeconds,
@@ -114,8 +131,9 @@ function batchSource(loader: Loader, { patch, batch, preprocessing }: Plan): Bat
 /** Mean loss over windows, and Dice on the whole of each validation case. */
 async function validate(
   model: Model,
-  cases: readonly PreparedCase[],
+  cases: WholeItems<PreparedCase>,
   { patch, labels, preprocessing }: Plan,
+  signal?: AbortSignal,
 ): Promise<ValidationResult> {
   const classes = preprocessing.labels.length;
   // Class maps hold indices, not the files' values.
@@ -124,13 +142,14 @@ async function validate(
   );
   const perClass = new Map<string, (number | null)[]>();
   const losses: number[] = [];
-  for (const item of cases) {
+  for await (const item of cases.all()) {
     const truth = Int32Array.from(item.label!);
     const predicted = await predictByWindows(wholeImage(item.image, item.channels, item.spatial), {
       patch,
       classes,
       overlap: 0.25,
       predict: async (window, start) => {
+        signal?.throwIfAborted();
         const target = new Int32Array(patch[0] * patch[1] * patch[2]);
         cutWindow(truth, 1, item.spatial, start, patch, target);
         const feeds: Feeds = {

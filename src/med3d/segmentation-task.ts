@@ -34,6 +34,7 @@ import {
 import {
   checkPlannedPatch,
   creditOf,
+  filesOf,
   hashesOf,
   openFor,
   splitCases,
@@ -70,9 +71,12 @@ export const segmentation: SegmentationTask = {
     const given = config.plan === null ? undefined : await readPlanFile(config.plan);
     const dataset = await openFor(config);
     const splits = child?.splits ?? splitsOf(dataset, config);
-    const reading = { onProgress: host.events.onPlanning, signal: host.signal };
+    const { signal, cache, events } = host;
+    // Folds and a cascade's two networks learn from the same files.
+    if (config.folds !== null || config.coarse !== null) cache.stay(splits.train.flatMap(filesOf));
+    const reading = { onProgress: events.onPlanning, signal, cache };
     const fingerprint = await fingerprintOf({ cases: splits.train }, reading);
-    const watched = await fingerprintOf({ cases: splits.validation }, { signal: host.signal });
+    const watched = await fingerprintOf({ cases: splits.validation }, { signal, cache });
     // Folds are made with one plan, so that their predictions can be averaged.
     const shared = child?.splits === undefined ? undefined : child.parent.plan;
     const plan = shared ?? given ?? makePlan(dataset, fingerprint, planChoicesOf(config));
@@ -87,12 +91,12 @@ export const segmentation: SegmentationTask = {
       },
       credit: await creditOf(dataset),
       problems: [...(dataset.problems ?? [])],
-      fingerprint: [...hashesOf(fingerprint), ...hashesOf(watched)],
+      fingerprint: { ...hashesOf(fingerprint), ...hashesOf(watched) },
     } satisfies Prepared<Plan, VolumeCase>;
   },
 
-  async fingerprint({ record: { splits } }, { signal }) {
-    return hashesOf(await fingerprintOf({ cases: [...splits.train, ...splits.validation] }, { signal }));
+  async fingerprint({ record: { splits } }, { signal, cache }) {
+    return hashesOf(await fingerprintOf({ cases: [...splits.train, ...splits.validation] }, { signal, cache }));
   },
 
   children({ record: { config, splits } }) {

@@ -1,5 +1,11 @@
 /** From a run's images to the batches that a detector learns from or is watched by. */
-import type { DetectionBatch, DetectionItem, DetectionLoader, DetectionLoaderOptions } from "../data/index.ts";
+import type {
+  CaseCache,
+  DetectionBatch,
+  DetectionItem,
+  DetectionLoader,
+  DetectionLoaderOptions,
+} from "../data/index.ts";
 import { pictureAugmentationOf, volumeAugmentationOf } from "./detector-config.ts";
 import type { DetectionPlan, DetectionRun } from "./detector-run.ts";
 import type { ImageSource } from "./train-phases.ts";
@@ -11,10 +17,12 @@ export function loaderOptions(
   { axes, detector, canvas, prepare }: DetectionPlan,
   items: readonly DetectionItem[],
   use: "training" | "validation",
+  cache?: CaseCache,
 ): DetectionLoaderOptions {
   const training = use === "training";
   const common = {
     items,
+    cache,
     batch: training ? config.batch : 1,
     seed: config.seed,
     workers: training ? config.workers : 1,

@@ -1,6 +1,6 @@
 /** From files to what a detector takes, and its detections back onto the file's own grid. */
 import { boxesOnGrid } from "../boxes/index.ts";
-import { type DetectionItem, preprocess } from "../data/index.ts";
+import { type DetectionItem, type PreparedBoxVolume, preprocess } from "../data/index.ts";
 import { readImage2d, readVolume } from "../files/index.ts";
 import { type Image2d, toPlanar } from "../images/index.ts";
 import type { Affine, Volume } from "../volume/index.ts";
@@ -36,9 +36,17 @@ export function pictureFor(picture: Image2d, { detector }: Plan): OpenedImage {
 /** A volume in memory. */
 export function volumeFor(volume: Volume, { prepare }: Plan): OpenedImage {
   const { volume: grid, original } = preprocess(volume, { ...prepare!, labels: [] });
+  return { ...preparedFor({ image: grid.data, grid, original }), volume };
+}
+
+/** A volume in memory that lies on its working grid already. */
+export function preparedFor({
+  image,
+  grid,
+  original,
+}: Pick<PreparedBoxVolume, "image" | "grid" | "original">): OpenedImage {
   return {
-    input: { data: grid.data, size: grid.size },
-    volume,
+    input: { data: image, size: grid.size },
     affine: original.affine,
     back: (found) => ({
       ...found,

@@ -4,7 +4,7 @@ import type { Beginning, Host, Session, Stage, StateMap } from "../train/index.t
 import { imageSource, loaderOptions } from "./detector-batches.ts";
 import { detectorOptimiser, frozenStages } from "./detector-config.ts";
 import { type DetectionRun, itemsOfRun } from "./detector-run.ts";
-import { watch } from "./detector-watch.ts";
+import { openWatched, watch } from "./detector-watch.ts";
 import { readDetectorStart } from "./detector-weights.ts";
 import { type Phase, phaseEpochs, schedules } from "./schedule.ts";
 import { type Ended, openPhase } from "./train-phases.ts";
@@ -20,7 +20,7 @@ export async function detectionSession(
   run: DetectionRun,
   stage: Stage,
   { engine, finished, resumes }: Beginning,
-  { signal }: Host,
+  { signal, cache }: Host,
 ): Promise<Session> {
   const { record, plan } = run;
   const { config } = record;
@@ -28,14 +28,16 @@ export async function detectionSession(
   const begins = phase.from.some((from) => from.phase === "start") && !resumes;
   const start = begins ? await readDetectorStart(config, plan.detector) : undefined;
   const { train, validation } = await openedItems(run, signal);
-  const loader = createDetectionLoader({ ...loaderOptions(record, plan, train, "training"), signal });
+  const loader = createDetectionLoader(loaderOptions(record, plan, train, "training", cache));
   const watched =
     validation.length === 0
       ? undefined
-      : createDetectionLoader({ ...loaderOptions(record, plan, validation, "validation"), signal });
+      : createDetectionLoader(loaderOptions(record, plan, validation, "validation", cache));
+  const images = openWatched(plan, { items: validation, workers: config.workers, cache });
   const closeLoaders = async (): Promise<void> => {
     await loader.close();
     await watched?.close();
+    await images.close();
   };
   try {
     const ended = new Map<Phase["name"] | "start", StateMap>([["start", start?.weights ?? new Map()]]);
@@ -59,7 +61,7 @@ export async function detectionSession(
         canvas: plan.canvas,
         validate:
           watched &&
-          ((one, current) => watch(current, { phase: one, plan, items: validation, loader: watched, signal })),
+          ((one, current) => watch(current, { phase: one, plan, items: validation, images, loader: watched, signal })),
       },
       ended satisfies Ended,
     );

@@ -53,7 +53,7 @@ export const detection: DetectionTask = {
     await readDetectorStart(config, plan.detector);
     const { train, validation, heldOut } = splits;
     keepItems(plan, { train, validation });
-    const { images } = await fingerprintDetection([...train, ...validation], plan.classes, {
+    const fingerprint = await fingerprintDetection([...train, ...validation], plan.classes, {
       root: dataset.root,
       signal,
       onProgress: events.onPlanning,
@@ -64,17 +64,13 @@ export const detection: DetectionTask = {
       splits: { train: train.map(caseOf), validation: validation.map(caseOf), heldOut: heldOut.map(caseOf) },
       credit: { name: dataset.name },
       problems: dataset.problems,
-      fingerprint: images,
+      fingerprint,
     };
   },
 
   async fingerprint(run, { signal, events }) {
     const { train, validation } = await openedItems(run, signal);
-    const { images } = await fingerprintDetection([...train, ...validation], run.plan.classes, {
-      signal,
-      onProgress: events.onPlanning,
-    });
-    return images;
+    return fingerprintDetection([...train, ...validation], run.plan.classes, { signal, onProgress: events.onPlanning });
   },
 
   children: () => [],

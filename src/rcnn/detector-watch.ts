@@ -1,21 +1,57 @@
 /** What a detector's training is watched by: loss and average precision of images it does not learn from. */
 import { scaleBoxes } from "../boxes/index.ts";
-import type { DetectionItem, DetectionLoader } from "../data/index.ts";
+import {
+  type CaseCache,
+  type DetectionItem,
+  type DetectionLoader,
+  preparedPictures,
+  preparedVolumes,
+  type WholeItems,
+} from "../data/index.ts";
 import { type DetectionImage, evaluateDetection, meanOf } from "../metrics/index.ts";
 import type { ValidationResult } from "../train/index.ts";
 import type { Detector } from "./detector.ts";
 import { trainingImages } from "./detector-batches.ts";
-import { openImage } from "./detector-images.ts";
+import { type OpenedImage, pictureFor, preparedFor } from "./detector-images.ts";
 import type { DetectionPlan } from "./detector-run.ts";
 import { scoredImage } from "./detector-scores.ts";
 import type { Phase } from "./schedule.ts";
 import { detectWhole } from "./tiles.ts";
 import type { CurrentDetector } from "./train-phases.ts";
 
+/** Images as a detector takes them, in the list's order, made by workers. */
+export interface WatchedImages {
+  all(): AsyncGenerator<OpenedImage, void, undefined>;
+  close(): Promise<void>;
+}
+
+/** @param plan says which images a detector takes */
+export function openWatched(
+  plan: DetectionPlan,
+  options: {
+    readonly items: readonly DetectionItem[];
+    readonly workers?: number;
+    readonly cache?: CaseCache;
+    readonly signal?: AbortSignal;
+  },
+): WatchedImages {
+  async function* opened<Source>(whole: WholeItems<Source>, open: (source: Source) => OpenedImage) {
+    for await (const source of whole.all()) yield open(source);
+  }
+  if (plan.axes === 2) {
+    const pictures = preparedPictures(options);
+    return { all: () => opened(pictures, (picture) => pictureFor(picture, plan)), close: pictures.close };
+  }
+  const volumes = preparedVolumes({ ...options, prepare: plan.prepare! });
+  return { all: () => opened(volumes, preparedFor), close: volumes.close };
+}
+
 export interface WatchOptions {
   readonly phase: Phase;
   readonly plan: DetectionPlan;
   readonly items: readonly DetectionItem[];
+  /** The same images, whole. */
+  readonly images: WatchedImages;
   /** The same images as the network trains on them. */
   readonly loader: DetectionLoader;
   readonly signal?: AbortSignal;
@@ -26,17 +62,21 @@ export interface WatchOptions {
  * its proposals, all classes taken as one.
  */
 export async function watch(current: CurrentDetector, options: WatchOptions): Promise<ValidationResult> {
-  const { phase, plan, items, loader, signal } = options;
+  const { phase, plan, items, images: watched, loader, signal } = options;
   const losses: number[] = [];
-  for await (const batch of loader.batches(0)) losses.push(await current.loss(trainingImages(batch, loader.canvas)));
+  for await (const batch of loader.batches(0)) {
+    signal?.throwIfAborted();
+    losses.push(await current.loss(trainingImages(batch, loader.canvas)));
+  }
   const proposes = phase.part === "rpn";
   const classes = proposes ? ["object"] : plan.classes.map(({ name }) => name);
   const detector = await current.detector();
   try {
     const images: DetectionImage[] = [];
-    for (const item of items) {
+    for await (const opened of watched.all()) {
       signal?.throwIfAborted();
-      images.push(await (proposes ? proposedImage : detectedImage)(detector, item, plan));
+      const item = items[images.length];
+      images.push(await (proposes ? proposedImage : detectedImage)(detector, item, opened, plan));
     }
     const summary = evaluateDetection(images, { axes: plan.axes, classes });
     const at = plan.axes === 2 ? "ap50" : "ap10";
@@ -50,16 +90,23 @@ export async function watch(current: CurrentDetector, options: WatchOptions): Pr
   }
 }
 
-async function detectedImage(detector: Detector, item: DetectionItem, plan: DetectionPlan): Promise<DetectionImage> {
-  const opened = await openImage(item, plan);
+async function detectedImage(
+  detector: Detector,
+  item: DetectionItem,
+  opened: OpenedImage,
+  plan: DetectionPlan,
+): Promise<DetectionImage> {
   const { found } = await detectWhole(detector, opened.input, { canvas: plan.canvas });
   return scoredImage(item, opened.back(found));
 }
 
 /** Proposals as detections of the one class there then is. */
-async function proposedImage(detector: Detector, item: DetectionItem, plan: DetectionPlan): Promise<DetectionImage> {
-  const { axes } = plan;
-  const opened = await openImage(item, plan);
+async function proposedImage(
+  detector: Detector,
+  item: DetectionItem,
+  opened: OpenedImage,
+  { axes }: DetectionPlan,
+): Promise<DetectionImage> {
   const { proposals, sizes } = await detector.propose([opened.input]);
   const [{ boxes, scores }] = proposals;
   const factors = opened.input.size.map((length, axis) => length / sizes[0][axis]);

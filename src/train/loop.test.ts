@@ -263,6 +263,38 @@ describe("resuming", () => {
     expect([...first.recorded.rates, ...second.recorded.rates]).toEqual(whole.recorded.rates);
   });
 
+  test.each([1, 2, 3])("stopped while epoch %d is watched: it is watched again, and nothing differs", async (epoch) => {
+    const whole = countingModel();
+    const untouched = mkdtempSync(join(root, "run-"));
+    await runTraining({ model: whole.model, ...settings, folder: untouched, validate: validateOf(whole.model) });
+
+    const stop = new AbortController();
+    const first = countingModel();
+    const validate = validateOf(first.model);
+    let watched = 0;
+    const interrupted = runTraining({
+      ...settings,
+      folder,
+      signal: stop.signal,
+      model: first.model,
+      validate: async () => {
+        if (++watched === epoch) stop.abort();
+        stop.signal.throwIfAborted();
+        return validate();
+      },
+    });
+    await expect(interrupted).rejects.toMatchObject({
+      code: "E_INTERRUPTED",
+      message: `stopped after step ${2 * epoch}`,
+    });
+    expect(watched).toBe(epoch);
+
+    const second = countingModel();
+    await runTraining({ ...settings, folder, model: second.model, validate: validateOf(second.model), resume: true });
+    expect(await all(folder)).toEqual(await all(untouched));
+    expect([...first.recorded.steps, ...second.recorded.steps]).toEqual(whole.recorded.steps);
+  });
+
   test("a training that had ended stays as it is", async () => {
     const { model } = countingModel();
     await runTraining({ model, ...settings, store: folderStore(folder) });

@@ -89,6 +89,7 @@ export interface LoopSettings {
   readonly accumulate?: number;
   /** Turns a branch's tally of an epoch into what log and report say of it; without it, branches are not told apart. */
   readonly summarise?: (branch: string, tally: Tally) => object;
+  /** May end with any error once the signal was given; then everything is saved, and a resumed training calls it again. */
   readonly validate?: () => Promise<ValidationResult>;
   /** Validate every so many epochs; the last epoch always is. */
   readonly validateEvery?: number;
@@ -227,8 +228,14 @@ async function closeEpoch(training: Training, { began, waitedMs, stepSeconds }: 
   const { summarise } = options;
   const branches =
     summarise && Object.fromEntries(Object.entries(tallies).map(([name, tally]) => [name, summarise(name, tally)]));
-  const validation =
-    validate !== undefined && ((epoch + 1) % validateEvery === 0 || isLast) ? await validate() : undefined;
+  const watches = validate !== undefined && ((epoch + 1) % validateEvery === 0 || isLast);
+  // The epoch's steps are done: a training that is stopped here begins by watching when it is resumed.
+  const validation = watches
+    ? await validate().catch((error: unknown) => {
+        if (!signal?.aborted) throw error;
+        return stopHere(training);
+      })
+    : undefined;
   const better = validation !== undefined && (before === undefined || validation.score > before.score);
   const best = better ? { score: validation.score, epoch: epoch + 1 } : before;
   const without = validation === undefined ? sinceBest : better ? 0 : sinceBest + 1;

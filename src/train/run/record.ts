@@ -75,8 +75,9 @@ const problemSchema = z.looseObject({
   box: z.number().optional(),
 });
 
-const fingerprintSchema = z.array(
-  z.looseObject({ id: z.string(), image: z.string(), truth: z.string().optional(), file: z.string().optional() }),
+const fingerprintSchema = z.record(
+  z.string(),
+  z.looseObject({ image: z.string(), truth: z.string(), file: z.string().optional() }),
 );
 
 /** What `run.json` says whatever the task; configuration and cases as they stand there. */
@@ -149,7 +150,7 @@ export async function writeRun<C, P extends object, K>(
     versions: versions(),
     begun: new Date().toISOString(),
   };
-  if (fingerprint.length > 0) await writeJson(store, FINGERPRINT, fingerprint);
+  if (Object.keys(fingerprint).length > 0) await writeJson(store, FINGERPRINT, fingerprint);
   if (problems.length > 0) await writeJson(store, PROBLEMS, problems);
   await writeJson(store, PLAN, plan);
   // Last: a folder with `run.json` is a run, so everything that belongs to it must be there before.

@@ -2,7 +2,9 @@
  * Beginning a run and going on with one, for every task alike: the data are prepared and judged before anything is written, the
  * record is written before anything is trained, children come before what needs them, stages one after another.
  */
+
 import { changedText } from "../../data/content-hash.ts";
+import { type CaseCache, createCaseCache } from "../../data/index.ts";
 import { countProblems, type Problem, refuseProblems } from "../../data/problem.ts";
 import { ConfigError, DataError, MedvoxError } from "../../errors.ts";
 import { createEngine, type EngineOptions } from "../../runtime/index.ts";
@@ -31,6 +33,8 @@ import type { AnyRun, AnyTask, Child, DataFingerprint, Host, Prepared, Run, Stag
 
 export interface ResumeOptions extends RunEvents {
   readonly signal?: AbortSignal;
+  /** What earlier trainings left of the data in memory. */
+  readonly cache?: CaseCache;
 }
 
 export interface BeginOptions extends ResumeOptions {
@@ -53,8 +57,8 @@ export interface BeginOptions extends ResumeOptions {
 export type RunOf<T> = T extends Task<infer C, infer P, infer K, infer _T, infer _F, infer _S> ? Run<C, P, K> : never;
 
 /** What the frame lends to a task on this machine. */
-export function hostOf({ signal, ...events }: ResumeOptions = {}): Host {
-  return { signal, events, engine: (options?: EngineOptions) => createEngine(options ?? {}) };
+export function hostOf({ signal, cache = createCaseCache(), ...events }: ResumeOptions = {}): Host {
+  return { signal, events, cache, engine: (options?: EngineOptions) => createEngine(options ?? {}) };
 }
 
 /**
@@ -217,7 +221,7 @@ async function trainChild(
   const { command, credit } = parent.record;
   const made = await task.prepare(child.config, host, { splits: child.splits, parent });
   // The parent's problems were said; the data are the same.
-  const asked = { command, prepared: { ...made, credit, problems: [], fingerprint: [] } };
+  const asked = { command, prepared: { ...made, credit, problems: [], fingerprint: {} } };
   await clearRun(store);
   await store.ready();
   await trainRun(task, await recorded(task, child.config, store, asked, host), host, place);

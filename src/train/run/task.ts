@@ -6,7 +6,8 @@
  * C configuration · P plan · K a case as `run.json` keeps it · T a case with its truth · S the score of a case
  */
 import type { ZodObject, ZodType } from "zod";
-import type { CaseHash } from "../../data/content-hash.ts";
+import type { CaseHashes } from "../../data/content-hash.ts";
+import type { CaseCache } from "../../data/index.ts";
 import type { Problem } from "../../data/problem.ts";
 import type { Engine, EngineOptions } from "../../runtime/index.ts";
 import type { EpochReport, LoopSettings } from "../loop.ts";
@@ -41,8 +42,8 @@ export interface Splits<K> {
 
 export type SplitName = keyof Splits<unknown>;
 
-/** A hash of each case's image and of its truth. */
-export type DataFingerprint = readonly CaseHash[];
+/** A hash of each case's image and of its truth, by id. */
+export type DataFingerprint = CaseHashes;
 
 /** What follows from the data and the configuration, before anything is trained. */
 export interface Prepared<P, K> {
@@ -97,6 +98,8 @@ export interface Session {
 export interface Host {
   readonly signal?: AbortSignal;
   readonly events: RunEvents;
+  /** What was read of the data so far, in bounded memory: every file is opened once where it has room. */
+  readonly cache: CaseCache;
   /** An engine; whoever asks closes it. */
   engine(options?: EngineOptions): Promise<Engine>;
 }

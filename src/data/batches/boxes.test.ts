@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encode } from "fast-png";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { writeVolume } from "../files/index.ts";
-import type { DetectionItem } from "./detection.ts";
-import { createDetectionLoader, type DetectionBatch, type DetectionLoader } from "./detection-loader.ts";
-import { canvasFor } from "./detection-prepare.ts";
+import { writeVolume } from "../../files/index.ts";
+import type { DetectionItem } from "../detection.ts";
+import { canvasFor } from "../detection-prepare.ts";
+import { createDetectionLoader, type DetectionBatch, type DetectionLoader } from "./boxes.ts";
 
 let root: string;
 const pictures: DetectionItem[] = [];
@@ -82,7 +82,10 @@ describe("pictures", () => {
     expect(await epoch(three, 1)).toEqual(second);
     // Any step can be started from, and an epoch can be read again.
     expect(await epoch(three, 0, 1)).toEqual(first.slice(1));
+    let count = 0;
     for await (const { input, images } of one.batches(2)) {
+      count += images.length;
+      expect(images.map(({ labels }) => labels.length).some((boxes) => boxes > 0)).toBe(true);
       expect(input.length).toBe(2 * 3 * 32 * 64);
       for (const { size, boxes, labels, ignored } of images) {
         expect(boxes.length).toBe(4 * labels.length);
@@ -96,6 +99,7 @@ describe("pictures", () => {
         });
       }
     }
+    expect(count).toBe(6);
   });
 
   it("a damaged file is named", async () => {
@@ -131,7 +135,9 @@ describe("volumes", () => {
 
   it("windows on the working grid, boxes where the bright voxels are", async () => {
     const loader = kept(createDetectionLoader({ ...volumeOptions, items: volumes, workers: 2 }));
+    let count = 0;
     for await (const { input, images } of loader.batches(0)) {
+      count++;
       const [{ boxes, labels }] = images;
       expect([...labels]).toEqual([0]);
       const bounds = [16, 16, 16, 0, 0, 0];
@@ -147,5 +153,6 @@ describe("volumes", () => {
         expect(Math.abs(corner - bounds[i])).toBeLessThanOrEqual(i % 3 === 2 ? 1 : 1e-6);
       });
     }
+    expect(count).toBe(6);
   });
 });

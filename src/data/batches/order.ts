@@ -2,7 +2,7 @@
  * Which case stands where in an epoch. A pure function of seed, epoch and position, so that an epoch can be taken up
  * again at any step, and no worker has a say in it.
  */
-import { random } from "../random.ts";
+import { random } from "../../random.ts";
 
 /** Position in the list of cases of item `item` of `epoch`. */
 export type CaseOrder = (epoch: number, item: number) => number;

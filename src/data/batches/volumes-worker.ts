@@ -1,0 +1,52 @@
+/** The thread that reads and preprocesses cases and cuts patches of them. */
+import { augmentInto } from "../../augment/index.ts";
+import { random } from "../../random.ts";
+import type { DataCase } from "../dataset.ts";
+import { type PreparedCase, prepareCase } from "../prepare.ts";
+import { type ReadVolume, shared } from "./cache.ts";
+import { serveBatches, wholeItems } from "./serve.ts";
+import type { PatchBatch, PatchSetup } from "./volumes.ts";
+
+serveBatches<PatchSetup, DataCase, PreparedCase, PatchBatch | PreparedCase>(({ prepare, withLabel, patches }) => {
+  const cases = {
+    prepare: async (item: DataCase, read: ReadVolume) =>
+      inSharedMemory(await prepareCase(item, prepare, withLabel, read)),
+    bytesOf,
+  };
+  if (patches === undefined) return wholeItems(cases);
+  const { patch, batch, seed, targetType, augmentation, repeatAugmentation } = patches;
+  const voxels = batch * patch.reduce((a, b) => a * b, 1);
+  const arrayOf = targetType === "float32" ? Float32Array : Int32Array;
+  return {
+    ...cases,
+    begin: ([inputMemory, targetMemory]) => {
+      const input = new Float32Array(inputMemory ?? new ArrayBuffer(4 * prepare.channels * voxels));
+      const target = withLabel ? new arrayOf(targetMemory ?? new ArrayBuffer(4 * voxels)) : undefined;
+      return {
+        add: (slot, sample, { epoch, position, repeat }) => {
+          const options = { ...patches, augmentation: repeat ? repeatAugmentation : augmentation };
+          const stream = random(seed, `augment/${epoch}/${position}`);
+          augmentInto(sample, options, stream, { input, target: target ?? null }, slot);
+        },
+        end: () => ({ made: { input, target }, transfer: target ? [input.buffer, target.buffer] : [input.buffer] }),
+      };
+    },
+  };
+});
+
+function inSharedMemory({ id, image, label, channels, spatial, spacingMm, foreground }: PreparedCase): PreparedCase {
+  return {
+    id,
+    image: shared(image),
+    label: label && shared(label),
+    channels,
+    spatial,
+    spacingMm,
+    foreground: { classes: foreground.classes, voxels: foreground.voxels.map(shared) },
+  };
+}
+
+function bytesOf({ image, label, foreground }: PreparedCase): number {
+  const marked = foreground.voxels.reduce((sum, voxels) => sum + voxels.byteLength, 0);
+  return image.byteLength + (label?.byteLength ?? 0) + marked;
+}
