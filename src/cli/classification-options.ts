@@ -16,6 +16,7 @@ export interface ClassificationOptions extends TrainingOptions {
   auxiliary?: string[];
   auxiliaryWeight?: number;
   arch?: string;
+  width?: number;
   stages?: ClassificationRequest["stages"];
   mask?: boolean;
   pooling?: ClassificationRequest["pooling"];
@@ -42,6 +43,11 @@ export function addClassificationOptions(command: Command): Command {
     .option("--auxiliary <columns>", "columns of numbers to learn beside the label, e.g. margin,diameter", columns)
     .option("--auxiliary-weight <factor>", "what they count beside the label (default 1)", decimal({ min: 0 }))
     .option("--arch <name>", `${encoderNames.join(", ")} (default resnet10)`)
+    .option(
+      "--width <channels>",
+      "of the encoder's first stage, a multiple of 4; fewer make all layers narrower (default 64)",
+      wholeNumber({ min: 4 }),
+    )
     .option("--stages <n>", "stages of the encoder that are used, 1 to 4 (default 4)", wholeNumber({ min: 1, max: 4 }))
     .option("--mask", "give the network the mask of the lesion as a further channel")
     .option("--pooling <what>", "global, or mask: features' mean under the mask as well (default global)")
@@ -86,6 +92,7 @@ export async function classificationRequest(
       auxiliary: options.auxiliary,
       auxiliaryWeight: options.auxiliaryWeight,
       ...(options.arch === undefined ? {} : archOf(options.arch)),
+      width: options.width,
       stages: options.stages,
       mask: options.mask,
       pooling: options.pooling,

@@ -11,6 +11,7 @@ import { decimal, decimals, lowHigh, sizes, wholeNumber } from "./values.ts";
 
 export interface SegmentationOptions extends TrainingOptions {
   arch?: string;
+  width?: number;
   decoder?: SegmentationRequest["decoder"];
   loss?: SegmentationRequest["loss"];
   optimizer?: SegmentationRequest["optimizer"];
@@ -31,6 +32,11 @@ export function addSegmentationOptions(command: Command): Command {
     ),
   )
     .option("--arch <name>", `${encoderNames.join(", ")} (default resnet10)`)
+    .option(
+      "--width <channels>",
+      "of the encoder's first stage, a multiple of 4; fewer make all layers narrower (default 64)",
+      wholeNumber({ min: 4 }),
+    )
     .option("--decoder <kind>", "skip, upsampling, convSeg, transposed or denseAspp (default skip)")
     .option("--loss <name>", "diceCrossEntropy, crossEntropy, dice or focal (default diceCrossEntropy)")
     .option("--optimizer <name>", "adamW, adam or sgd (default adamW)")
@@ -83,6 +89,7 @@ export async function segmentationRequest(
     data: "name a data set, e.g. --data Task04_Hippocampus",
     keys: async (data) => ({
       ...(options.arch === undefined ? {} : archOf(options.arch)),
+      width: options.width,
       decoder: options.decoder,
       loss: options.loss,
       optimizer: options.optimizer,

@@ -18,8 +18,9 @@ import { modelFile, runWeights } from "./segmentation-export.ts";
 export type ClassifierConfig = ClassifierNetwork;
 
 export function classifierOf({ config }: Pick<RunRecord<"classification">, "config">): ClassifierConfig {
-  const { depth, preActivation, shortcut, outputStride, stages, dropout, loss, target, mask, pooling } = config;
-  return { depth, preActivation, shortcut, outputStride, stages, dropout, loss, target, mask, pooling };
+  const { depth, preActivation, shortcut, outputStride, width } = config;
+  const { stages, dropout, loss, target, mask, pooling } = config;
+  return { depth, preActivation, shortcut, outputStride, width, stages, dropout, loss, target, mask, pooling };
 }
 
 /** The weights that a run is scored with. */

@@ -20,8 +20,8 @@ export const segmentationConfigSchema = z.strictObject({
    * convolution, Med3D's in pre-training), `convSeg` (the released code's), `transposed` (Med3D's for lungs), `denseAspp` (for the liver).
    */
   decoder: z.enum(["skip", "upsampling", "convSeg", "transposed", "denseAspp"]).default("skip"),
-  /** Channels of the skip decoder at 1/4, 1/2 and 1. */
-  decoderChannels: z.tuple([size, size, size]).default([64, 32, 16]),
+  /** Channels of the skip decoder at 1/4, 1/2 and 1; null: `width`, half and a quarter of it, as a rule 64, 32 and 16. */
+  decoderChannels: z.tuple([size, size, size]).nullable().default(null),
   /** Its 3×3×3 convolutions at 1/4, 1/2 and 1. */
   decoderConvolutions: z.tuple([size, size, size]).default([1, 1, 1]),
   /** Channels of its convolution over the input itself; 0 for none. */

@@ -36,10 +36,10 @@ export async function exportModel(folder: string, record: RunRecord, plan: Plan)
 
 /** Those keys of a configuration that decide the network. */
 export function networkOf({ config }: Pick<RunRecord, "config">): NetworkConfig {
-  const { depth, preActivation, shortcut, outputStride } = config;
+  const { depth, preActivation, shortcut, outputStride, width } = config;
   const { decoder, decoderChannels, decoderConvolutions, decoderInputChannels, asppRates } = config;
   return {
-    ...{ depth, preActivation, shortcut, outputStride },
+    ...{ depth, preActivation, shortcut, outputStride, width },
     ...{ decoder, decoderChannels, decoderConvolutions, decoderInputChannels, asppRates },
   };
 }

@@ -7,6 +7,7 @@ import {
   dice,
   diceCrossEntropy,
   focal,
+  RELEASED_WIDTH,
   skipDecoder,
   transposedDecoder,
   upsamplingHead,
@@ -22,18 +23,24 @@ export type NetworkConfig = EncoderConfig &
 export function segmentationScores(input: Tensor, classes: number, config: NetworkConfig, at: Scope = scope()): Tensor {
   const features = encoderFeatures(input, config);
   const size = input.shape.slice(2);
+  const { width = RELEASED_WIDTH } = config;
   switch (config.decoder) {
     case "skip":
       return skipDecoder(features, classes, {
-        channels: config.decoderChannels,
+        channels: config.decoderChannels ?? undefined,
         convolutions: config.decoderConvolutions,
         inputChannels: config.decoderInputChannels,
         scope: at.child("decoder"),
       });
     case "transposed":
-      return transposedDecoder(features.out, classes, size, at.child("decoder"));
+      return transposedDecoder(features.out, classes, size, at.child("decoder"), 4 * width);
     case "denseAspp": {
-      const context = denseAspp(features.out, { rates: config.asppRates, scope: at.child("aspp") });
+      const context = denseAspp(features.out, {
+        rates: config.asppRates,
+        inner: 8 * width,
+        growth: 2 * width,
+        scope: at.child("aspp"),
+      });
       return upsamplingHead(context, classes, size, at.child("head"));
     }
     case "upsampling":

@@ -43,6 +43,7 @@ export {
 } from "./optimisers.ts";
 export { type PreResnet3dOptions, preResnet3d } from "./preresnet3d.ts";
 export {
+  RELEASED_WIDTH,
   type ResNet3dFeatures,
   type ResNet3dOptions,
   type ResNetDepth,

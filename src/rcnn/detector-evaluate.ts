@@ -166,10 +166,10 @@ async function writeRunReport(
 
 /** `Faster R-CNN (modern), ResNet-18 with a feature pyramid, batch norm`. */
 export function detectorText({ record, plan }: DetectionRun): string {
-  const { kind, depth, pyramidChannels, norm } = plan.detector.backbone;
+  const { kind, depth, width = 64, pyramidChannels, norm } = plan.detector.backbone;
   const network =
     kind === "vgg16"
       ? "VGG-16"
-      : `${kind === "medicalnet" ? "MedicalNet " : ""}ResNet-${depth}${pyramidChannels === null ? "" : " with a feature pyramid"}, ${norm} norm`;
+      : `${kind === "medicalnet" ? "MedicalNet " : ""}ResNet-${depth}${width === 64 ? "" : ` of width ${width}`}${pyramidChannels === null ? "" : " with a feature pyramid"}, ${norm} norm`;
   return `Faster R-CNN (${record.config.preset}), ${network}`;
 }
