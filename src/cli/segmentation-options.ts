@@ -12,6 +12,7 @@ import { decimal, decimals, lowHigh, sizes, wholeNumber } from "./values.ts";
 export interface SegmentationOptions extends TrainingOptions {
   arch?: string;
   width?: number;
+  mirror?: boolean;
   decoder?: SegmentationRequest["decoder"];
   loss?: SegmentationRequest["loss"];
   optimizer?: SegmentationRequest["optimizer"];
@@ -45,6 +46,7 @@ export function addSegmentationOptions(command: Command): Command {
     .option("--patch <d,h,w>", "patch size, multiples of 8 (default: from the plan)")
     .option("--lr <rate>", "learning rate (default 1e-3)", decimal({ min: 0 }))
     .option("--augmentation <preset>", "none, light or default (default default)")
+    .option("--mirror", "in training, mirror along all axes, as nnU-Net does (default: what the augmentation says)")
     .option("--held-out <n>", "cases kept for the final score, a number or a share (default 0.2)", decimal({ min: 0 }))
     .option("--validation <n>", "training cases watched during training (default 0.05)", decimal({ min: 0 }))
     .option("--plan <file>", "a plan that medvox plan wrote: spacing, intensities, patch and batch")
@@ -90,6 +92,7 @@ export async function segmentationRequest(
     keys: async (data) => ({
       ...(options.arch === undefined ? {} : archOf(options.arch)),
       width: options.width,
+      mirror: options.mirror,
       decoder: options.decoder,
       loss: options.loss,
       optimizer: options.optimizer,

@@ -109,3 +109,4 @@ export {
   type ImportOptions,
   importWeights,
 } from "./weights-exchange.ts";
+export { type Mirror, mirrorNote } from "./window-runner.ts";

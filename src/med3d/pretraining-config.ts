@@ -7,7 +7,7 @@ import { type Augmentation, type augmentationPresets, resolveAugmentation } from
 import { type PlanChoices, selectionSchema } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { checkedConfig } from "../train/index.ts";
-import { type SegmentationConfig, segmentationConfigSchema } from "./segmentation-config.ts";
+import { augmentationOf, type SegmentationConfig, segmentationConfigSchema } from "./segmentation-config.ts";
 
 const size = z.number().int().positive();
 const common = segmentationConfigSchema.shape;
@@ -101,10 +101,14 @@ export function resolvePretrainingConfig(request: PretrainingRequest): Pretraini
 export function balancingOf({
   augmentation,
   balance,
-}: Pick<PretrainingConfig, "augmentation" | "balance">): Augmentation | undefined {
+  mirror,
+}: Pick<PretrainingConfig, "augmentation" | "balance"> & Partial<Pick<PretrainingConfig, "mirror">>):
+  | Augmentation
+  | undefined {
   if (balance === "none") return undefined;
   type Given = keyof typeof augmentationPresets | Augmentation;
-  return { ...resolveAugmentation(augmentation as Given), ...resolveAugmentation(balance as Given) };
+  const both = { ...resolveAugmentation(augmentation as Given), ...resolveAugmentation(balance as Given) };
+  return augmentationOf({ augmentation: both, mirror });
 }
 
 /** The configuration of one branch, as a segmentation of its set alone would have it. */

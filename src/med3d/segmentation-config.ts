@@ -1,6 +1,6 @@
 /** What a segmentation training is told, checked key by key, with the defaults written out. Stored in `run.json`. */
 import { z } from "zod";
-import { type Augmentation, type augmentationPresets, resolveAugmentation } from "../augment/index.ts";
+import { type Augmentation, type Axis, type augmentationPresets, resolveAugmentation } from "../augment/index.ts";
 import type { PlanChoices } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { adam, adamW, type Optimiser, type ParameterGroup, sgd } from "../nn/index.ts";
@@ -77,6 +77,8 @@ export const segmentationConfigSchema = z.strictObject({
   jitterMm: z.number().min(0).default(15),
   /** A preset (`none`, `light`, `default`, `lesion`), or the transforms one by one. */
   augmentation: z.union([z.string(), z.looseObject({})]).default("default"),
+  /** Mirror along x, y and z in training, each half of the time, as nnU-Net does, whatever `augmentation` says of `flip`. */
+  mirror: z.boolean().default(false),
   /** Cases kept for the final score: a number, or a share below 1; 0 for none. */
   heldOut: z.number().min(0).default(0.2),
   /** Cases of the training part watched during training, likewise. */
@@ -176,8 +178,18 @@ function intensityOf(intensity: SegmentationConfig["intensity"]): PlanChoices["i
 }
 
 /** The augmentation a configuration asks for. */
-export function augmentationOf({ augmentation }: Pick<SegmentationConfig, "augmentation">): Augmentation {
-  return resolveAugmentation(augmentation as keyof typeof augmentationPresets | Augmentation);
+export function augmentationOf({
+  augmentation,
+  mirror = false,
+}: Pick<SegmentationConfig, "augmentation"> & Partial<Pick<SegmentationConfig, "mirror">>): Augmentation {
+  const resolved = resolveAugmentation(augmentation as keyof typeof augmentationPresets | Augmentation);
+  return mirror ? { ...resolved, flip: { probability: 0.5, axes: ["x", "y", "z"] } } : resolved;
+}
+
+/** The axes along which a training mirrors: those whose mirror images a network of it knows. */
+export function mirroredAxes(config: Parameters<typeof augmentationOf>[0]): readonly Axis[] {
+  const { flip } = augmentationOf(config);
+  return flip === undefined || flip.probability === 0 ? [] : flip.axes;
 }
 
 /**

@@ -19,6 +19,7 @@ import { epochRecordsOf, reportMachine } from "../train/index.ts";
 import { spacingOf } from "../volume/index.ts";
 import { type RunRecord, readRun } from "./run-folder.ts";
 import { openSegmenter, type PredictOptions, type SegmenterOptions } from "./segmentation-predict.ts";
+import { mirrorNote } from "./window-runner.ts";
 
 export interface EvaluateOptions extends SegmenterOptions, Pick<PredictOptions, "overlap" | "mirror" | "signal"> {
   /** Which cases; the held-out ones by default. */
@@ -27,6 +28,8 @@ export interface EvaluateOptions extends SegmenterOptions, Pick<PredictOptions, 
   readonly cases?: readonly DataCase[];
   /** Folder for what is written; the run's own for its held-out cases, else `evaluations/NAME` in it. */
   readonly out?: string;
+  /** Told where mirroring goes further than training's did. */
+  readonly onMirror?: (note: string) => void;
   readonly onCase?: (done: number, of: number, scores: CaseScores) => void;
 }
 
@@ -56,6 +59,8 @@ export async function evaluateRun(folder: string, options: EvaluateOptions = {})
   await mkdir(predictions, { recursive: true });
   const labels: LabelNames = Object.fromEntries(plan.labels.map(({ index, name }) => [index, name]));
   const segmenter = await openSegmenter(folder, options);
+  const note = mirrorNote(options.mirror, segmenter.mirrored);
+  if (note !== undefined) options.onMirror?.(note);
   const scores: CaseScores[] = [];
   try {
     for (const item of cases) {

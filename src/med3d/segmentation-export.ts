@@ -9,6 +9,7 @@ import { cleanUp, type GraphMemory, graph, graphMemory } from "../graph/index.ts
 import { bestCheckpoint, lastCheckpoint, readWeights, type StateMap } from "../train/index.ts";
 import { encodeFast, encodePortable, fastForm } from "./inference-model.ts";
 import type { RunRecord } from "./run-folder.ts";
+import { mirroredAxes } from "./segmentation-config.ts";
 import { type NetworkConfig, segmentationProbabilities } from "./segmentation-network.ts";
 
 /** Where a run keeps its inference graph. */
@@ -29,6 +30,7 @@ export async function exportModel(folder: string, record: RunRecord, plan: Plan)
     task: "segmentation",
     plan: JSON.stringify(plan),
     network: JSON.stringify(networkOf(record)),
+    mirrored: mirroredAxes(record.config).join(),
     ...(record.config.keepLargest !== null && { keepLargest: String(record.config.keepLargest) }),
   });
   await writeFileAtomic(modelFile(folder), bytes, { force: true });

@@ -1,5 +1,6 @@
 /** Predicting label maps: a run (or its exported `model.onnx`) as a function from an image file to classes on the file's own grid. */
 import { readFile, stat } from "node:fs/promises";
+import type { Axis } from "../augment/index.ts";
 import {
   type DataCase,
   type Plan,
@@ -11,7 +12,7 @@ import {
 } from "../data/index.ts";
 import { ConfigError, DataError } from "../errors.ts";
 import { type GraphMemory, readOnnx } from "../graph/index.ts";
-import { createEngine, type Engine, type Program } from "../runtime/index.ts";
+import { createEngine, type Engine } from "../runtime/index.ts";
 import {
   cropOrPad,
   keepLargestComponents,
@@ -30,16 +31,21 @@ import {
   sizeText,
 } from "./prediction-memory.ts";
 import { readRun } from "./run-folder.ts";
+import { mirroredAxes } from "./segmentation-config.ts";
 import { encodeFastInference, encodeInference, inferenceMemory, networkOf, runWeights } from "./segmentation-export.ts";
 import type { NetworkConfig } from "./segmentation-network.ts";
 import { coarseFolder } from "./segmentation-train.ts";
 import { predictByWindows, slicedImage } from "./sliding-window.ts";
+import { type Mirror, windowRunner } from "./window-runner.ts";
 
 export interface PredictOptions {
   /** Share that neighbouring windows have in common; ½ by default. */
   readonly overlap?: number;
-  /** Also predict the image mirrored left to right and average: a little better, twice the time. */
-  readonly mirror?: boolean;
+  /**
+   * Predict the image's mirror images, too, and average: a little better where training mirrored along these axes (`mirrored`), for
+   * twice the time an axis, eight times with all three.
+   */
+  readonly mirror?: Mirror;
   /** After each window; `networkMs` is what the engine computed so far. A cascade counts twice, once for each network. */
   readonly onWindow?: (done: number, of: number, networkMs: number) => void;
   readonly signal?: AbortSignal;
@@ -47,6 +53,8 @@ export interface PredictOptions {
 
 export interface Segmenter {
   readonly plan: Plan;
+  /** Axes along which training mirrored; undefined where the model does not say. */
+  readonly mirrored?: readonly Axis[];
   /** Classes of a case on its own grid, with the data set's label values. */
   segment(item: DataCase, options?: PredictOptions): Promise<{ volume: Volume<VoxelArray>; image: LoadedVolume }>;
   /** Those of an image in memory, on its grid. */
@@ -106,6 +114,7 @@ interface OpenSegmenter extends Segmenter {
 
 interface OpenedModel {
   readonly plan: Plan;
+  readonly mirrored?: readonly Axis[];
   readonly keepLargest: number | null;
   readonly memory: () => GraphMemory;
   readonly encode: () => Promise<Uint8Array>;
@@ -145,6 +154,7 @@ function cascade(coarse: OpenSegmenter, fine: OpenSegmenter, marginMm: number): 
   };
   return {
     plan: fine.plan,
+    mirrored: fine.mirrored,
     segmentImage,
     segment: async (item, options) => {
       const image = await readImage(item);
@@ -197,7 +207,8 @@ async function exportedModel(path: string): Promise<OpenedModel> {
     metadata.network === undefined
       ? unknownMemory(model.length, plan)
       : inferenceMemory(JSON.parse(metadata.network) as NetworkConfig, plan, "portable");
-  return { plan, keepLargest, memory, encode: async () => model };
+  const mirrored = metadata.mirrored?.split(",").filter((axis): axis is Axis => /^[xyz]$/.test(axis));
+  return { plan, mirrored, keepLargest, memory, encode: async () => model };
 }
 
 /** A graph that does not say what network it is: 64 maps of the patch's size. */
@@ -213,6 +224,7 @@ async function runModel(folder: string, use: "last" | "best" | undefined, device
   const form = device === "cpu" ? "fast" : "portable";
   return {
     plan,
+    mirrored: mirroredAxes(record.config),
     keepLargest,
     memory: () => inferenceMemory(network, plan, form),
     encode: async () => {
@@ -231,7 +243,7 @@ async function segmenter(
   maxMemory: number | undefined,
   held: number,
 ): Promise<OpenSegmenter> {
-  const { plan, keepLargest } = opened;
+  const { plan, mirrored, keepLargest } = opened;
   const { patch, preprocessing } = plan;
   const { channels, labels } = preprocessing;
   const program = await engine.load(await opened.encode(), { label: "segmentation", compact: true });
@@ -244,10 +256,10 @@ async function segmenter(
   const memory: Segmenter["memory"] = (image, { overlap, mirror } = {}) =>
     fitMemory({ image, plan, network: networkMemory(), overlap, mirror, besides }, maxMemory);
   const segmentImage: Segmenter["segmentImage"] = async (image, options = {}) => {
-    const { overlap, mirror = false, onWindow, signal } = options;
+    const { overlap, mirror, onWindow, signal } = options;
     const sized = { ...image, bytesPerVoxel: image.data.BYTES_PER_ELEMENT };
     const band = maxMemory === undefined ? undefined : memory(sized, options).band;
-    const run = windowRunner(program, [1, channels, ...patch], labels.length);
+    const run = windowRunner(program, [1, channels, ...patch], labels.length, mirror);
     const prepared = preprocessSlices(image, preprocessing);
     const classes = await predictByWindows(slicedImage(prepared), {
       patch,
@@ -256,7 +268,7 @@ async function segmenter(
       band,
       onWindow: (done, of) => onWindow?.(done, of, run.ms()),
       signal,
-      predict: mirror ? (window) => run.mirrored(window) : (window) => run.direct(window),
+      predict: (window) => run.predict(window),
     });
     signal?.throwIfAborted();
     if (keepLargest !== null) keepLargestComponents(classes, prepared.size, keepLargest);
@@ -266,6 +278,7 @@ async function segmenter(
   };
   return {
     plan,
+    mirrored,
     memory,
     segmentImage,
     segment: async (item, options) => {
@@ -282,47 +295,4 @@ async function segmenter(
       await engine.close();
     },
   };
-}
-
-/** Runs windows into arrays that are used again: one is read while the next is computed, so none is made per window. */
-function windowRunner(program: Program, shape: readonly number[], classes: number) {
-  const [, , ...patch] = shape;
-  const outShape = [1, classes, ...patch];
-  const count = outShape.reduce((a, b) => a * b);
-  const given: Float32Array[] = [];
-  let total = 0;
-  const ask = async (window: Float32Array, place: Float32Array): Promise<Float32Array> => {
-    const { outputs, ms } = await program.run(
-      { input: { data: window, shape } },
-      { into: { probability: { data: place, shape: outShape } } },
-    );
-    total += ms;
-    return outputs.probability.data as Float32Array;
-  };
-  // What was given two calls ago has been read.
-  const place = (): Float32Array => (given.length < 2 ? new Float32Array(count) : given.shift()!);
-  let spare: Float32Array = new Float32Array(0);
-  return {
-    ms: () => total,
-    direct: async (window: Float32Array): Promise<Float32Array> => {
-      const out = await ask(window, place());
-      given.push(out);
-      return out;
-    },
-    mirrored: async (window: Float32Array): Promise<Float32Array> => {
-      const turned = window.slice();
-      mirrorRows(turned, patch[2]);
-      const out = await ask(window, place());
-      given.push(out);
-      spare = await ask(turned, spare.length === 0 ? new Float32Array(count) : spare);
-      mirrorRows(spare, patch[2]);
-      for (let i = 0; i < out.length; i++) out[i] += spare[i];
-      return out;
-    },
-  };
-}
-
-/** Reverses rows in place: left and right exchanged. */
-function mirrorRows(data: Float32Array, width: number): void {
-  for (let row = 0; row < data.length; row += width) data.subarray(row, row + width).reverse();
 }

@@ -1,4 +1,5 @@
 /** `medvox evaluate RUN`: predicts the held-out cases, scores them, writes the report. */
+import type { Axis } from "../../augment/index.ts";
 import { openClassification, openDataset } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
 import { branchRun, evaluateClassificationRun, evaluateRun, type Run, readAnyRun } from "../../med3d/index.ts";
@@ -7,7 +8,7 @@ import { ratings } from "../classification-options.ts";
 import { type CommandContext, defineCommand, type Outcome } from "../command.ts";
 import { detectionEvaluationJson, evaluateDetections, isDetectionRun } from "../detection.ts";
 import { evaluationKeys, evaluationText } from "../evaluation.ts";
-import { decimal, wholeNumber } from "../values.ts";
+import { axes, decimal, wholeNumber } from "../values.ts";
 
 interface Options {
   data?: string;
@@ -15,6 +16,7 @@ interface Options {
   split?: "heldOut" | "validation" | "train";
   use?: "last" | "best";
   mirror?: boolean;
+  mirrorAxes?: Axis[];
   overlap?: number;
   threads?: number;
   positive?: number[];
@@ -29,7 +31,8 @@ export const command = defineCommand<Options, [string]>({
       .option("--split <which>", "heldOut, validation or train (default heldOut)")
       .option("--set <name>", "of a pre-training: whose branch")
       .option("--use <which>", "weights: last or best (default: as the run says)")
-      .option("--mirror", "average with the prediction of the mirrored image (of a classifier: of all eight)")
+      .option("--mirror", "average the predictions of all eight mirror images (eight times the time)")
+      .option("--mirror-axes <axes>", "of a segmentation: mirror along these only, e.g. x for left to right", axes)
       .option(
         "--overlap <share>",
         "what neighbouring windows have in common (default 0.5)",
@@ -75,16 +78,19 @@ export const command = defineCommand<Options, [string]>({
   async run(context, asked, run) {
     if (await isDetectionRun(run)) {
       const { data, split, use, threads } = asked;
-      const wrong = (["set", "mirror", "overlap", "positive", "negative"] as const).find(
+      const wrong = (["set", "mirror", "mirrorAxes", "overlap", "positive", "negative"] as const).find(
         (key) => asked[key] !== undefined,
       );
-      if (wrong !== undefined) throw new ConfigError(`--${wrong}: ${run} is a detection run; leave it out`);
+      if (wrong !== undefined)
+        throw new ConfigError(
+          `--${wrong === "mirrorAxes" ? "mirror-axes" : wrong}: ${run} is a detection run; leave it out`,
+        );
       return evaluateDetections(context, { data, split, use, threads }, run);
     }
     const opened = await readAnyRun(run);
     if (opened.task === "classification") return evaluateClassifier(context, asked, run, opened);
     const { signal, progress, style } = context;
-    const { data, positive, negative, set, ...options } = asked;
+    const { data, positive, negative, set, mirror, mirrorAxes: along, ...options } = asked;
     if (set !== undefined && opened.task !== "pretraining")
       throw new ConfigError(`--set ${set}: ${run} is a ${opened.task} run; only a pre-training has sets`);
     if (positive !== undefined || negative !== undefined)
@@ -93,8 +99,10 @@ export const command = defineCommand<Options, [string]>({
     const cases = dataset && [...dataset.cases, ...dataset.test].filter(({ label }) => label !== undefined);
     const evaluation = await evaluateRun(opened.task === "pretraining" ? await branchRun(run, set) : run, {
       ...options,
+      mirror: along ?? mirror,
       cases,
       signal,
+      onMirror: (note) => progress.note(note),
       onCase: (done, of, { case: name, meanDice }) =>
         progress.update({
           label: `scoring  ${done}/${of}`,
@@ -112,10 +120,14 @@ export const command = defineCommand<Options, [string]>({
 
 async function evaluateClassifier(
   { signal, progress, style }: CommandContext,
-  { data, overlap: _, ...options }: Options,
+  { data, overlap: _, mirrorAxes: along, ...options }: Options,
   run: string,
   { record, plan }: Run<"classification">,
 ): Promise<Outcome> {
+  if (along !== undefined)
+    throw new ConfigError(
+      `--mirror-axes: ${run} is a classifier, which is mirrored along all axes; --mirror does that`,
+    );
   const { labelColumn, groupColumn } = record.config;
   const dataset =
     data === undefined

@@ -2,10 +2,11 @@
 
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
+import type { Axis } from "../../augment/index.ts";
 import { readCaseSize } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
 import { writeError, writeFileAtomic, writeVolume } from "../../files/index.ts";
-import { branchRun, modelTask, openSegmenter, predictionPath } from "../../med3d/index.ts";
+import { branchRun, mirrorNote, modelTask, openSegmenter, predictionPath } from "../../med3d/index.ts";
 import { fasterRcnn } from "../../rcnn/index.ts";
 import type { VoxelArray } from "../../volume/index.ts";
 import { defineCommand } from "../command.ts";
@@ -14,7 +15,7 @@ import { isDetectionRun } from "../detection.ts";
 import { refuseToOverwrite } from "../outputs.ts";
 import { predictClasses } from "../predict-classes.ts";
 import { casesOf } from "../predicted-cases.ts";
-import { decimal, memorySize, wholeNumber } from "../values.ts";
+import { axes, decimal, memorySize, wholeNumber } from "../values.ts";
 
 interface Options {
   in: string;
@@ -22,6 +23,7 @@ interface Options {
   set?: string;
   use?: "last" | "best";
   mirror?: boolean;
+  mirrorAxes?: Axis[];
   overlap?: number;
   threads?: number;
   device?: "cpu" | "webgpu" | "cuda";
@@ -52,10 +54,8 @@ export const command = defineCommand<Options, [string]>({
       )
       .option("--set <name>", "of a pre-training: whose branch")
       .option("--use <which>", "weights: last or best (default: as the run says)")
-      .option(
-        "--mirror",
-        "average with the prediction of the mirrored image (twice the time; of a classifier, all eight)",
-      )
+      .option("--mirror", "average the predictions of all eight mirror images (eight times the time)")
+      .option("--mirror-axes <axes>", "of a segmentation: mirror along these only, e.g. x for left to right", axes)
       .option(
         "--overlap <share>",
         "what neighbouring windows have in common (default 0.5)",
@@ -91,12 +91,12 @@ export const command = defineCommand<Options, [string]>({
   async run(context, options, asked) {
     if (await isDetectionRun(asked)) {
       const { in: input, out, use, threads, device } = options;
-      const wrong = (["set", "mirror", "overlap", "maxMemory", "report"] as const).find(
+      const wrong = (["set", "mirror", "mirrorAxes", "overlap", "maxMemory", "report"] as const).find(
         (key) => options[key] !== undefined,
       );
       if (wrong !== undefined)
         throw new ConfigError(
-          `--${wrong === "maxMemory" ? "max-memory" : wrong}: ${asked} is a detection run; medvox detect predict has what it takes`,
+          `--${wrong.replace(/[A-Z]/, (letter) => `-${letter.toLowerCase()}`)}: ${asked} is a detection run; medvox detect predict has what it takes`,
         );
       refuseToOverwrite(out, context.force);
       return detectImages(context, await fasterRcnn.load(asked, { use, threads, device }), { in: input, out });
@@ -105,6 +105,10 @@ export const command = defineCommand<Options, [string]>({
     if (task === "classification") {
       if (options.maxMemory !== undefined)
         throw new ConfigError(`--max-memory: ${asked} is a classifier, which takes its image whole; leave it out`);
+      if (options.mirrorAxes !== undefined)
+        throw new ConfigError(
+          `--mirror-axes: ${asked} is a classifier, which is mirrored along all axes; --mirror does that`,
+        );
       return predictClasses(context, options, asked);
     }
     const run = task === "pretraining" ? await branchRun(asked, options.set) : asked;
@@ -124,7 +128,10 @@ export const command = defineCommand<Options, [string]>({
     const segmenter = await openSegmenter(run, options);
     const done: Predicted[] = [];
     try {
-      const { overlap, mirror } = options;
+      const { overlap } = options;
+      const mirror = options.mirrorAxes ?? options.mirror;
+      const unseen = mirrorNote(mirror, segmenter.mirrored);
+      if (unseen !== undefined) progress.note(unseen);
       // All of them before the first: a night's predictions do not end in the middle.
       if (options.maxMemory !== undefined)
         for (const item of cases) segmenter.memory(await readCaseSize(item), { overlap, mirror });
