@@ -60,7 +60,7 @@ export function addClassificationOptions(command: Command): Command {
     .option("--spacing <x,y,z>", "voxel size in mm (default: the data set's median)", decimals(3))
     .option("--window <low,high>", "CT window in HU, e.g. --window=-1000,400 (default: from the plan)", lowHigh)
     .option("--lr <rate>", "learning rate", decimal({ min: 0 }))
-    .option("--augmentation <preset>", "none, light, default or lesion (default lesion)")
+    .option("--augmentation <preset>", "none, light, default, elastic or lesion (default lesion)")
     .option("--dropout <share>", "share of the pooled features dropped in training", decimal({ min: 0, max: 0.95 }))
     .option(
       "--folds <k>",

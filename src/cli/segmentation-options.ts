@@ -45,7 +45,7 @@ export function addSegmentationOptions(command: Command): Command {
     .option("--batch <n>", "patches a step (default: from the plan)", wholeNumber({ min: 1 }))
     .option("--patch <d,h,w>", "patch size, multiples of 8 (default: from the plan)")
     .option("--lr <rate>", "learning rate (default 1e-3)", decimal({ min: 0 }))
-    .option("--augmentation <preset>", "none, light or default (default default)")
+    .option("--augmentation <preset>", "none, light, default or elastic (default default)")
     .option("--mirror", "in training, mirror along all axes, as nnU-Net does (default: what the augmentation says)")
     .option("--held-out <n>", "cases kept for the final score, a number or a share (default 0.2)", decimal({ min: 0 }))
     .option("--validation <n>", "training cases watched during training (default 0.05)", decimal({ min: 0 }))

@@ -75,7 +75,7 @@ export const segmentationConfigSchema = z.strictObject({
   marginMm: z.number().min(0).default(20),
   /** In training, windows are drawn from the region and up to so much more around it. */
   jitterMm: z.number().min(0).default(15),
-  /** A preset (`none`, `light`, `default`, `lesion`), or the transforms one by one. */
+  /** A preset (`none`, `light`, `default`, `elastic`, `lesion`), or the transforms one by one. */
   augmentation: z.union([z.string(), z.looseObject({})]).default("default"),
   /** Mirror along x, y and z in training, each half of the time, as nnU-Net does, whatever `augmentation` says of `flip`. */
   mirror: z.boolean().default(false),
