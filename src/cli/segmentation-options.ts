@@ -13,6 +13,7 @@ export interface SegmentationOptions extends TrainingOptions {
   arch?: string;
   width?: number;
   mirror?: boolean;
+  deepSupervision?: boolean;
   decoder?: SegmentationRequest["decoder"];
   loss?: SegmentationRequest["loss"];
   optimizer?: SegmentationRequest["optimizer"];
@@ -39,6 +40,10 @@ export function addSegmentationOptions(command: Command): Command {
       wholeNumber({ min: 4 }),
     )
     .option("--decoder <kind>", "skip, upsampling, convSeg, transposed or denseAspp (default skip)")
+    .option(
+      "--deep-supervision",
+      "in training, count losses at 1/2 and 1/4 of the resolution, too; of the skip decoder",
+    )
     .option("--loss <name>", "diceCrossEntropy, crossEntropy, dice or focal (default diceCrossEntropy)")
     .option("--optimizer <name>", "adamW, adam or sgd (default adamW)")
     .option("--epochs <n>", "passes over the training cases (default 30)", wholeNumber({ min: 1 }))
@@ -93,6 +98,7 @@ export async function segmentationRequest(
       ...(options.arch === undefined ? {} : archOf(options.arch)),
       width: options.width,
       mirror: options.mirror,
+      deepSupervision: options.deepSupervision,
       decoder: options.decoder,
       loss: options.loss,
       optimizer: options.optimizer,

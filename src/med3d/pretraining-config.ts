@@ -7,7 +7,12 @@ import { type Augmentation, type augmentationPresets, resolveAugmentation } from
 import { type PlanChoices, selectionSchema } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { checkedConfig } from "../train/index.ts";
-import { augmentationOf, type SegmentationConfig, segmentationConfigSchema } from "./segmentation-config.ts";
+import {
+  augmentationOf,
+  refuseSupervision,
+  type SegmentationConfig,
+  segmentationConfigSchema,
+} from "./segmentation-config.ts";
 
 const size = z.number().int().positive();
 const common = segmentationConfigSchema.shape;
@@ -94,6 +99,7 @@ export function resolvePretrainingConfig(request: PretrainingRequest): Pretraini
   if (twice !== undefined) throw new ConfigError(`sets: two of them are called ${twice}; names must be unique`);
   resolveAugmentation(config.augmentation as keyof typeof augmentationPresets | Augmentation);
   balancingOf(config);
+  for (const { decoder } of config.sets) refuseSupervision({ ...config, decoder: decoder ?? config.decoder });
   return config;
 }
 

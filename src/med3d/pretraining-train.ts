@@ -8,7 +8,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { createLoader, type Loader } from "../data/index.ts";
 import { writeError } from "../files/index.ts";
-import { scope, softmax } from "../graph/index.ts";
+import { scope } from "../graph/index.ts";
 import { createEngine, type Engine } from "../runtime/index.ts";
 import {
   type Branch,
@@ -21,6 +21,7 @@ import {
   type StepReport,
   type Tally,
 } from "../train/index.ts";
+import { trainingLoss, trainingOutputs } from "./deep-supervision.ts";
 import {
   balancingOf,
   branchConfig,
@@ -34,7 +35,6 @@ import { type PretrainingPlan, prepareSets } from "./pretraining-sets.ts";
 import { type SetStream, turnSource } from "./pretraining-turns.ts";
 import { type Run, type RunRecord, readRun, writeRun } from "./run-folder.ts";
 import { augmentationOf, optimiserOf } from "./segmentation-config.ts";
-import { segmentationLoss, segmentationScores } from "./segmentation-network.ts";
 import { readStart, type Start, startFrom, startText } from "./start-from.ts";
 
 export type PretrainingRun = Run<"pretraining">;
@@ -157,11 +157,8 @@ export function branchesOf(config: PretrainingConfig, plan: PretrainingPlan): Re
       return [
         set.name,
         {
-          network: ({ input }) => {
-            const scores = segmentationScores(input, preprocessing.labels.length, own, at);
-            return { scores, probability: softmax(scores) };
-          },
-          loss: ({ scores }, { target }) => segmentationLoss(scores, target, config.loss),
+          network: ({ input }) => trainingOutputs(input, preprocessing.labels.length, own, at),
+          loss: (outputs, { target }) => trainingLoss(outputs, target, config.loss),
           monitor: overlapMonitor,
           example: {
             input: { shape: [batch, preprocessing.channels, ...patch], dtype: "float32" },

@@ -26,6 +26,8 @@ export const segmentationConfigSchema = z.strictObject({
   decoderConvolutions: z.tuple([size, size, size]).default([1, 1, 1]),
   /** Channels of its convolution over the input itself; 0 for none. */
   decoderInputChannels: z.number().int().min(0).default(0),
+  /** In training, losses at 1/2 and 1/4 of the resolution count ½ and ¼ beside that at full size, as in nnU-Net; of the skip decoder. */
+  deepSupervision: z.boolean().default(false),
   /** Dilation of the branches of `denseAspp`. */
   asppRates: z.array(size).min(1).default([3, 6, 12, 18, 24]),
   /** Soft Dice and cross-entropy added, one of them, or the focal loss. */
@@ -119,10 +121,20 @@ export function resolveSegmentationConfig(request: SegmentationRequest): Segment
   refuseFrozenNothing(config);
   const { window, coarse, patch, outputStride } = config;
   if (patch !== null) checkPatch(patch, outputStride);
+  refuseSupervision(config);
   if (window !== null && window[0] >= window[1])
     throw new ConfigError(`window: ${window.join(", ")}; the first value must be the lower one`);
   if (coarse !== null) coarseConfig(config);
   return config;
+}
+
+/** @throws ConfigError where a decoder without levels would be supervised at them */
+export function refuseSupervision({
+  deepSupervision,
+  decoder,
+}: Pick<SegmentationConfig, "deepSupervision" | "decoder">): void {
+  if (deepSupervision && decoder !== "skip")
+    throw new ConfigError(`deepSupervision: is of the skip decoder, the decoder is ${decoder}; leave one of them out`);
 }
 
 /**
@@ -142,6 +154,7 @@ export function coarseConfig({ coarse, ...config }: SegmentationConfig): Segment
   const own = {
     ...config,
     decoder: "upsampling",
+    deepSupervision: false,
     mergeLabels: true,
     keepLargest: 1,
     plan: null,

@@ -25,7 +25,6 @@ import {
 } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { writeError } from "../files/index.ts";
-import { softmax } from "../graph/index.ts";
 import { countOverlap, dice, type LabelNames, meanOf } from "../metrics/index.ts";
 import { random } from "../random.ts";
 import { createEngine, type Engine, type Feeds } from "../runtime/index.ts";
@@ -41,6 +40,7 @@ import {
   type ValidationResult,
 } from "../train/index.ts";
 import { cutWindow } from "../volume/index.ts";
+import { trainingLoss, trainingOutputs } from "./deep-supervision.ts";
 import { asRunCase, type DataCredit, type RunRecord, readRun, runFile, writeRun } from "./run-folder.ts";
 import {
   augmentationOf,
@@ -53,7 +53,6 @@ import {
   type SegmentationRequest,
 } from "./segmentation-config.ts";
 import { exportModel, modelFile } from "./segmentation-export.ts";
-import { segmentationLoss, segmentationScores } from "./segmentation-network.ts";
 import { predictByWindows, wholeImage } from "./sliding-window.ts";
 import { readStart, type Start, startFrom, startText } from "./start-from.ts";
 
@@ -194,11 +193,8 @@ async function runSegmentation(
     model = await createModel(
       {
         engine,
-        network: ({ input }) => {
-          const scores = segmentationScores(input, classes, config);
-          return { scores, probability: softmax(scores) };
-        },
-        loss: ({ scores }, { target }) => segmentationLoss(scores, target, config.loss),
+        network: ({ input }) => trainingOutputs(input, classes, config),
+        loss: (outputs, { target }) => trainingLoss(outputs, target, config.loss),
         optimiser: optimiserOf(config),
         seed: config.seed,
         clipNorm: config.clipNorm ?? undefined,

@@ -96,10 +96,36 @@ export interface SkipDecoderOptions {
  * Reducing before up-sampling costs an eighth of the other order.
  */
 export function skipDecoder(
-  { taps }: Pick<ResNet3dFeatures, "taps">,
+  features: Pick<ResNet3dFeatures, "taps">,
   classes: number,
-  { channels, convolutions = [1, 1, 1], inputChannels = 0, scope = rootScope("decoder") }: SkipDecoderOptions = {},
+  options: SkipDecoderOptions = {},
 ): Tensor {
+  const { scope = rootScope("decoder") } = options;
+  return conv(skipLevels(features, options).at(-1)!, classes, scope.child("classify"));
+}
+
+/**
+ * The same with scores at each coarser level, for deep supervision: `auxiliary` at 1/2, 1/4, …, from parameters `auxiliary1.…`,
+ * `auxiliary2.…` beside those that {@link skipDecoder} has.
+ */
+export function supervisedSkipDecoder(
+  features: Pick<ResNet3dFeatures, "taps">,
+  classes: number,
+  options: SkipDecoderOptions = {},
+): { readonly scores: Tensor; readonly auxiliary: readonly Tensor[] } {
+  const { scope = rootScope("decoder") } = options;
+  const [finest, ...coarser] = skipLevels(features, options).reverse();
+  return {
+    scores: conv(finest, classes, scope.child("classify")),
+    auxiliary: coarser.map((level, i) => conv(level, classes, scope.child(`auxiliary${i + 1}`))),
+  };
+}
+
+/** The path's map at each level, from coarse to fine. */
+function skipLevels(
+  { taps }: Pick<ResNet3dFeatures, "taps">,
+  { channels, convolutions = [1, 1, 1], inputChannels = 0, scope = rootScope("decoder") }: SkipDecoderOptions,
+): Tensor[] {
   const full =
     inputChannels === 0 ? taps.full : mixed(taps.full, inputChannels, scope.child("input"), scope.child("bn"));
   // At output stride 32 two more levels come first.
@@ -108,6 +134,7 @@ export function skipDecoder(
   const stem = taps.half.shape[1];
   const widths = [...[4 * stem, 2 * stem].slice(0, deeper.length), ...(channels ?? [stem, stem / 2, stem / 4])];
   const counts = [...[1, 1].slice(0, deeper.length), ...convolutions];
+  const made: Tensor[] = [];
   let y = taps.thirtySecond ?? taps.eighth;
   for (const [i, tap] of levels.entries()) {
     const level = scope.child(`up${i + 1}`);
@@ -122,8 +149,9 @@ export function skipDecoder(
       const number = j === 0 ? "" : j + 1;
       y = mixed(y, widths[i], level.child(`mix${number}`), level.child(`bn${j + 2}`));
     }
+    made.push(y);
   }
-  return conv(y, classes, scope.child("classify"));
+  return made;
 }
 
 function mixed(x: Tensor, channels: number, weights: Scope, norm: Scope): Tensor {
