@@ -24,6 +24,13 @@ const rows: Readonly<Record<string, Augmentation>> = {
     translate: { ...everyTime, fraction: 0.1 },
     flip: { ...everyTime, axes: ["x"] },
   },
+  "elastic, image + label": {
+    elastic: { ...everyTime, spacing: [0.25, 0.25], magnitude: [0.2, 0.2] },
+  },
+  "affine and elastic": {
+    ...affine,
+    elastic: { ...everyTime, spacing: [0.25, 0.25], magnitude: [0.2, 0.2] },
+  },
   noise: { noise: { ...everyTime, sigma: [0.1, 0.1] } },
   blur: { blur: { ...everyTime, sigmaVoxels: [1, 1] } },
   "low resolution": { lowResolution: { ...everyTime, zoom: [0.5, 0.5] } },
@@ -31,6 +38,7 @@ const rows: Readonly<Record<string, Augmentation>> = {
   contrast: { contrast: { ...everyTime, factor: [0.8, 0.8] } },
   'preset "light"': augmentationPresets.light,
   'preset "default"': augmentationPresets.default,
+  'preset "elastic"': augmentationPresets.elastic,
 };
 
 function ball(spatial: readonly number[]): Sample {

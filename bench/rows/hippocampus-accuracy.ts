@@ -60,7 +60,7 @@ export async function hippocampusAccuracy({
       : await trainSegmentation(request, { out, force: true, ...options });
   clock.save();
   const evaluation = await evaluateRun(out, {
-    mirror: true,
+    mirror: ["x"],
     signal,
     onCase: (done, of, { meanDice }) => {
       if (done % 10 === 0) say(`scored ${done}/${of}, the last with Dice ${meanDice?.toFixed(3)}`);

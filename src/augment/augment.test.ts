@@ -216,16 +216,25 @@ describe("augmentInto", () => {
 
 describe("resolveAugmentation", () => {
   it("knows the presets, and each passes its own check", () => {
-    for (const name of ["none", "light", "default"] as const) {
+    for (const name of ["none", "light", "default", "elastic", "lesion"] as const) {
       expect(resolveAugmentation(name)).toBe(augmentationPresets[name]);
       expect(resolveAugmentation({ ...augmentationPresets[name] })).toEqual(augmentationPresets[name]);
     }
   });
 
   it.each([
-    ["strong", '"strong" is no preset; there are none, light, default'],
+    ["strong", '"strong" is no preset; there are none, light, default, elastic, lesion'],
     ["toString", '"toString" is no preset'],
-    [{ elastic: {} }, "augmentation.elastic: no such transform"],
+    [{ elasticity: {} }, "augmentation.elasticity: no such transform"],
+    [
+      { elastic: { probability: 1, spacing: [0.3, 0.3], magnitude: [0, 0.5] } },
+      "augmentation.elastic.magnitude: expected a range from 0 to 0.4",
+    ],
+    [
+      { elastic: { probability: 1, spacing: [0, 0.3], magnitude: [0, 0.2] } },
+      "augmentation.elastic.spacing: expected a range between 0.05 and 1",
+    ],
+    [{ elastic: { probability: 1 } }, "augmentation.elastic.spacing: expected a range [low, high]"],
     [{ rotate: { probability: 2, degrees: 10 } }, "augmentation.rotate.probability: expected a probability"],
     [{ rotate: { probability: 1 } }, "augmentation.rotate.degrees: expected an angle"],
     [{ scale: { probability: 1, factor: [1.2, 0.8] } }, "augmentation.scale.factor: expected a range [low, high]"],

@@ -1,17 +1,19 @@
 /**
- * One augmented patch, written straight into its place in a batch: crop and geometry in one affine resample, then
- * intensities in place. Pure: the same sample, configuration and random stream give the same bits.
+ * One augmented patch, written straight into its place in a batch: crop, geometry and elastic deformation in one resample,
+ * then intensities in place. Pure: the same sample, configuration and random stream give the same bits.
  */
 import { ShapeError } from "../errors.ts";
 import type { Random } from "../random.ts";
 import type { Augmentation, Range } from "./augmentation.ts";
 import { gaussianBlur, simulateLowResolution } from "./blur.ts";
 import { centredOrigin, drawOrigin } from "./crop.ts";
+import { drawElastic } from "./elastic.ts";
 import { drawGeometry, patchAffine } from "./geometry.ts";
 import { contrast, gammaCurve, scaleShift, statistics } from "./intensity.ts";
 import { addNoise } from "./noise.ts";
 import { type Extent, extentOf, type PatchBuffers, type Sample } from "./types.ts";
 import { warpImage, warpLabel } from "./warp.ts";
+import { warpImageElastic, warpLabelElastic } from "./warp-elastic.ts";
 
 export interface PatchOptions {
   /** `[D, H, W]`, or `[H, W]` for 2D samples. */
@@ -48,15 +50,19 @@ export function augmentInto(
       ? centredOrigin(size, patch)
       : drawOrigin(size, patch, sample.foreground, foregroundProbability, random);
   const affine = patchAffine(drawGeometry(augmentation, patch, planar, random), patch, origin, sample.spacingMm);
+  const elastic = drawElastic(augmentation, patch, planar, sample.spacingMm, random);
   const inputAt = index * sample.channels * voxels;
   for (let channel = 0; channel < sample.channels; channel++) {
     const from = channel * size.depth * size.height * size.width;
     const target = { data: buffers.input, offset: inputAt + channel * voxels };
-    warpImage(sample.image, from, size, affine, target, patch, fill);
+    if (elastic === undefined) warpImage(sample.image, from, size, affine, target, patch, fill);
+    else warpImageElastic(sample.image, from, size, affine, elastic, target, patch, fill);
   }
   if (buffers.target && sample.label) {
     const target = { data: buffers.target, offset: index * voxels };
-    warpLabel(sample.label, size, affine, target, patch, augmentation.labelInterpolation ?? "linear");
+    const { labelInterpolation = "linear" } = augmentation;
+    if (elastic === undefined) warpLabel(sample.label, size, affine, target, patch, labelInterpolation);
+    else warpLabelElastic(sample.label, size, affine, elastic, target, patch, labelInterpolation);
   }
   for (let channel = 0; channel < sample.channels; channel++) {
     augmentIntensity(buffers.input, inputAt + channel * voxels, patch, augmentation, random);

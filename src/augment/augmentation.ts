@@ -4,7 +4,8 @@
  *
  * The ranges of `"default"` follow nnU-Net's (Isensee et al. 2021, supplement 4, and batchgenerators), with two
  * differences: rotations stop at 20° because most medical scans are taken in a fixed pose, and mirroring is left–right
- * only, the one mirror symmetry a body has. `"light"` is for small data sets of upright, cropped organs, `"lesion"` for
+ * only, the one mirror symmetry a body has. `"elastic"` is the same with elastic deformation, which nnU-Net has but leaves off;
+ * `"light"` is for small data sets of upright, cropped organs, `"lesion"` for
  * patches around a lesion, which has no pose: all turns and mirrorings, and its size nearly kept. Intensity ranges
  * assume normalised intensities (mean 0, standard deviation 1, or a window scaled to [0, 1]).
  */
@@ -24,6 +25,11 @@ export interface Augmentation {
   readonly scale?: { readonly probability: number; readonly factor: Range; readonly perAxis?: boolean };
   /** Shift along each axis, uniform in ± this fraction of the patch's size. */
   readonly translate?: { readonly probability: number; readonly fraction: number };
+  /**
+   * Random displacements, smooth between control points. `spacing`: their distance, as a share of the patch's longest side in mm;
+   * `magnitude`: the largest displacement along each axis, as a share of that distance, up to 0.4, so that nothing folds.
+   */
+  readonly elastic?: { readonly probability: number; readonly spacing: Range; readonly magnitude: Range };
   /** Mirroring; each axis is mirrored with the probability on its own. */
   readonly flip?: { readonly probability: number; readonly axes: readonly Axis[] };
   /** v · scale + shift · sd, with sd the standard deviation of the patch's channel. */
@@ -44,7 +50,20 @@ export interface Augmentation {
   readonly labelInterpolation?: "linear" | "nearest";
 }
 
-export type AugmentationPreset = "none" | "light" | "default" | "lesion";
+export type AugmentationPreset = "none" | "light" | "default" | "elastic" | "lesion";
+
+const usualTransforms: Augmentation = {
+  rotate: { probability: 0.4, degrees: 20 },
+  scale: { probability: 0.4, factor: [0.8, 1.25] },
+  translate: { probability: 0.8, fraction: 0.08 },
+  flip: { probability: 0.5, axes: ["x"] },
+  noise: { probability: 0.1, sigma: [0, 0.2] },
+  blur: { probability: 0.15, sigmaVoxels: [0.5, 1] },
+  brightness: { probability: 0.15, factor: [0.75, 1.25] },
+  contrast: { probability: 0.15, factor: [0.75, 1.25] },
+  lowResolution: { probability: 0.15, zoom: [0.5, 1] },
+  gamma: { probability: 0.3, gamma: [0.7, 1.5], invertProbability: 0.25 },
+};
 
 /** The presets, written out. */
 export const augmentationPresets: Readonly<Record<AugmentationPreset, Augmentation>> = {
@@ -58,18 +77,8 @@ export const augmentationPresets: Readonly<Record<AugmentationPreset, Augmentati
     gamma: { probability: 0.15, gamma: [0.8, 1.25] },
     noise: { probability: 0.1, sigma: [0, 0.05] },
   },
-  default: {
-    rotate: { probability: 0.4, degrees: 20 },
-    scale: { probability: 0.4, factor: [0.8, 1.25] },
-    translate: { probability: 0.8, fraction: 0.08 },
-    flip: { probability: 0.5, axes: ["x"] },
-    noise: { probability: 0.1, sigma: [0, 0.2] },
-    blur: { probability: 0.15, sigmaVoxels: [0.5, 1] },
-    brightness: { probability: 0.15, factor: [0.75, 1.25] },
-    contrast: { probability: 0.15, factor: [0.75, 1.25] },
-    lowResolution: { probability: 0.15, zoom: [0.5, 1] },
-    gamma: { probability: 0.3, gamma: [0.7, 1.5], invertProbability: 0.25 },
-  },
+  default: usualTransforms,
+  elastic: { ...usualTransforms, elastic: { probability: 0.3, spacing: [0.25, 0.5], magnitude: [0, 0.25] } },
   lesion: {
     quarterTurns: { probability: 1, axes: ["x", "y", "z"] },
     flip: { probability: 0.5, axes: ["x", "y", "z"] },
@@ -84,7 +93,17 @@ export const augmentationPresets: Readonly<Record<AugmentationPreset, Augmentati
 };
 
 const probabilityKeys = new Set(["probability", "invertProbability"]);
-const rangeKeys = new Set(["factor", "scale", "shift", "gamma", "sigma", "sigmaVoxels", "zoom"]);
+const rangeKeys = new Set([
+  "spacing",
+  "magnitude",
+  "factor",
+  "scale",
+  "shift",
+  "gamma",
+  "sigma",
+  "sigmaVoxels",
+  "zoom",
+]);
 /** Parameters that must be above zero for the transform to make sense. */
 const positiveRanges = new Set(["scale.factor", "gamma.gamma", "lowResolution.zoom"]);
 const transforms: Readonly<Record<keyof Augmentation, readonly string[]>> = {
@@ -92,6 +111,7 @@ const transforms: Readonly<Record<keyof Augmentation, readonly string[]>> = {
   quarterTurns: ["probability", "axes"],
   scale: ["probability", "factor", "perAxis"],
   translate: ["probability", "fraction"],
+  elastic: ["probability", "spacing", "magnitude"],
   flip: ["probability", "axes"],
   intensity: ["probability", "scale", "shift"],
   brightness: ["probability", "factor"],
@@ -164,10 +184,12 @@ function checkSetting(path: string, key: string, value: unknown): void {
     if (!(Array.isArray(value) && value.length === 2 && value.every(isNumber) && value[0] <= value[1])) {
       fail("a range [low, high]");
     }
-    const low = (value as number[])[0];
+    const [low, high] = value as number[];
     if (positiveRanges.has(path) && low <= 0) fail("a range above 0");
     if ((key === "sigma" || key === "sigmaVoxels") && low < 0) fail("a range from 0 up");
-    if (key === "zoom" && (value as number[])[1] > 1) fail("a range up to 1");
+    if (key === "zoom" && high > 1) fail("a range up to 1");
+    if (key === "spacing" && (low < 0.05 || high > 1)) fail("a range between 0.05 and 1");
+    if (key === "magnitude" && (low < 0 || high > 0.4)) fail("a range from 0 to 0.4, beyond which images would fold");
   } else if (key === "degrees") {
     if (!(isNumber(value) || (Array.isArray(value) && value.length === 3 && value.every(isNumber)))) {
       fail("an angle in degrees, or three (about x, y, z)");

@@ -2,7 +2,7 @@
  * A window of a volume with boxes: cut, turned, mirrored, scaled in one resampling, its boxes following exactly. Centred on
  * an object often enough that a detector sees some (lesions are rare), anywhere else otherwise.
  */
-import { ShapeError } from "../errors.ts";
+import { ConfigError, ShapeError } from "../errors.ts";
 import type { Random } from "../random.ts";
 import { augmentIntensity } from "./augment.ts";
 import type { Augmentation } from "./augmentation.ts";
@@ -46,7 +46,7 @@ export const lesionBoxAugmentation: Augmentation = {
 /**
  * Writes one window of `sample` as item `index` of `input`, `[N, C, D, H, W]`, and returns its boxes.
  * @param targets places of the boxes a window may be aimed at; all of them where left out
- * @throws ShapeError where sample, patch and buffer do not fit each other
+ * @throws ShapeError where sample, patch and buffer do not fit each other, ConfigError for an elastic deformation
  */
 export function augmentBoxesInto(
   sample: Omit<Sample, "label" | "foreground">,
@@ -66,6 +66,8 @@ export function augmentBoxesInto(
   if (image.length !== channels * size.depth * size.height * size.width) {
     throw new ShapeError(`boxes: image has ${image.length} values, ${channels} × [${spatial}] needs others`);
   }
+  if (augmentation.elastic !== undefined)
+    throw new ConfigError("augmentation.elastic: boxes cannot follow it; leave it out where boxes are augmented");
   if (input.length < (index + 1) * channels * voxels) {
     throw new ShapeError(`boxes: the input buffer of ${input.length} values has no room for item ${index}`);
   }

@@ -22,6 +22,7 @@ export { augmentBoxesInto, type BoxPatch, type BoxPatchOptions, lesionBoxAugment
 export { type BoxShape, boxesThrough, keepCentres } from "./boxes.ts";
 export { brightness, type ColorJitter, colorContrast, hue, jitterColor, saturation } from "./color.ts";
 export { centredOrigin, drawOrigin, foregroundVoxels } from "./crop.ts";
+export { drawElastic, type ElasticField, ElasticRows, elasticField } from "./elastic.ts";
 export { drawGeometry, type Geometry, type PatchAffine, patchAffine } from "./geometry.ts";
 export { contrast, gammaCurve, type Statistics, scaleShift, statistics } from "./intensity.ts";
 export {
@@ -46,4 +47,5 @@ export {
   type PatchBuffers,
   type Sample,
 } from "./types.ts";
-export { isCopy, warpImage, warpLabel } from "./warp.ts";
+export { isCopy, type WarpTarget, warpImage, warpLabel } from "./warp.ts";
+export { warpImageElastic, warpLabelElastic } from "./warp-elastic.ts";

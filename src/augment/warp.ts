@@ -13,7 +13,7 @@ import type { PatchAffine } from "./geometry.ts";
 import type { Extent, LabelArray } from "./types.ts";
 
 /** Where a warped patch goes: a plain array from `offset` on. */
-interface Target<T> {
+export interface WarpTarget<T> {
   readonly data: T;
   readonly offset: number;
 }
@@ -38,7 +38,7 @@ export function warpImage(
   sourceOffset: number,
   from: Extent,
   m: PatchAffine,
-  target: Target<Float32Array>,
+  target: WarpTarget<Float32Array>,
   to: Extent,
   fill = 0,
 ): void {
@@ -119,7 +119,7 @@ export function warpLabel(
   source: LabelArray,
   from: Extent,
   m: PatchAffine,
-  target: Target<Float32Array | Int32Array>,
+  target: WarpTarget<Float32Array | Int32Array>,
   to: Extent,
   interpolation: "linear" | "nearest",
 ): void {
@@ -216,7 +216,7 @@ function clipAxis(base: number, slope: number, end: number): void {
 }
 
 /** Trilinear with bounds checks; neighbours outside count as `fill`. */
-function linearAt(
+export function linearAt(
   source: Float32Array,
   offset: number,
   { depth, height, width }: Extent,
@@ -244,7 +244,14 @@ function linearAt(
   return sum;
 }
 
-function nearestAt(source: LabelArray, { depth, height, width }: Extent, sx: number, sy: number, sz: number): number {
+/** The class of the closest voxel; outside, class 0. */
+export function nearestAt(
+  source: LabelArray,
+  { depth, height, width }: Extent,
+  sx: number,
+  sy: number,
+  sz: number,
+): number {
   const x = Math.floor(sx + 0.5);
   const y = Math.floor(sy + 0.5);
   const z = Math.floor(sz + 0.5);
@@ -256,7 +263,13 @@ const cornerLabels = new Int32Array(8);
 const cornerWeights = new Float64Array(8);
 
 /** The class with the largest summed trilinear weight; neighbours outside count as class 0. */
-function likeliestAt(source: LabelArray, { depth, height, width }: Extent, sx: number, sy: number, sz: number): number {
+export function likeliestAt(
+  source: LabelArray,
+  { depth, height, width }: Extent,
+  sx: number,
+  sy: number,
+  sz: number,
+): number {
   if (sx <= -1 || sy <= -1 || sz <= -1 || sx >= width || sy >= height || sz >= depth) return 0;
   const ix = Math.floor(sx);
   const iy = Math.floor(sy);
@@ -294,7 +307,7 @@ function copyVoxels(
   sourceOffset: number,
   { depth, height, width }: Extent,
   m: PatchAffine,
-  target: Target<Float32Array | Int32Array>,
+  target: WarpTarget<Float32Array | Int32Array>,
   to: Extent,
   fill: number,
 ): void {

@@ -16,6 +16,7 @@ export interface ClassificationOptions extends TrainingOptions {
   auxiliary?: string[];
   auxiliaryWeight?: number;
   arch?: string;
+  width?: number;
   stages?: ClassificationRequest["stages"];
   mask?: boolean;
   pooling?: ClassificationRequest["pooling"];
@@ -42,6 +43,11 @@ export function addClassificationOptions(command: Command): Command {
     .option("--auxiliary <columns>", "columns of numbers to learn beside the label, e.g. margin,diameter", columns)
     .option("--auxiliary-weight <factor>", "what they count beside the label (default 1)", decimal({ min: 0 }))
     .option("--arch <name>", `${encoderNames.join(", ")} (default resnet10)`)
+    .option(
+      "--width <channels>",
+      "of the encoder's first stage, a multiple of 4; fewer make all layers narrower (default 64)",
+      wholeNumber({ min: 4 }),
+    )
     .option("--stages <n>", "stages of the encoder that are used, 1 to 4 (default 4)", wholeNumber({ min: 1, max: 4 }))
     .option("--mask", "give the network the mask of the lesion as a further channel")
     .option("--pooling <what>", "global, or mask: features' mean under the mask as well (default global)")
@@ -54,7 +60,7 @@ export function addClassificationOptions(command: Command): Command {
     .option("--spacing <x,y,z>", "voxel size in mm (default: the data set's median)", decimals(3))
     .option("--window <low,high>", "CT window in HU, e.g. --window=-1000,400 (default: from the plan)", lowHigh)
     .option("--lr <rate>", "learning rate", decimal({ min: 0 }))
-    .option("--augmentation <preset>", "none, light, default or lesion (default lesion)")
+    .option("--augmentation <preset>", "none, light, default, elastic or lesion (default lesion)")
     .option("--dropout <share>", "share of the pooled features dropped in training", decimal({ min: 0, max: 0.95 }))
     .option(
       "--folds <k>",
@@ -86,6 +92,7 @@ export async function classificationRequest(
       auxiliary: options.auxiliary,
       auxiliaryWeight: options.auxiliaryWeight,
       ...(options.arch === undefined ? {} : archOf(options.arch)),
+      width: options.width,
       stages: options.stages,
       mask: options.mask,
       pooling: options.pooling,

@@ -10,6 +10,7 @@ export async function evaluate(context: CommandContext, options: EvaluateOptions
   const evaluation = await evaluateRun(await openRun(run), {
     ...options,
     signal,
+    onNote: (text) => progress.note(text),
     onProblems: (problems) => noteProblems(progress, problems),
     onCase: (done, of, id, text) =>
       progress.update({ label: `scoring  ${done}/${of}`, fraction: done / of, details: [`${id}  ${text}`] }),

@@ -12,6 +12,7 @@ export async function predict(
     ...options,
     force,
     signal,
+    onNote: (text) => progress.note(text),
     onProgress: (share, at, of, id, detail) =>
       progress.update({
         label: `predicting  ${at}/${of}  ${id}`,

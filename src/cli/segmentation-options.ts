@@ -11,6 +11,9 @@ import { decimal, decimals, lowHigh, sizes, wholeNumber } from "./values.ts";
 
 export interface SegmentationOptions extends TrainingOptions {
   arch?: string;
+  width?: number;
+  mirror?: boolean;
+  deepSupervision?: boolean;
   decoder?: SegmentationRequest["decoder"];
   loss?: SegmentationRequest["loss"];
   optimizer?: SegmentationRequest["optimizer"];
@@ -33,14 +36,24 @@ export function addSegmentationOptions(command: Command): Command {
     ),
   )
     .option("--arch <name>", `${encoderNames.join(", ")} (default resnet10)`)
+    .option(
+      "--width <channels>",
+      "of the encoder's first stage, a multiple of 4; fewer make all layers narrower (default 64)",
+      wholeNumber({ min: 4 }),
+    )
     .option("--decoder <kind>", "skip, upsampling, convSeg, transposed or denseAspp (default skip)")
+    .option(
+      "--deep-supervision",
+      "in training, count losses at 1/2 and 1/4 of the resolution, too; of the skip decoder",
+    )
     .option("--loss <name>", "diceCrossEntropy, crossEntropy, dice or focal (default diceCrossEntropy)")
     .option("--optimizer <name>", "adamW, adam or sgd (default adamW)")
     .option("--epochs <n>", "passes over the training cases (default 30)", wholeNumber({ min: 1 }))
     .option("--batch <n>", "patches a step (default: from the plan)", wholeNumber({ min: 1 }))
     .option("--patch <d,h,w>", "patch size, multiples of 8 (default: from the plan)")
     .option("--lr <rate>", "learning rate (default 1e-3)", decimal({ min: 0 }))
-    .option("--augmentation <preset>", "none, light or default (default default)")
+    .option("--augmentation <preset>", "none, light, default or elastic (default default)")
+    .option("--mirror", "in training, mirror along all axes, as nnU-Net does (default: what the augmentation says)")
     .option("--held-out <n>", "cases kept for the final score, a number or a share (default 0.2)", decimal({ min: 0 }))
     .option("--validation <n>", "training cases watched during training (default 0.05)", decimal({ min: 0 }))
     .option("--plan <file>", "a plan that medvox plan wrote: spacing, intensities, patch and batch")
@@ -97,6 +110,9 @@ export async function segmentationRequest(
     data: "name a data set, e.g. --data Task04_Hippocampus",
     keys: async (data) => ({
       ...(options.arch === undefined ? {} : archOf(options.arch)),
+      width: options.width,
+      mirror: options.mirror,
+      deepSupervision: options.deepSupervision,
       decoder: options.decoder,
       loss: options.loss,
       optimizer: options.optimizer,

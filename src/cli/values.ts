@@ -3,6 +3,7 @@
  * does not take with the rule that was broken; the frame puts the option's name in front.
  */
 import { InvalidArgumentError } from "commander";
+import type { Axis } from "../augment/index.ts";
 
 export interface Bounds {
   min?: number;
@@ -50,6 +51,14 @@ export function decimals(count: number): (text: string) => number[] {
     }
     return values;
   };
+}
+
+/** Axes of the patient, separated by commas or not: `x`, `x,y`, `xyz`. */
+export function axes(text: string): Axis[] {
+  const names = text.replaceAll(/[\s,]/g, "").split("");
+  if (names.length === 0 || !names.every((name): name is Axis => name === "x" || name === "y" || name === "z"))
+    throw new InvalidArgumentError("must be axes among x, y, z separated by commas, e.g. x,y");
+  return [...new Set(names as Axis[])];
 }
 
 /** An amount of memory in bytes: `2.5GB`, `800MB` (powers of 1000), `2GiB` (of 1024). */

@@ -17,7 +17,7 @@ import { encodeFast, encodePortable } from "./inference-model.ts";
 /** All of the configuration that a prediction depends on. */
 export type ClassifierConfig = ClassifierNetwork;
 
-const keys = { depth: true, preActivation: true, shortcut: true, outputStride: true } as const;
+const keys = { depth: true, preActivation: true, shortcut: true, outputStride: true, width: true } as const;
 const more = { stages: true, dropout: true, loss: true, target: true, mask: true, pooling: true } as const;
 
 /** Those keys, as a model's metadata has them. */
@@ -27,8 +27,9 @@ export const classifierSchema = classificationConfigSchema.pick({
 }) as unknown as z.ZodType<ClassifierConfig>;
 
 export function classifierOf({ config }: Pick<ClassificationRun["record"], "config">): ClassifierConfig {
-  const { depth, preActivation, shortcut, outputStride, stages, dropout, loss, target, mask, pooling } = config;
-  return { depth, preActivation, shortcut, outputStride, stages, dropout, loss, target, mask, pooling };
+  const { depth, preActivation, shortcut, outputStride, width } = config;
+  const { stages, dropout, loss, target, mask, pooling } = config;
+  return { depth, preActivation, shortcut, outputStride, width, stages, dropout, loss, target, mask, pooling };
 }
 
 /** The weights that a run is scored with. */

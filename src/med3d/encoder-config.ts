@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { ConfigError } from "../errors.ts";
 import type { Tensor } from "../graph/index.ts";
-import { architectureName, encoder, type ResNet3dFeatures } from "../nn/index.ts";
+import { architectureName, encoder, RELEASED_WIDTH, type ResNet3dFeatures } from "../nn/index.ts";
 
 export const encoderKeys = {
   /** MedicalNet ResNet depth. */
@@ -13,6 +13,8 @@ export const encoderKeys = {
   shortcut: z.enum(["A", "B"]).nullable().default(null),
   /** 8 as released, or 32, the usual ResNet's. */
   outputStride: z.literal([8, 32]).default(8),
+  /** Channels of the encoder's first stage, a multiple of 4: 64 as released. With fewer all layers are as much narrower, and quicker. */
+  width: z.number().int().positive().multipleOf(4).default(64),
   /** Leave the encoder as it is, its norms' running statistics included. */
   freeze: z.boolean().default(false),
   /** Factor on the learning rate of what stands on the encoder; 100 in MedicalNet's training. */
@@ -25,7 +27,7 @@ export type EncoderConfig = Pick<z.infer<typeof schema>, "depth"> & Partial<z.in
 /** Features of x [N, C, D, H, W]. */
 export function encoderFeatures(
   x: Tensor,
-  { depth, preActivation = false, shortcut, outputStride, freeze }: EncoderConfig,
+  { depth, preActivation = false, shortcut, outputStride, width, freeze }: EncoderConfig,
   stages?: 1 | 2 | 3 | 4,
 ): ResNet3dFeatures {
   return encoder(x, {
@@ -33,14 +35,16 @@ export function encoderFeatures(
     preActivation,
     shortcut: shortcut ?? undefined,
     outputStride,
+    width,
     stages,
     frozenNorms: freeze,
   });
 }
 
-/** The architecture a configuration asks for, e.g. `resnet18`. */
-export function encoderName({ depth, preActivation = false }: EncoderConfig): string {
-  return architectureName({ depth, preActivation });
+/** The architecture a configuration asks for, e.g. `resnet18`, or `resnet18 of width 16`. */
+export function encoderName({ depth, preActivation = false, width = RELEASED_WIDTH }: EncoderConfig): string {
+  const name = architectureName({ depth, preActivation });
+  return width === RELEASED_WIDTH ? name : `${name} of width ${width}`;
 }
 
 /** @throws ConfigError where an encoder of random weights would be frozen */

@@ -73,6 +73,7 @@ export async function openFeatures(from: string, options: FeatureOptions = {}): 
     [...tensors].map(([name, { shape }]) => [name.replace(/^.*?((conv1|layer\d)\.)/, "$1"), shape]),
   );
   const shortcut = hintOf(shapes)?.shortcut;
+  const stem = shapes.get("conv1.weight")?.[0];
   const outputStride = run?.encoder.outputStride ?? 8;
   const engine = await createEngine({ threads });
   return {
@@ -84,7 +85,7 @@ export async function openFeatures(from: string, options: FeatureOptions = {}): 
       const [width, height, depth] = seen.size;
       const g = graph();
       const input = g.input("input", [1, seen.channels, depth, height, width]);
-      const features = encoder(input, { ...architecture, shortcut, outputStride });
+      const features = encoder(input, { ...architecture, shortcut, outputStride, width: stem });
       const map = layerOf(features, layer);
       const out = pool ? globalAveragePool(map) : map;
       const target = new Map([...g.parameters].map(([name, { shape }]) => [name, shape]));

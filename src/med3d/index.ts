@@ -82,3 +82,4 @@ export { readStart, type Start, startFrom, startText } from "./start-from.ts";
 export { encoderParameters, segmentationParameters, stepMemoryBytes, voxelsFor } from "./step-memory.ts";
 export { findOverlap, type Overlap, type UsedCase, usedCases } from "./used-cases.ts";
 export { type ImportedWeights, type ImportOptions, importWeights } from "./weights-exchange.ts";
+export { type Mirror, mirrorNote } from "./window-runner.ts";

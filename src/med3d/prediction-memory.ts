@@ -11,6 +11,7 @@ import { ConfigError } from "../errors.ts";
 import type { GraphMemory } from "../graph/index.ts";
 import { axisOrderTo, type Grid, gridWithSpacing, orderView, viewOf } from "../volume/index.ts";
 import { bandsOf, scoreLines, slabRows } from "./sliding-window.ts";
+import { type Mirror, mirrorAxes } from "./window-runner.ts";
 
 /** An image, as far as its memory goes. */
 export interface ImageSize extends Grid {
@@ -25,7 +26,7 @@ export interface PredictionRequest {
   readonly plan: Pick<Plan, "patch" | "preprocessing">;
   readonly network: GraphMemory;
   readonly overlap?: number;
-  readonly mirror?: boolean;
+  readonly mirror?: Mirror;
   /** Lines of a band; all by default. */
   readonly band?: number;
   /** What else this process holds, e.g. the other network of a cascade. */
@@ -66,7 +67,7 @@ export function loadingBytes({ weightBytes, foldedBytes }: GraphMemory): number 
 
 /** The formula. */
 export function predictionMemory(request: PredictionRequest): PredictionMemory {
-  const { image, plan, network, overlap, mirror = false, band, besides = 0 } = request;
+  const { image, plan, network, overlap, mirror, band, besides = 0 } = request;
   const { patch, preprocessing } = plan;
   const { channels, labels } = preprocessing;
   const [x, y, z] = workingSize(image, preprocessing);
@@ -75,6 +76,7 @@ export function predictionMemory(request: PredictionRequest): PredictionMemory {
   const lines = Math.max(...bands.map((one) => scoreLines(size, patch, one)));
   const stored = image.size[0] * image.size[1] * image.size[2];
   const patchVoxels = patch[0] * patch[1] * patch[2];
+  const turns = mirrorAxes(mirror).length;
   const picked = image.channels > channels && channels > 1 ? channels : 0;
   const rows = bands.length === 1 ? y : slabRows(Math.ceil(y / bands.length) + 1, patch[1], y);
   const parts = {
@@ -83,8 +85,9 @@ export function predictionMemory(request: PredictionRequest): PredictionMemory {
     image: stored * (image.channels + picked) * image.bytesPerVoxel,
     slab: 4 * channels * Math.min(patch[0], z) * rows * x,
     scores: 4 * labels.length * lines * x,
-    // Two on each side of the engine's thread.
-    windows: 4 * patchVoxels * (mirror ? 5 * channels + 4 * labels.length : 3 * channels + 2 * labels.length),
+    // Two on each side of the engine's thread; mirrored, the window's mirror image and a sum for each axis beside them.
+    windows:
+      4 * patchVoxels * (turns > 0 ? 5 * channels + (3 + turns) * labels.length : 3 * channels + 2 * labels.length),
     classes: x * y * z,
     mask: stored * (labels.every((value) => value <= 255) ? 1 : 2),
   };

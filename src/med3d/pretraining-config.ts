@@ -7,7 +7,12 @@ import { type Augmentation, type augmentationPresets, resolveAugmentation } from
 import { type PlanChoices, selectionSchema } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { checkedConfig } from "../train/index.ts";
-import { type SegmentationConfig, segmentationConfigSchema } from "./segmentation-config.ts";
+import {
+  augmentationOf,
+  refuseSupervision,
+  type SegmentationConfig,
+  segmentationConfigSchema,
+} from "./segmentation-config.ts";
 
 const size = z.number().int().positive();
 const common = segmentationConfigSchema.shape;
@@ -102,6 +107,7 @@ export function resolvePretrainingConfig(request: PretrainingRequest): Pretraini
   if (twice !== undefined) throw new ConfigError(`sets: two of them are called ${twice}; names must be unique`);
   resolveAugmentation(config.augmentation as keyof typeof augmentationPresets | Augmentation);
   balancingOf(config);
+  for (const { decoder } of config.sets) refuseSupervision({ ...config, decoder: decoder ?? config.decoder });
   return config;
 }
 
@@ -109,10 +115,14 @@ export function resolvePretrainingConfig(request: PretrainingRequest): Pretraini
 export function balancingOf({
   augmentation,
   balance,
-}: Pick<PretrainingConfig, "augmentation" | "balance">): Augmentation | undefined {
+  mirror,
+}: Pick<PretrainingConfig, "augmentation" | "balance"> & Partial<Pick<PretrainingConfig, "mirror">>):
+  | Augmentation
+  | undefined {
   if (balance === "none") return undefined;
   type Given = keyof typeof augmentationPresets | Augmentation;
-  return { ...resolveAugmentation(augmentation as Given), ...resolveAugmentation(balance as Given) };
+  const both = { ...resolveAugmentation(augmentation as Given), ...resolveAugmentation(balance as Given) };
+  return augmentationOf({ augmentation: both, mirror });
 }
 
 /** The configuration of one branch, as a segmentation of its set alone would have it. */

@@ -4,7 +4,7 @@
  * filled up to its size by augmented copies. What is left for others is the encoder.
  */
 import { type CaseCache, createLoader, type Loader } from "../data/index.ts";
-import { scope, softmax } from "../graph/index.ts";
+import { scope } from "../graph/index.ts";
 import {
   type Beginning,
   type Branch,
@@ -14,12 +14,12 @@ import {
   type Session,
   type Tally,
 } from "../train/index.ts";
+import { trainingLoss, trainingOutputs } from "./deep-supervision.ts";
 import { balancingOf, branchConfig, type PretrainingConfig } from "./pretraining-config.ts";
 import { overlapMonitor, setEpoch } from "./pretraining-scores.ts";
 import type { PretrainingCase, PretrainingPlan } from "./pretraining-sets.ts";
 import { type SetStream, turnSource } from "./pretraining-turns.ts";
 import { augmentationOf, optimiserOf } from "./segmentation-config.ts";
-import { segmentationLoss, segmentationScores } from "./segmentation-network.ts";
 import { readStart, startFrom, startText } from "./start-from.ts";
 
 export type PretrainingRun = Run<PretrainingConfig, PretrainingPlan, PretrainingCase>;
@@ -80,11 +80,8 @@ export function branchesOf(config: PretrainingConfig, plan: PretrainingPlan): Re
       return [
         set.name,
         {
-          network: ({ input }) => {
-            const scores = segmentationScores(input, preprocessing.labels.length, own, at);
-            return { scores, probability: softmax(scores) };
-          },
-          loss: ({ scores }, { target }) => segmentationLoss(scores, target, config.loss),
+          network: ({ input }) => trainingOutputs(input, preprocessing.labels.length, own, at),
+          loss: (outputs, { target }) => trainingLoss(outputs, target, config.loss),
           monitor: overlapMonitor,
           example: {
             input: { shape: [batch, preprocessing.channels, ...patch], dtype: "float32" },

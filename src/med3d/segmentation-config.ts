@@ -1,6 +1,6 @@
 /** What a segmentation training is told, checked key by key, with the defaults written out. Stored in `run.json`. */
 import { z } from "zod";
-import { type Augmentation, type augmentationPresets, resolveAugmentation } from "../augment/index.ts";
+import { type Augmentation, type Axis, type augmentationPresets, resolveAugmentation } from "../augment/index.ts";
 import type { PlanChoices } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { adam, adamW, type Optimiser, type ParameterGroup, sgd } from "../nn/index.ts";
@@ -20,12 +20,14 @@ export const segmentationConfigSchema = z.strictObject({
    * convolution, Med3D's in pre-training), `convSeg` (the released code's), `transposed` (Med3D's for lungs), `denseAspp` (for the liver).
    */
   decoder: z.enum(["skip", "upsampling", "convSeg", "transposed", "denseAspp"]).default("skip"),
-  /** Channels of the skip decoder at 1/4, 1/2 and 1. */
-  decoderChannels: z.tuple([size, size, size]).default([64, 32, 16]),
+  /** Channels of the skip decoder at 1/4, 1/2 and 1; null: `width`, half and a quarter of it, as a rule 64, 32 and 16. */
+  decoderChannels: z.tuple([size, size, size]).nullable().default(null),
   /** Its 3×3×3 convolutions at 1/4, 1/2 and 1. */
   decoderConvolutions: z.tuple([size, size, size]).default([1, 1, 1]),
   /** Channels of its convolution over the input itself; 0 for none. */
   decoderInputChannels: z.number().int().min(0).default(0),
+  /** In training, losses at 1/2 and 1/4 of the resolution count ½ and ¼ beside that at full size, as in nnU-Net; of the skip decoder. */
+  deepSupervision: z.boolean().default(false),
   /** Dilation of the branches of `denseAspp`. */
   asppRates: z.array(size).min(1).default([3, 6, 12, 18, 24]),
   /** Soft Dice and cross-entropy added, one of them, or the focal loss. */
@@ -75,8 +77,10 @@ export const segmentationConfigSchema = z.strictObject({
   marginMm: z.number().min(0).default(20),
   /** In training, windows are drawn from the region and up to so much more around it. */
   jitterMm: z.number().min(0).default(15),
-  /** A preset (`none`, `light`, `default`, `lesion`), or the transforms one by one. */
+  /** A preset (`none`, `light`, `default`, `elastic`, `lesion`), or the transforms one by one. */
   augmentation: z.union([z.string(), z.looseObject({})]).default("default"),
+  /** Mirror along x, y and z in training, each half of the time, as nnU-Net does, whatever `augmentation` says of `flip`. */
+  mirror: z.boolean().default(false),
   /** Cases kept for the final score: a number, or a share below 1; 0 for none. */
   heldOut: z.number().min(0).default(0.2),
   /** Cases of the training part watched during training, likewise. */
@@ -123,10 +127,20 @@ export function resolveSegmentationConfig(request: SegmentationRequest): Segment
   if (coarse !== null && folds !== null)
     throw new ConfigError("folds: are not for a cascade; train one without coarse, or leave folds out");
   if (patch !== null) checkPatch(patch, outputStride);
+  refuseSupervision(config);
   if (window !== null && window[0] >= window[1])
     throw new ConfigError(`window: ${window.join(", ")}; the first value must be the lower one`);
   if (coarse !== null) coarseConfig(config);
   return config;
+}
+
+/** @throws ConfigError where a decoder without levels would be supervised at them */
+export function refuseSupervision({
+  deepSupervision,
+  decoder,
+}: Pick<SegmentationConfig, "deepSupervision" | "decoder">): void {
+  if (deepSupervision && decoder !== "skip")
+    throw new ConfigError(`deepSupervision: is of the skip decoder, the decoder is ${decoder}; leave one of them out`);
 }
 
 /**
@@ -146,6 +160,7 @@ export function coarseConfig({ coarse, ...config }: SegmentationConfig): Segment
   const own = {
     ...config,
     decoder: "upsampling",
+    deepSupervision: false,
     mergeLabels: true,
     keepLargest: 1,
     plan: null,
@@ -183,8 +198,18 @@ function intensityOf(intensity: SegmentationConfig["intensity"]): PlanChoices["i
 }
 
 /** The augmentation a configuration asks for. */
-export function augmentationOf({ augmentation }: Pick<SegmentationConfig, "augmentation">): Augmentation {
-  return resolveAugmentation(augmentation as keyof typeof augmentationPresets | Augmentation);
+export function augmentationOf({
+  augmentation,
+  mirror = false,
+}: Pick<SegmentationConfig, "augmentation"> & Partial<Pick<SegmentationConfig, "mirror">>): Augmentation {
+  const resolved = resolveAugmentation(augmentation as keyof typeof augmentationPresets | Augmentation);
+  return mirror ? { ...resolved, flip: { probability: 0.5, axes: ["x", "y", "z"] } } : resolved;
+}
+
+/** The axes along which a training mirrors: those whose mirror images a network of it knows. */
+export function mirroredAxes(config: Parameters<typeof augmentationOf>[0]): readonly Axis[] {
+  const { flip } = augmentationOf(config);
+  return flip === undefined || flip.probability === 0 ? [] : flip.axes;
 }
 
 /**

@@ -6,7 +6,7 @@ import type { Plan } from "../data/index.ts";
 import { cleanUp, type GraphMemory, graph, graphMemory } from "../graph/index.ts";
 import { BEST_CHECKPOINT, LAST_CHECKPOINT, readRunOf, readWeights, type StateMap } from "../train/index.ts";
 import { encodeFast, encodePortable, fastForm } from "./inference-model.ts";
-import { segmentationConfigSchema } from "./segmentation-config.ts";
+import { mirroredAxes, segmentationConfigSchema } from "./segmentation-config.ts";
 import { type NetworkConfig, segmentationProbabilities } from "./segmentation-network.ts";
 import { segmentationSchemas } from "./segmentation-schemas.ts";
 import type { SegmentationRun } from "./segmentation-session.ts";
@@ -21,7 +21,7 @@ export async function openCoarse({ store }: Pick<SegmentationRun, "store">): Pro
 
 /** Those keys of a configuration that decide the network, as a model's metadata has them. */
 export const networkSchema = segmentationConfigSchema
-  .pick({ depth: true, preActivation: true, shortcut: true, outputStride: true })
+  .pick({ depth: true, preActivation: true, shortcut: true, outputStride: true, width: true })
   .extend(
     segmentationConfigSchema.pick({
       ...{ decoder: true, decoderChannels: true, decoderConvolutions: true, decoderInputChannels: true },
@@ -47,16 +47,17 @@ export async function encodeRun(run: SegmentationRun, use = usedWeights(run.reco
     task: "segmentation",
     plan: JSON.stringify(plan),
     network: JSON.stringify(networkOf(record)),
+    mirrored: mirroredAxes(record.config).join(),
     ...(record.config.keepLargest !== null && { keepLargest: String(record.config.keepLargest) }),
   });
 }
 
 /** Those keys of a configuration that decide the network. */
 export function networkOf({ config }: Pick<SegmentationRun["record"], "config">): NetworkConfig {
-  const { depth, preActivation, shortcut, outputStride } = config;
+  const { depth, preActivation, shortcut, outputStride, width } = config;
   const { decoder, decoderChannels, decoderConvolutions, decoderInputChannels, asppRates } = config;
   return {
-    ...{ depth, preActivation, shortcut, outputStride },
+    ...{ depth, preActivation, shortcut, outputStride, width },
     ...{ decoder, decoderChannels, decoderConvolutions, decoderInputChannels, asppRates },
   };
 }

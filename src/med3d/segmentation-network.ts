@@ -7,7 +7,11 @@ import {
   dice,
   diceCrossEntropy,
   focal,
+  RELEASED_WIDTH,
+  type ResNet3dFeatures,
+  type SkipDecoderOptions,
   skipDecoder,
+  supervisedSkipDecoder,
   transposedDecoder,
   upsamplingHead,
 } from "../nn/index.ts";
@@ -20,20 +24,46 @@ export type NetworkConfig = EncoderConfig &
 
 /** Class scores [N, K, D, H, W] of input [N, C, D, H, W]. @param at where the decoder's parameters stand; the encoder's stand at the root */
 export function segmentationScores(input: Tensor, classes: number, config: NetworkConfig, at: Scope = scope()): Tensor {
+  return decoded(encoderFeatures(input, config), input, classes, config, at);
+}
+
+/** The same and, with `deepSupervision`, the scores at 1/2, 1/4, … that training alone looks at. */
+export function segmentationOutputs(
+  input: Tensor,
+  classes: number,
+  config: NetworkConfig & Partial<Pick<SegmentationConfig, "deepSupervision">>,
+  at: Scope = scope(),
+): { readonly scores: Tensor; readonly auxiliary: readonly Tensor[] } {
   const features = encoderFeatures(input, config);
+  if (config.deepSupervision && config.decoder === "skip")
+    return supervisedSkipDecoder(features, classes, skipOptions(config, at));
+  return { scores: decoded(features, input, classes, config, at), auxiliary: [] };
+}
+
+function skipOptions(config: NetworkConfig, at: Scope): SkipDecoderOptions {
+  return {
+    channels: config.decoderChannels ?? undefined,
+    convolutions: config.decoderConvolutions,
+    inputChannels: config.decoderInputChannels,
+    scope: at.child("decoder"),
+  };
+}
+
+function decoded(features: ResNet3dFeatures, input: Tensor, classes: number, config: NetworkConfig, at: Scope): Tensor {
   const size = input.shape.slice(2);
+  const { width = RELEASED_WIDTH } = config;
   switch (config.decoder) {
     case "skip":
-      return skipDecoder(features, classes, {
-        channels: config.decoderChannels,
-        convolutions: config.decoderConvolutions,
-        inputChannels: config.decoderInputChannels,
-        scope: at.child("decoder"),
-      });
+      return skipDecoder(features, classes, skipOptions(config, at));
     case "transposed":
-      return transposedDecoder(features.out, classes, size, at.child("decoder"));
+      return transposedDecoder(features.out, classes, size, at.child("decoder"), 4 * width);
     case "denseAspp": {
-      const context = denseAspp(features.out, { rates: config.asppRates, scope: at.child("aspp") });
+      const context = denseAspp(features.out, {
+        rates: config.asppRates,
+        inner: 8 * width,
+        growth: 2 * width,
+        scope: at.child("aspp"),
+      });
       return upsamplingHead(context, classes, size, at.child("head"));
     }
     case "upsampling":

@@ -1,4 +1,5 @@
 /** Predicting label maps: a run, the mean of its folds, or an exported `model.onnx` as a function from an image file to classes on the file's own grid. */
+import type { Axis } from "../augment/index.ts";
 import {
   checkedJson,
   type DataCase,
@@ -31,6 +32,7 @@ import {
   type PredictionMemory,
   sizeText,
 } from "./prediction-memory.ts";
+import { mirroredAxes } from "./segmentation-config.ts";
 import {
   encodeFastInference,
   encodeInference,
@@ -43,12 +45,16 @@ import {
 } from "./segmentation-export.ts";
 import type { SegmentationRun } from "./segmentation-session.ts";
 import { predictByWindows, slicedImage } from "./sliding-window.ts";
+import { ensembleRunner, type Mirror } from "./window-runner.ts";
 
 export interface PredictOptions {
   /** Share that neighbouring windows have in common; ½ by default. */
   readonly overlap?: number;
-  /** Also predict the image mirrored left to right and average: a little better, twice the time. */
-  readonly mirror?: boolean;
+  /**
+   * Predict the image's mirror images, too, and average: a little better where training mirrored along these axes (`mirrored`), for
+   * twice the time an axis, eight times with all three.
+   */
+  readonly mirror?: Mirror;
   /** After each window; `networkMs` is what the engine computed so far. A cascade counts twice, once for each network. */
   readonly onWindow?: (done: number, of: number, networkMs: number) => void;
   readonly signal?: AbortSignal;
@@ -56,6 +62,8 @@ export interface PredictOptions {
 
 export interface Segmenter {
   readonly plan: Plan;
+  /** Axes along which training mirrored; undefined where the model does not say. */
+  readonly mirrored?: readonly Axis[];
   /** Classes of a case on its own grid, with the data set's label values. */
   segment(item: DataCase, options?: PredictOptions): Promise<{ volume: Volume<VoxelArray>; image: LoadedVolume }>;
   /** Those of an image in memory, on its grid. */
@@ -120,6 +128,7 @@ interface OpenSegmenter extends Segmenter {
 
 interface OpenedModel {
   readonly plan: Plan;
+  readonly mirrored?: readonly Axis[];
   readonly keepLargest: number | null;
   readonly memory: () => GraphMemory;
   readonly encode: () => Promise<Uint8Array>;
@@ -160,6 +169,7 @@ function cascade(coarse: OpenSegmenter, fine: OpenSegmenter, marginMm: number): 
   };
   return {
     plan: fine.plan,
+    mirrored: fine.mirrored,
     segmentImage,
     segment: async (item, options) => {
       const image = await readImage(item);
@@ -210,7 +220,8 @@ function exportedModel(model: Uint8Array, path: string): OpenedModel {
   const network = metadata.network && checkedJson(networkSchema, metadata.network, `${path}: metadata.network`);
   const memory = (): GraphMemory =>
     network ? inferenceMemory(network, plan, "portable") : unknownMemory(model.length, plan);
-  return { plan, keepLargest, memory, encode: async () => model };
+  const mirrored = metadata.mirrored?.split(",").filter((axis): axis is Axis => /^[xyz]$/.test(axis));
+  return { plan, mirrored, keepLargest, memory, encode: async () => model };
 }
 
 /** A graph that does not say what network it is: 64 maps of the patch's size. */
@@ -225,6 +236,7 @@ function runModel(run: SegmentationRun, use: "last" | "best" | undefined, device
   const form = device === "cpu" ? "fast" : "portable";
   return {
     plan,
+    mirrored: mirroredAxes(record.config),
     keepLargest: record.config.keepLargest,
     memory: () => inferenceMemory(network, plan, form),
     encode: async () => {
@@ -242,7 +254,7 @@ async function segmenter(
   maxMemory: number | undefined,
   held: number,
 ): Promise<OpenSegmenter> {
-  const [{ plan, keepLargest }] = opened;
+  const [{ plan, mirrored, keepLargest }] = opened;
   const { patch, preprocessing } = plan;
   const { channels, labels } = preprocessing;
   const programs: Program[] = [];
@@ -258,10 +270,10 @@ async function segmenter(
   const memory: Segmenter["memory"] = (image, { overlap, mirror } = {}) =>
     fitMemory({ image, plan, network: networkMemory(), overlap, mirror, besides }, maxMemory);
   const segmentImage: Segmenter["segmentImage"] = async (image, options = {}) => {
-    const { overlap, mirror = false, onWindow, signal } = options;
+    const { overlap, mirror, onWindow, signal } = options;
     const sized = { ...image, bytesPerVoxel: image.data.BYTES_PER_ELEMENT };
     const band = maxMemory === undefined ? undefined : memory(sized, options).band;
-    const run = windowRunner(programs, [1, channels, ...patch], labels.length);
+    const run = ensembleRunner(programs, [1, channels, ...patch], labels.length, mirror);
     const prepared = preprocessSlices(image, preprocessing);
     const classes = await predictByWindows(slicedImage(prepared), {
       patch,
@@ -270,7 +282,7 @@ async function segmenter(
       band,
       onWindow: (done, of) => onWindow?.(done, of, run.ms()),
       signal,
-      predict: (window) => run.predict(window, mirror),
+      predict: (window) => run.predict(window),
     });
     signal?.throwIfAborted();
     if (keepLargest !== null) keepLargestComponents(classes, prepared.size, keepLargest);
@@ -280,6 +292,7 @@ async function segmenter(
   };
   return {
     plan,
+    mirrored,
     memory,
     segmentImage,
     segment: async (item, options) => {
@@ -296,55 +309,4 @@ async function segmenter(
       await engine.close();
     },
   };
-}
-
-/**
- * Runs windows through all networks, and mirrored too where that is asked for, and adds up the probabilities: whose sum is largest
- * has the largest mean. Results lie in arrays that are used again: one is read while the next is computed.
- */
-function windowRunner(programs: readonly Program[], shape: readonly number[], classes: number) {
-  const [, , ...patch] = shape;
-  const outShape = [1, classes, ...patch];
-  const count = outShape.reduce((a, b) => a * b);
-  const given: Float32Array[] = [];
-  let total = 0;
-  const ask = async (program: Program, window: Float32Array, place: Float32Array): Promise<Float32Array> => {
-    const { outputs, ms } = await program.run(
-      { input: { data: window, shape } },
-      { into: { probability: { data: place, shape: outShape } } },
-    );
-    total += ms;
-    return outputs.probability.data as Float32Array;
-  };
-  // What was given two calls ago has been read.
-  const place = (): Float32Array => (given.length < 2 ? new Float32Array(count) : given.shift()!);
-  let spare: Float32Array = new Float32Array(0);
-  const addTo = async (sum: Float32Array, program: Program, window: Float32Array, turned: boolean): Promise<void> => {
-    spare = await ask(program, window, spare.length === 0 ? new Float32Array(count) : spare);
-    if (turned) mirrorRows(spare, patch[2]);
-    for (let i = 0; i < sum.length; i++) sum[i] += spare[i];
-  };
-  return {
-    ms: () => total,
-    predict: async (window: Float32Array, mirror: boolean): Promise<Float32Array> => {
-      // The engine takes a window over, so each further look at it needs a copy.
-      const looks = programs.length * (mirror ? 2 : 1);
-      const copies = Array.from({ length: looks - 1 }, () => window.slice());
-      const [first, ...others] = programs;
-      const sum = await ask(first, window, place());
-      given.push(sum);
-      for (const program of others) await addTo(sum, program, copies.pop()!, false);
-      for (const program of mirror ? programs : []) {
-        const turned = copies.pop()!;
-        mirrorRows(turned, patch[2]);
-        await addTo(sum, program, turned, true);
-      }
-      return sum;
-    },
-  };
-}
-
-/** Reverses rows in place: left and right exchanged. */
-function mirrorRows(data: Float32Array, width: number): void {
-  for (let row = 0; row < data.length; row += width) data.subarray(row, row + width).reverse();
 }

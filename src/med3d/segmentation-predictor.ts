@@ -6,6 +6,7 @@ import type { Host, Options, Predictor, Source } from "../train/index.ts";
 import type { LoadedVolume, Volume, VoxelArray } from "../volume/index.ts";
 import { openSegmenterOf, type PredictOptions, type SegmenterOptions } from "./segmentation-predict.ts";
 import type { SegmentationRun } from "./segmentation-session.ts";
+import { mirrorNote } from "./window-runner.ts";
 
 /** A label map on the image's own grid, and what making it took. */
 export interface SegmentationFound {
@@ -42,10 +43,12 @@ const fileOf = ({ id }: Pick<DataCase, "id">): string => `${id}.nii.gz`;
 export async function segmentationPredictor(
   source: Source<SegmentationRun>,
   options: Options,
-  _host: Host,
+  { events }: Host,
 ): Promise<Predictor<DataCase, SegmentationFound>> {
   const { threads, device, maxMemory, overlap, mirror } = options as SegmenterOptions & PredictOptions;
   const segmenter = await openSegmenterOf(source, { threads, device, maxMemory });
+  const note = mirrorNote(mirror, segmenter.mirrored);
+  if (note !== undefined) events.onNote?.(note);
   return {
     check: async (item) => {
       if (maxMemory !== undefined) segmenter.memory(await readCaseSize(item), { overlap, mirror });

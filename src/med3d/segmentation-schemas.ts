@@ -10,8 +10,8 @@ export const windowOptions = {
   ...commonOptions,
   /** What neighbouring windows have in common. */
   overlap: z.number().min(0).max(0.95).optional(),
-  /** Average with the predictions of mirrored images. */
-  mirror: z.boolean().optional(),
+  /** Average with the predictions of mirrored images: along all axes, or those that are named. */
+  mirror: z.union([z.boolean(), z.array(z.enum(["x", "y", "z"]))]).optional(),
 };
 
 /** Bytes of resident memory that a prediction may take. */

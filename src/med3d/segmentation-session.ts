@@ -8,7 +8,6 @@ import {
   preparedCases,
   type WholeItems,
 } from "../data/index.ts";
-import { softmax } from "../graph/index.ts";
 import { countOverlap, dice, type LabelNames, meanOf } from "../metrics/index.ts";
 import type { Feeds } from "../runtime/index.ts";
 import {
@@ -22,9 +21,9 @@ import {
   type ValidationResult,
 } from "../train/index.ts";
 import { cutWindow } from "../volume/index.ts";
+import { trainingLoss, trainingOutputs } from "./deep-supervision.ts";
 import { augmentationOf, optimiserOf, type SegmentationConfig } from "./segmentation-config.ts";
 import type { VolumeCase } from "./segmentation-data.ts";
-import { segmentationLoss, segmentationScores } from "./segmentation-network.ts";
 import { predictByWindows, wholeImage } from "./sliding-window.ts";
 import { readStart, startFrom, startText } from "./start-from.ts";
 
@@ -70,11 +69,8 @@ export async function segmentationSession(
     const network = await createModel(
       {
         engine,
-        network: ({ input }) => {
-          const scores = segmentationScores(input, classes, config);
-          return { scores, probability: softmax(scores) };
-        },
-        loss: ({ scores }, { target }) => segmentationLoss(scores, target, config.loss),
+        network: ({ input }) => trainingOutputs(input, classes, config),
+        loss: (outputs, { target }) => trainingLoss(outputs, target, config.loss),
         optimiser: optimiserOf(config),
         seed: config.seed,
         clipNorm: config.clipNorm ?? undefined,

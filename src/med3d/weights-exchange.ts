@@ -30,7 +30,8 @@ export async function importWeights(file: string, options: ImportOptions): Promi
   const bare = new Map([...source].map(([name, { shape }]) => [name.replace(/^.*?((conv1|layer\d)\.)/, "$1"), shape]));
   const shortcut = options.shortcut ?? hintOf(bare)?.shortcut ?? "B";
   const channels = bare.get("conv1.weight")?.[1] ?? 1;
-  const target = encoderShapes({ depth, preActivation }, { shortcut, channels });
+  const width = bare.get("conv1.weight")?.[0];
+  const target = encoderShapes({ depth, preActivation }, { shortcut, channels, width });
   const match = matchWeights(target, source, { file });
   if (match.missing.length > 0)
     throw new WeightsError(

@@ -39,9 +39,13 @@ export function encoder(x: Tensor, { preActivation, ...options }: EncoderOptions
 /** Names and shapes of an encoder's parameters and running statistics, in PyTorch's order. */
 export function encoderShapes(
   architecture: EncoderArchitecture,
-  { shortcut, channels = 1 }: { readonly shortcut?: Shortcut; readonly channels?: number } = {},
+  {
+    shortcut,
+    width,
+    channels = 1,
+  }: { readonly shortcut?: Shortcut; readonly width?: number; readonly channels?: number } = {},
 ): Map<string, readonly number[]> {
   const g = graph();
-  encoder(g.input("x", [1, channels, 8, 8, 8]), { ...architecture, shortcut });
+  encoder(g.input("x", [1, channels, 8, 8, 8]), { ...architecture, shortcut, width });
   return new Map([...g.parameters].map(([name, { shape }]) => [name, shape]));
 }

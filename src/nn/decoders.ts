@@ -36,6 +36,7 @@ export function upsamplingHead(
  * Med3D's decoder for the lungs (arXiv 1904.00625): groups of a transposed 3×3×3 convolution that doubles the size and a 3×3×3
  * convolution that halves the channels, 256 and 128 first, one group for each halving of the encoder; a 1×1×1 convolution ends
  * it. The paper names neither norm nor activation; here both convolutions have batch norm and ReLU.
+ * @param channels of the first group's transposed convolution; half of them for each group after it, down to an eighth
  * @param size that of the input; where it is odd, a group leaves the last position out, so that scores have this very size
  * @throws ShapeError when halving `size` does not lead to the features' size
  */
@@ -44,20 +45,21 @@ export function transposedDecoder(
   classes: number,
   size: readonly number[],
   scope: Scope = rootScope("decoder"),
+  channels = 256,
 ): Tensor {
   let y = features;
-  let channels = 256;
+  let wide = channels;
   for (const [i, wanted] of sizesBetween(features.shape.slice(2), size).entries()) {
     const at = scope.child(`group${i + 1}`);
-    const grown = convTranspose(y, channels, at.child("up"), {
+    const grown = convTranspose(y, wide, at.child("up"), {
       kernel: 3,
       stride: 2,
       padding: 1,
       outputPadding: wanted.map((n, axis) => n - (2 * y.shape[axis + 2] - 1)),
       bias: false,
     });
-    y = mixed(relu(batchNorm(grown, at.child("bn1"))), channels / 2, at.child("conv"), at.child("bn2"));
-    channels = Math.max(32, channels / 2);
+    y = mixed(relu(batchNorm(grown, at.child("bn1"))), wide / 2, at.child("conv"), at.child("bn2"));
+    wide = Math.max(channels / 8, wide / 2);
   }
   return conv(y, classes, scope.child("classify"));
 }
@@ -76,7 +78,10 @@ function sizesBetween(from: readonly number[], size: readonly number[]): number[
 }
 
 export interface SkipDecoderOptions {
-  /** Channels at 1/4, 1/2 and 1; of an encoder of output stride 32, 256 and 128 go before. */
+  /**
+   * Channels at 1/4, 1/2 and 1; left out: 1, 1/2 and 1/4 of the stem's, which are 64, 32 and 16 as released. Of an encoder of output
+   * stride 32, 4 and 2 times the stem's (256 and 128) go before.
+   */
   channels?: readonly [number, number, number];
   /** 3×3×3 convolutions after each join, at 1/4, 1/2 and 1. */
   convolutions?: readonly [number, number, number];
@@ -91,22 +96,45 @@ export interface SkipDecoderOptions {
  * Reducing before up-sampling costs an eighth of the other order.
  */
 export function skipDecoder(
-  { taps }: Pick<ResNet3dFeatures, "taps">,
+  features: Pick<ResNet3dFeatures, "taps">,
   classes: number,
-  {
-    channels = [64, 32, 16],
-    convolutions = [1, 1, 1],
-    inputChannels = 0,
-    scope = rootScope("decoder"),
-  }: SkipDecoderOptions = {},
+  options: SkipDecoderOptions = {},
 ): Tensor {
+  const { scope = rootScope("decoder") } = options;
+  return conv(skipLevels(features, options).at(-1)!, classes, scope.child("classify"));
+}
+
+/**
+ * The same with scores at each coarser level, for deep supervision: `auxiliary` at 1/2, 1/4, …, from parameters `auxiliary1.…`,
+ * `auxiliary2.…` beside those that {@link skipDecoder} has.
+ */
+export function supervisedSkipDecoder(
+  features: Pick<ResNet3dFeatures, "taps">,
+  classes: number,
+  options: SkipDecoderOptions = {},
+): { readonly scores: Tensor; readonly auxiliary: readonly Tensor[] } {
+  const { scope = rootScope("decoder") } = options;
+  const [finest, ...coarser] = skipLevels(features, options).reverse();
+  return {
+    scores: conv(finest, classes, scope.child("classify")),
+    auxiliary: coarser.map((level, i) => conv(level, classes, scope.child(`auxiliary${i + 1}`))),
+  };
+}
+
+/** The path's map at each level, from coarse to fine. */
+function skipLevels(
+  { taps }: Pick<ResNet3dFeatures, "taps">,
+  { channels, convolutions = [1, 1, 1], inputChannels = 0, scope = rootScope("decoder") }: SkipDecoderOptions,
+): Tensor[] {
   const full =
     inputChannels === 0 ? taps.full : mixed(taps.full, inputChannels, scope.child("input"), scope.child("bn"));
   // At output stride 32 two more levels come first.
   const deeper = [taps.sixteenth, taps.eighth].filter((tap) => tap !== undefined && taps.thirtySecond !== undefined);
   const levels = [...(deeper as Tensor[]), taps.quarter, taps.half, full];
-  const widths = [...[256, 128].slice(0, deeper.length), ...channels];
+  const stem = taps.half.shape[1];
+  const widths = [...[4 * stem, 2 * stem].slice(0, deeper.length), ...(channels ?? [stem, stem / 2, stem / 4])];
   const counts = [...[1, 1].slice(0, deeper.length), ...convolutions];
+  const made: Tensor[] = [];
   let y = taps.thirtySecond ?? taps.eighth;
   for (const [i, tap] of levels.entries()) {
     const level = scope.child(`up${i + 1}`);
@@ -121,8 +149,9 @@ export function skipDecoder(
       const number = j === 0 ? "" : j + 1;
       y = mixed(y, widths[i], level.child(`mix${number}`), level.child(`bn${j + 2}`));
     }
+    made.push(y);
   }
-  return conv(y, classes, scope.child("classify"));
+  return made;
 }
 
 function mixed(x: Tensor, channels: number, weights: Scope, norm: Scope): Tensor {

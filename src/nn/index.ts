@@ -8,7 +8,14 @@ export {
   encoderShapes,
   parseArchitecture,
 } from "./architectures.ts";
-export { convSeg, type SkipDecoderOptions, skipDecoder, transposedDecoder, upsamplingHead } from "./decoders.ts";
+export {
+  convSeg,
+  type SkipDecoderOptions,
+  skipDecoder,
+  supervisedSkipDecoder,
+  transposedDecoder,
+  upsamplingHead,
+} from "./decoders.ts";
 export { type DenseAsppOptions, denseAspp } from "./dense-aspp.ts";
 export { type FeaturePyramidOptions, featurePyramid } from "./feature-pyramid.ts";
 export * from "./initialisers.ts";
@@ -43,6 +50,7 @@ export {
 } from "./optimisers.ts";
 export { type PreResnet3dOptions, preResnet3d } from "./preresnet3d.ts";
 export {
+  RELEASED_WIDTH,
   type ResNet3dFeatures,
   type ResNet3dOptions,
   type ResNetDepth,

@@ -10,6 +10,7 @@ import {
   type BlockOptions,
   batchNorms,
   plainConv,
+  RELEASED_WIDTH,
   type ResNet3dFeatures,
   type ResNet3dOptions,
   shortcutOf,
@@ -31,21 +32,22 @@ export function preResnet3d(
     blocks = BLOCKS,
     shortcut: kind = "B",
     outputStride = 8,
+    width = RELEASED_WIDTH,
     stages = 4,
     frozenNorms,
     norm = batchNorms(frozenNorms),
     scope = rootScope(),
   }: PreResnet3dOptions = {},
 ): ResNet3dFeatures {
-  return stagesOver(x, { blocks, outputStride, stages, norm, scope }, (y, { planes, dilation }, stride, at) =>
-    preActivated(y, { planes, stride, dilation, kind, norm }, at),
+  return stagesOver(x, { blocks, outputStride, width, stages, norm, scope }, (y, { widths, dilation }, stride, at) =>
+    preActivated(y, { planes: widths * width, stride, dilation, kind, norm }, at),
   );
 }
 
 function preActivated(x: Tensor, { planes, stride, dilation, kind, norm }: BlockOptions, scope: Scope): Tensor {
   const channels = planes * 4;
-  const next = (input: Tensor, width: number, i: number, options: ConvLayerOptions): Tensor =>
-    plainConv(relu(normLayer(input, scope.child(`bn${i}`), norm)), width, scope.child(`conv${i}`), options);
+  const next = (input: Tensor, made: number, i: number, options: ConvLayerOptions): Tensor =>
+    plainConv(relu(normLayer(input, scope.child(`bn${i}`), norm)), made, scope.child(`conv${i}`), options);
   let y = next(x, planes, 1, {});
   y = next(y, planes, 2, { kernel: 3, padding: dilation, dilation, stride });
   y = next(y, channels, 3, {});

@@ -41,7 +41,8 @@ const ARCHITECTURES: Readonly<Record<ResNetDepth, Blocks>> = {
 };
 
 interface Stage {
-  readonly planes: number;
+  /** Channels inside a block, in multiples of the encoder's width. */
+  readonly widths: number;
   /** Of the first block. */
   readonly stride: number;
   /** Of all blocks. */
@@ -51,18 +52,21 @@ interface Stage {
 /** The four stages, by the stride of what comes out: as released, or the usual ResNet's. */
 export const STAGES: Readonly<Record<8 | 32, readonly Stage[]>> = {
   8: [
-    { planes: 64, stride: 1, dilation: 1 },
-    { planes: 128, stride: 2, dilation: 1 },
-    { planes: 256, stride: 1, dilation: 2 },
-    { planes: 512, stride: 1, dilation: 4 },
+    { widths: 1, stride: 1, dilation: 1 },
+    { widths: 2, stride: 2, dilation: 1 },
+    { widths: 4, stride: 1, dilation: 2 },
+    { widths: 8, stride: 1, dilation: 4 },
   ],
   32: [
-    { planes: 64, stride: 1, dilation: 1 },
-    { planes: 128, stride: 2, dilation: 1 },
-    { planes: 256, stride: 2, dilation: 1 },
-    { planes: 512, stride: 2, dilation: 1 },
+    { widths: 1, stride: 1, dilation: 1 },
+    { widths: 2, stride: 2, dilation: 1 },
+    { widths: 4, stride: 2, dilation: 1 },
+    { widths: 8, stride: 2, dilation: 1 },
   ],
 };
+
+/** Channels of the stem and of the first stage, as released. */
+export const RELEASED_WIDTH = 64;
 
 export interface ResNet3dOptions {
   depth: ResNetDepth;
@@ -73,6 +77,11 @@ export interface ResNet3dOptions {
    * same, so weights for the one load into the other.
    */
   outputStride?: 8 | 32;
+  /**
+   * Channels of the stem and of the first stage; 64 as released. All other layers have as much fewer or more, under the same names:
+   * a narrow encoder trains in a fraction of the time, on small data or in a test, but takes no weights of another width.
+   */
+  width?: number;
   /** Build only so many of the four stages, for small patches or few cases; what would follow is then the last that is there. */
   stages?: 1 | 2 | 3 | 4;
   /** Batch norms use their running statistics in training, too, and change neither them nor scale and shift. */
@@ -83,7 +92,7 @@ export interface ResNet3dOptions {
 }
 
 export interface ResNet3dFeatures {
-  /** After layer4 (the last stage built): [N, 512 or 2048, D/8, H/8, W/8], at output stride 32 D/32, H/32, W/32. */
+  /** After layer4 (the last stage built): [N, 8 or 32 widths, D/8, H/8, W/8], 512 or 2048 as released; at output stride 32 D/32, H/32, W/32. */
   readonly out: Tensor;
   /**
    * What decoders and detectors tap: the input at 1, the stem at 1/2, layer1 at 1/4, layer4 at 1/8. At output stride 32 layer2 is
@@ -107,14 +116,23 @@ export interface ResNet3dFeatures {
  */
 export function resnet3d(
   x: Tensor,
-  { depth, shortcut, outputStride = 8, stages = 4, frozenNorms, norm, scope = rootScope() }: ResNet3dOptions,
+  {
+    depth,
+    shortcut,
+    outputStride = 8,
+    width = RELEASED_WIDTH,
+    stages = 4,
+    frozenNorms,
+    norm,
+    scope = rootScope(),
+  }: ResNet3dOptions,
 ): ResNet3dFeatures {
   const { block, blocks, shortcut: released } = architectureOf(depth);
   const options = { block, kind: shortcut ?? released, norm: norm ?? batchNorms(frozenNorms) };
   return stagesOver(
     x,
-    { blocks, outputStride, stages, norm: options.norm, scope },
-    (y, { planes, dilation }, stride, at) => residual(y, { ...options, planes, stride, dilation }, at),
+    { blocks, outputStride, width, stages, norm: options.norm, scope },
+    (y, { widths, dilation }, stride, at) => residual(y, { ...options, planes: widths * width, stride, dilation }, at),
   );
 }
 
@@ -125,10 +143,18 @@ export function resnet3d(
 export function residualStage(
   x: Tensor,
   stage: 1 | 2 | 3 | 4,
-  { depth, shortcut, outputStride = 32, norm = batchNorms(), scope = rootScope() }: Omit<ResNet3dOptions, "stages">,
+  {
+    depth,
+    shortcut,
+    outputStride = 32,
+    width = RELEASED_WIDTH,
+    norm = batchNorms(),
+    scope = rootScope(),
+  }: Omit<ResNet3dOptions, "stages">,
 ): Tensor {
   const { block, blocks, shortcut: released } = architectureOf(depth);
-  const { planes, stride, dilation } = STAGES[outputStride][stage - 1];
+  const { widths, stride, dilation } = STAGES[outputStride][stage - 1];
+  const planes = widths * width;
   let y = x;
   for (let k = 0; k < blocks[stage - 1]; k++) {
     const options = { block, planes, stride: k === 0 ? stride : 1, dilation, kind: shortcut ?? released, norm };
@@ -153,14 +179,15 @@ export function stagesOver(
   options: {
     readonly blocks: readonly number[];
     readonly outputStride: 8 | 32;
+    readonly width: number;
     readonly stages: number;
     readonly norm: Norm;
     readonly scope: Scope;
   },
   block: (y: Tensor, stage: Stage, stride: number, scope: Scope) => Tensor,
 ): ResNet3dFeatures {
-  const { blocks, outputStride, stages, norm, scope } = options;
-  const first = plainConv(x, 64, scope.child("conv1"), { kernel: 7, stride: 2, padding: 3 });
+  const { blocks, outputStride, width, stages, norm, scope } = options;
+  const first = plainConv(x, width, scope.child("conv1"), { kernel: 7, stride: 2, padding: 3 });
   const stem = relu(normLayer(first, scope.child("bn1"), norm));
   const pooled = maxPool(stem, { kernel: 3, stride: 2, padding: 1 });
   const layers: Tensor[] = [];

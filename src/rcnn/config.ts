@@ -18,6 +18,8 @@ const backboneSchema = z.strictObject({
   kind: z.enum(["resnet", "medicalnet", "vgg16"]),
   /** Of the ResNets. */
   depth: z.literal([10, 18, 34, 50, 101, 152, 200]).default(50),
+  /** Of the ResNets: channels of the first stage, a multiple of 4; all others are as much narrower. */
+  width: count.multipleOf(4).default(64),
   /** Shortcuts as MedicalNet's A or B; null: B, but as released for `medicalnet`. */
   shortcut: z.enum(["A", "B"]).nullable().default(null),
   /** `frozen`: batch norm with given statistics that nothing trains, as detectors use with ImageNet's weights. */
@@ -179,6 +181,8 @@ export function parseDetector(settings: unknown): DetectorConfig {
   if (regions.head === "layer4" && (backbone.kind !== "resnet" || backbone.pyramidChannels !== null))
     refuse("regions.head: layer4 needs a ResNet without a pyramid");
   if (backbone.kind === "vgg16" && axes === 3) refuse("backbone.kind: vgg16 is 2D");
+  if (backbone.kind === "vgg16" && backbone.width !== 64)
+    refuse(`backbone.width: ${backbone.width}; only ResNets have another than 64`);
   if ((backbone.kind === "vgg16") !== backbone.levels.includes("conv5"))
     refuse(`backbone.levels: conv5 is the level of vgg16, ${backbone.kind} has stem, layer1, … layer4`);
   if (axes === 3 && input.minSide !== null) refuse("input.minSide: volumes are not resized by their shortest side");

@@ -228,9 +228,14 @@ export function volumeAugmentationOf({ augmentation }: Pick<DetectionConfig, "au
   if (augmentation === null || augmentation === "lesion") return lesionBoxAugmentation;
   if (typeof augmentation === "string" && !(augmentation in augmentationPresets))
     throw new ConfigError(
-      `augmentation: ${JSON.stringify(augmentation)}; for volumes there are ${Object.keys(augmentationPresets).join(", ")}`,
+      `augmentation: ${JSON.stringify(augmentation)}; for volumes there are ${Object.keys(augmentationPresets)
+        .filter((name) => name !== "elastic")
+        .join(", ")}`,
     );
-  return resolveAugmentation(augmentation as Augmentation);
+  const resolved = resolveAugmentation(augmentation as Augmentation);
+  if (resolved.elastic !== undefined)
+    throw new ConfigError("augmentation.elastic: boxes cannot follow it; for volumes with boxes leave it out");
+  return resolved;
 }
 
 /** Weights decay, norms and biases do not. @param groups go before the usual ones */

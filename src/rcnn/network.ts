@@ -43,13 +43,14 @@ function normOf({ norm, normEpsilon: epsilon, normGroups: groups }: DetectorConf
 /** Feature maps [N, C, …] of an image [N, channels, …], finest first. */
 export function featureMaps(image: Tensor, { backbone }: DetectorConfig, at: Scope = scope("backbone")): Tensor[] {
   if (backbone.kind === "vgg16") return [vgg16(image, at.child("features"))];
-  const { levels, depth, pyramidChannels, extraLevel } = backbone;
+  const { levels, depth, width, pyramidChannels, extraLevel } = backbone;
   const last = Math.max(...levels.map((level) => (level === "stem" ? 1 : Number(level.at(-1)))));
   const features = encoder(image, {
     depth,
     preActivation: false,
     shortcut: backbone.shortcut ?? (backbone.kind === "resnet" ? "B" : undefined),
     outputStride: backbone.kind === "resnet" ? 32 : 8,
+    width,
     stages: last as 1 | 2 | 3 | 4,
     norm: normOf(backbone),
     scope: at.child("body"),
@@ -125,8 +126,8 @@ export function regionOutputs(
     gaussian ? { initialise: normal(deviation), initialiseBias: zeros } : {};
   let x: Tensor;
   if (regions.head === "layer4") {
-    const { depth } = backbone;
-    x = globalAveragePool(residualStage(pooled, 4, { depth, shortcut: "B", norm: normOf(backbone), scope: at }));
+    const { depth, width } = backbone;
+    x = globalAveragePool(residualStage(pooled, 4, { depth, width, shortcut: "B", norm: normOf(backbone), scope: at }));
   } else {
     const head = at.child("box_head");
     x = dropout(relu(linear(pooled, regions.hidden, head.child("fc6"), filled(0.01))), regions.dropout);

@@ -67,6 +67,18 @@ describe("presets", () => {
     expect(names.get("roi_heads.box_head.fc6.weight")).toEqual([1024, 12544]);
   });
 
+  it("a narrow backbone has the same names; what stands on it takes its channels", () => {
+    const usual = preset("paper", { classes: 4, backbone: "resnet", depth: 50 });
+    const wide = parametersOf(usual, [320, 256]);
+    const narrow = parametersOf(parseDetector({ ...usual, backbone: { ...usual.backbone, width: 8 } }), [320, 256]);
+    expect([...narrow.keys()]).toEqual([...wide.keys()]);
+    expect(narrow.get("backbone.body.conv1.weight")).toEqual([8, 3, 7, 7]);
+    expect(narrow.get("rpn.head.conv.0.0.weight")).toEqual([512, 128, 3, 3]);
+    expect(narrow.get("roi_heads.layer4.0.downsample.0.weight")).toEqual([256, 128, 1, 1]);
+    const vgg = preset("paper", { classes: 4 });
+    expect(() => parseDetector({ ...vgg, backbone: { ...vgg.backbone, width: 8 } })).toThrow("backbone.width: 8");
+  });
+
   it.each([
     [512, 0.01],
     [256, 0.01],

@@ -170,14 +170,24 @@ export function hintText({ blocks, block, shortcut }: ArchitectureHint): string 
   return `${known ?? `a residual network of ${blocks.join(", ")} ${block} blocks`} with shortcut ${shortcut}`;
 }
 
+/** Channels of a residual encoder's first convolution, which all others are multiples of. */
+function widthOf(shapes: ReadonlyMap<string, readonly number[]>): number | undefined {
+  return shapes.has("layer1.0.conv1.weight") ? shapes.get("conv1.weight")?.[0] : undefined;
+}
+
 function refuseOther(
   target: ReadonlyMap<string, readonly number[]>,
   given: ReadonlyMap<string, readonly number[]>,
   file: string,
 ): void {
   const [wanted, found] = [hintOf(target), hintOf(given)];
-  if (wanted === undefined || found === undefined || hintText(wanted) === hintText(found)) return;
-  throw new WeightsError(`${file}: holds ${hintText(found)}; the network is ${hintText(wanted)}`);
+  if (wanted !== undefined && found !== undefined && hintText(wanted) !== hintText(found))
+    throw new WeightsError(`${file}: holds ${hintText(found)}; the network is ${hintText(wanted)}`);
+  const [wide, foundWide] = [widthOf(target), widthOf(given)];
+  if (wide !== undefined && foundWide !== undefined && wide !== foundWide)
+    throw new WeightsError(
+      `${file}: holds an encoder of width ${foundWide}; the network's has width ${wide} (channels of the first stage), and weights fit their own width only`,
+    );
 }
 
 /** Whether a convolution differs in its input channels alone, and stands first in the network. */

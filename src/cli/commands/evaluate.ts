@@ -1,8 +1,9 @@
 /** `medvox evaluate RUN`: predicts the held-out cases, scores them, writes the report. */
+import type { Axis } from "../../augment/index.ts";
 import { ratings } from "../classification-options.ts";
 import { defineCommand } from "../command.ts";
 import { evaluate, evaluationJson } from "../evaluation.ts";
-import { decimal, sizes, wholeNumber } from "../values.ts";
+import { axes, decimal, sizes, wholeNumber } from "../values.ts";
 
 interface Options {
   data?: string;
@@ -10,6 +11,7 @@ interface Options {
   split?: "heldOut" | "validation" | "train";
   use?: "last" | "best";
   mirror?: boolean;
+  mirrorAxes?: Axis[];
   overlap?: number;
   tile?: number[];
   max?: number;
@@ -27,7 +29,8 @@ export const command = defineCommand<Options, [string]>({
       .option("--split <which>", "heldOut, validation or train (default heldOut)")
       .option("--set <name>", "of a pre-training: whose branch")
       .option("--use <which>", "weights: last or best (default: as the run says)")
-      .option("--mirror", "average with the predictions of mirrored images")
+      .option("--mirror", "average the predictions of all eight mirror images (eight times the time)")
+      .option("--mirror-axes <axes>", "of a segmentation: mirror along these only, e.g. x for left to right", axes)
       .option(
         "--overlap <share>",
         "what neighbouring windows have in common (default 0.5; of a detector's tiles 0.25)",
@@ -48,5 +51,6 @@ export const command = defineCommand<Options, [string]>({
     "medvox evaluate runs/cells",
     "medvox evaluate runs/nodules --positive 4,5 --negative 1,2 --mirror",
   ],
-  run: (context, options, run) => evaluate(context, { ...options }, run),
+  run: (context, { mirror, mirrorAxes, ...options }, run) =>
+    evaluate(context, { ...options, mirror: mirrorAxes ?? mirror }, run),
 });

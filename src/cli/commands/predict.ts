@@ -1,8 +1,9 @@
 /** `medvox predict RUN --in … --out …`: label maps on the images' own grids; of a classifier a table, of a detector boxes. */
+import type { Axis } from "../../augment/index.ts";
 import { openForPrediction } from "../../tasks.ts";
 import { defineCommand } from "../command.ts";
 import { predict, predictionJson } from "../prediction.ts";
-import { decimal, memorySize, wholeNumber } from "../values.ts";
+import { axes, decimal, memorySize, wholeNumber } from "../values.ts";
 
 interface Options {
   in: string;
@@ -10,6 +11,7 @@ interface Options {
   set?: string;
   use?: "last" | "best";
   mirror?: boolean;
+  mirrorAxes?: Axis[];
   overlap?: number;
   threads?: number;
   device?: "cpu" | "webgpu" | "cuda";
@@ -29,7 +31,8 @@ export const command = defineCommand<Options, [string]>({
       )
       .option("--set <name>", "of a pre-training: whose branch")
       .option("--use <which>", "weights: last or best (default: as the run says)")
-      .option("--mirror", "average with the predictions of mirrored images")
+      .option("--mirror", "average the predictions of all eight mirror images (eight times the time)")
+      .option("--mirror-axes <axes>", "of a segmentation: mirror along these only, e.g. x for left to right", axes)
       .option(
         "--overlap <share>",
         "what neighbouring windows have in common (default 0.5)",
@@ -55,6 +58,6 @@ export const command = defineCommand<Options, [string]>({
     "docs/how-to/large-volumes.md has the whole formula.",
   json: predictionJson,
   writes: true,
-  run: async (context, { use, ...options }, path) =>
-    predict(context, await openForPrediction(path, use), { ...options }),
+  run: async (context, { use, mirror, mirrorAxes, ...options }, path) =>
+    predict(context, await openForPrediction(path, use), { ...options, mirror: mirrorAxes ?? mirror }),
 });

@@ -14,6 +14,7 @@ interface Options {
   out?: string;
   config?: string;
   arch?: string;
+  width?: number;
   decoder?: PretrainingRequest["decoder"];
   loss?: PretrainingRequest["loss"];
   optimizer?: PretrainingRequest["optimizer"];
@@ -39,6 +40,11 @@ export const command = defineCommand<Options>({
       .option("--out <folder>", "the run's folder (default runs/pretrain)")
       .option("--config <file>", "JSON file with any of the keys that run.json shows under config; options go over it")
       .option("--arch <name>", `${encoderNames.join(", ")} (default resnet10)`)
+      .option(
+        "--width <channels>",
+        "of the encoder's first stage, a multiple of 4; fewer make all layers narrower (default 64)",
+        wholeNumber({ min: 4 }),
+      )
       .option("--decoder <kind>", "of every branch: upsampling (the paper's), convSeg or skip (default upsampling)")
       .option("--loss <name>", "diceCrossEntropy, crossEntropy, dice or focal (default diceCrossEntropy)")
       .option("--optimizer <name>", "adamW, adam or sgd (default adamW)")
@@ -82,6 +88,7 @@ async function requestOf(options: Options): Promise<PretrainingRequest> {
   return over<PretrainingRequest>(file, {
     sets,
     ...(options.arch === undefined ? {} : archOf(options.arch)),
+    width: options.width,
     decoder: options.decoder,
     loss: options.loss,
     optimizer: options.optimizer,

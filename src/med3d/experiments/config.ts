@@ -11,7 +11,7 @@ const common = {
   seeds: z.number().int().positive().default(3),
   /** Keep weights and masks of every training, 0.3 GB each for a ResNet-10. */
   keepRuns: z.boolean().default(false),
-  /** Average with the prediction of the mirrored image when scoring. */
+  /** Average the predictions of all eight mirror images when scoring. */
   mirror: z.boolean().default(false),
 };
 

@@ -28,6 +28,8 @@ export interface EvaluateOptions {
   readonly strict?: boolean;
   readonly signal?: AbortSignal;
   readonly onProblems?: (problems: readonly Problem[]) => void;
+  /** Something that is allowed, and likely not meant. */
+  readonly onNote?: (text: string) => void;
   readonly onCase?: (done: number, of: number, id: string, text: string) => void;
   /** What the task understands beside these: `mirror`, `overlap`, `threads`, … */
   readonly [option: string]: unknown;
@@ -59,7 +61,19 @@ export async function evaluateRun<S = unknown, F = unknown>(
   options: EvaluateOptions = {},
 ): Promise<Evaluation<S, F>> {
   const began = performance.now();
-  const { split = "heldOut", data, cases: given, out, use, strict, signal, onProblems, onCase, ...rest } = options;
+  const {
+    split = "heldOut",
+    data,
+    cases: given,
+    out,
+    use,
+    strict,
+    signal,
+    onProblems,
+    onNote,
+    onCase,
+    ...rest
+  } = options;
   const asked = checkedOptions(task, "evaluate", rest, run.store.place);
   const listed =
     given === undefined
@@ -80,7 +94,7 @@ export async function evaluateRun<S = unknown, F = unknown>(
   const rows = new Map<PredictInput, unknown>();
   let conclude: Awaited<ReturnType<AnyTask["open"]>>["conclude"] | undefined;
   for (const group of await groupsOf(task, run, cases, isOther ? undefined : split)) {
-    const predictor = await task.open({ run, members: group.members, use }, asked, hostOf({ signal }));
+    const predictor = await task.open({ run, members: group.members, use }, asked, hostOf({ signal, onNote }));
     try {
       conclude ??= predictor.conclude;
       for (const item of group.cases) {

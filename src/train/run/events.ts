@@ -31,6 +31,8 @@ export interface RunEvents {
   readonly onPlanning?: (done: number, of: number) => void;
   /** What is wrong with the data; nothing of it is only said here. */
   readonly onProblems?: (problems: readonly Problem[]) => void;
+  /** Something that is allowed, and likely not meant. */
+  readonly onNote?: (text: string) => void;
   /** Awaited: what it throws ends the training before its first step. */
   readonly onStart?: (report: StartReport) => void | Promise<void>;
   /** What of the weights to start from found its place. */

@@ -60,6 +60,8 @@ export interface PredictOptions {
   readonly signal?: AbortSignal;
   /** Also write what was done as JSON. */
   readonly report?: string;
+  /** Something that is allowed, and likely not meant. */
+  readonly onNote?: (text: string) => void;
   readonly onProgress?: (share: number, at: number, of: number, id: string, detail: string) => void;
   /** What the task understands beside these: `mirror`, `overlap`, `threads`, … */
   readonly [option: string]: unknown;
@@ -90,13 +92,13 @@ export async function predictAll(
   input: string,
   options: PredictOptions = {},
 ): Promise<Predictions> {
-  const { out, force = false, strict = false, signal, report, onProgress, ...rest } = options;
+  const { out, force = false, strict = false, signal, report, onProgress, onNote, ...rest } = options;
   const { task, source, path } = opened;
   const asked = checkedOptions(task, "predict", rest, path);
   const { cases, problems } = await task.inputs(input);
   if (strict && problems.length > 0)
     throw new DataError(`${input}: ${problems[0].case}: ${problems[0].message}; --strict leaves nothing out`);
-  const predictor: Predictor<PredictInput, unknown> = await task.open(source, asked, hostOf({ signal }));
+  const predictor: Predictor<PredictInput, unknown> = await task.open(source, asked, hostOf({ signal, onNote }));
   const failed: Failure[] = [];
   const rows: unknown[] = [];
   const paths: string[] = [];
