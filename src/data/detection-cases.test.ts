@@ -160,6 +160,17 @@ describe("an annotation and its picture", () => {
     expect((await openDetection(join(root, "lower"))).format).toBe("voc");
   });
 
+  it("several pictures of one name: the one that it speaks of, else none", async () => {
+    const folder = await voc("several", { a: xml("a.png"), b: xml("b.gif") });
+    await put("several/JPEGImages/a.jpg", png());
+    await put("several/JPEGImages/b.jpg", png());
+    const set = await openDetection(folder);
+    expect(set.items.map(({ image }) => image.slice(-5))).toEqual(["a.png"]);
+    expect(set.problems.map(({ rule, message }) => `${rule} ${message.replace("\\", "/")}`)).toEqual([
+      "duplicate-id Annotations/b.xml: b.jpg and b.png have its name; left out with its 1 box",
+    ]);
+  });
+
   it("of another size than it says stops, whichever way it differs", async () => {
     const folder = await voc("sizes", { a: xml("a.png"), b: xml("b.png") });
     await put("sizes/JPEGImages/a.png", png(48, 64));
@@ -193,6 +204,13 @@ describe("the lists of ImageSets", () => {
       f: "validation",
     });
     expect(rulesOf(set)).toEqual(["nowhere missing-annotation"]);
+  });
+
+  it("lie in ImageSets itself where there is no Main", async () => {
+    const folder = await voc("nomain", all);
+    await put("nomain/ImageSets/test.txt", "f\n");
+    const set = await openDetection(folder);
+    expect(set.items.filter(({ split }) => split === "test").map(({ id }) => id)).toEqual(["f"]);
   });
 
   it("a list that matches nothing stops; an image in two parts is scored on, not learnt from", async () => {
@@ -334,6 +352,7 @@ describe("YOLO as tools write it", () => {
     ["its folder in front", "train: set1/images/train\nval: set1\\images\\val\nnames: [a, b]\n"],
     ["a path that ends in its folder", `path: ../datasets/set2\n${plain}names: [a, b]\n`],
     ["a path of another machine", `path: /content/set3\n${plain}names: {0: a, 1: b}\n`],
+    ["a path that its folder no longer has", `path: ../datasets/old-name\n${plain}nc: 2\n`],
     ["places of another machine", "train: /content/set4/images/train\nval: C:\\x\\set4\\images\\val\nnames: [a, b]\n"],
     ["a list of pictures", "train: list.txt\nval: images/val\nnames: [a, b]\n"],
   ])("%s", async (what, yaml) => {
@@ -401,6 +420,18 @@ describe("YOLO as tools write it", () => {
       "image images/train/g.gif is GIF; JPEG and PNG are read; left out with its 1 box",
     ]);
     expect([now.skipped, now.leftOut.images]).toEqual([7, 6]);
+  });
+
+  it("two pictures with the name of one text file are left out", async () => {
+    const folder = await yolo("claimed", `${plain}nc: "2"\n`);
+    await put("claimed/images/train/p0.jpg", png());
+    await put("claimed/images/train/q.jpg", png());
+    await put("claimed/images/train/q.png", png());
+    const set = await openDetection(folder);
+    // Without a text file neither has an object, and both are sound.
+    expect(set.items.map(({ id }) => id).sort()).toEqual(["p1", "q", "q#2"]);
+    expect(rulesOf(set)).toEqual(["p0 duplicate-id", "p0#2 duplicate-id"]);
+    expect([set.skipped, set.problems[0].message.includes("has the name of p0.jpg and of p0.png")]).toEqual([1, true]);
   });
 
   it("a list without a picture stops; pictures in two parts are said", async () => {
@@ -495,6 +526,10 @@ describe("volumes", () => {
     const set = await openDetection(join(root, "nnd/flat"));
     expect(rulesOf(set)).toEqual(["c0 unknown-class", "c1 missing-annotation"]);
     expect(set.items.map(({ id, labels }) => [id, labels.length])).toEqual([["c0", 2]]);
+    await put("nnd/bare/labelsTr/c1.json", JSON.stringify({ instances: { 1: 0, 2: "0", 3: 1, 4: 1 } }));
+    expect((await openDetection(join(root, "nnd/bare"))).problems.map(({ message }) => message)).toEqual([
+      "c1.json: lists 4 instances, 3 of them are in the label map",
+    ]);
   });
 
   it("scans of one name in two folders are two scans", async () => {
@@ -538,6 +573,7 @@ describe("what a detector is given to look at", () => {
     for (const name of ["a.png", "z.JPG", "._a.png", ".hidden.png", "n.txt", "w.webp", "deep/b.png", ".git/c.png"]) {
       await put(`look/${name}`, png());
     }
+    await put("look/w.webp", "RIFF1234WEBP");
     const names = async (deep: boolean): Promise<string[]> =>
       (await listPictures(join(root, "look"), deep)).pictures.map((path) =>
         path.slice(root.length + 6).replaceAll("\\", "/"),
