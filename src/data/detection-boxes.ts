@@ -110,7 +110,6 @@ export function collectBoxes(
     const box = Float64Array.from(from.corners);
     const report = (rule: ProblemRule, text: string, left: number): void =>
       problems.add({ case: id, rule, message: `${file}: ${from.what}: ${text}`, box: from.number }, { boxes: left });
-    if (from.label === undefined && problems.leaveAway(from.className ?? "")) continue;
     const wrong = boxProblem(shown, 0, axes) ?? boxProblem(box, 0, axes, size, edgeTolerance);
     if (wrong !== undefined && wrong !== "beyond") {
       const of = size !== undefined && wrong === "outside" ? ` of ${size.join("×")}` : "";
@@ -119,6 +118,7 @@ export function collectBoxes(
       report(rules[wrong].rule, `${text}${of}; left out`, 1);
       continue;
     }
+    if (from.label === undefined && problems.leaveAway(from.className ?? "")) continue;
     if (from.label === undefined) {
       const text = from.className ? `class ${JSON.stringify(from.className)} is not known` : "has no class";
       report("unknown-class", `${text}; left out`, 1);
