@@ -1,6 +1,6 @@
 /** Collecting the boxes of an item: sound ones are taken, the rest is named and counted. */
 import { type Axes, type BoxProblem, boxProblem, clipBoxes, formatBox } from "../boxes/index.ts";
-import { DataError } from "../errors.ts";
+import { ConfigError } from "../errors.ts";
 import { counted } from "./counted.ts";
 import type {
   DetectionClass,
@@ -110,7 +110,6 @@ export function collectBoxes(
     const box = Float64Array.from(from.corners);
     const report = (rule: ProblemRule, text: string, left: number): void =>
       problems.add({ case: id, rule, message: `${file}: ${from.what}: ${text}`, box: from.number }, { boxes: left });
-    if (from.label === undefined && problems.leaveAway(from.className ?? "")) continue;
     const wrong = boxProblem(shown, 0, axes) ?? boxProblem(box, 0, axes, size, edgeTolerance);
     if (wrong !== undefined && wrong !== "beyond") {
       const of = size !== undefined && wrong === "outside" ? ` of ${size.join("×")}` : "";
@@ -119,6 +118,7 @@ export function collectBoxes(
       report(rules[wrong].rule, `${text}${of}; left out`, 1);
       continue;
     }
+    if (from.label === undefined && problems.leaveAway(from.className ?? "")) continue;
     if (from.label === undefined) {
       const text = from.className ? `class ${JSON.stringify(from.className)} is not known` : "has no class";
       report("unknown-class", `${text}; left out`, 1);
@@ -168,14 +168,14 @@ export function numberOf(text: unknown): number {
   return typeof text === "string" && text.trim() !== "" ? Number(text) : Number.NaN;
 }
 
-/** Classes by name in the order asked for, or in the order of names. @throws DataError for a name that stands twice */
+/** Classes by name in the order asked for, or in the order of names. @throws ConfigError for a name that is asked for twice */
 export function classesByName(
   found: Iterable<string>,
   asked: readonly string[] | undefined,
   source: string,
 ): DetectionClass[] {
   const names = asked ?? [...new Set(found)].sort();
-  checkNames(names, source);
+  checkAsked(names, source);
   return names.map((name, id) => ({ id, name }));
 }
 
@@ -189,14 +189,14 @@ export function classesByNumber(
   source: string,
 ): DetectionClass[] {
   if (asked === undefined) return [...declared];
-  checkNames(asked, source);
+  checkAsked(asked, source);
   let free = Math.max(0, ...declared.map(({ id }) => id + 1));
   return asked.map((name) => declared.find((one) => one.name === name) ?? { id: free++, name });
 }
 
-function checkNames(names: readonly string[], source: string): void {
+function checkAsked(names: readonly string[], source: string): void {
   names.forEach((name, i) => {
-    if (names.indexOf(name) !== i) throw new DataError(`${source}: two classes are called "${name}"`);
+    if (names.indexOf(name) !== i) throw new ConfigError(`classes: "${name}" is asked for twice (${source})`);
   });
 }
 

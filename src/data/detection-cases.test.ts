@@ -5,16 +5,12 @@ import { dirname, join } from "node:path";
 import { encode } from "fast-png";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ConfigError, DataError } from "../errors.ts";
-import { writeVolume } from "../files/index.ts";
-import type { Vec3 } from "../volume/types.ts";
 import { isDetection, openDetection } from "./detection.ts";
 import { leftOutText } from "./detection-boxes.ts";
 import { requireClasses } from "./detection-classes.ts";
-import { detectionInputs } from "./detection-inputs.ts";
 import { cocoOutline } from "./detection-outline.ts";
 import type { DetectionDataset, DetectionItem } from "./detection-types.ts";
 import { verifyDetection } from "./detection-verify.ts";
-import { listPictures } from "./pictures.ts";
 import { refuseProblems } from "./problem.ts";
 import { decodeText, parseJson, readText } from "./text.ts";
 
@@ -38,9 +34,9 @@ const png = (width = 64, height = 48): Uint8Array => {
   return encode({ width, height, data, channels: 3, depth: 8 });
 };
 
-const boxesOf = ({ boxes }: DetectionItem, axes = 2): number[][] =>
-  Array.from({ length: boxes.length / (2 * axes) }, (_, i) =>
-    [...boxes.subarray(2 * axes * i, 2 * axes * (i + 1))].map((value) => +value.toFixed(6)),
+const boxesOf = ({ boxes }: DetectionItem): number[][] =>
+  Array.from({ length: boxes.length / 4 }, (_, i) =>
+    [...boxes.subarray(4 * i, 4 * (i + 1))].map((value) => +value.toFixed(6)),
   );
 const rulesOf = ({ problems }: DetectionDataset): string[] => problems.map((one) => `${one.case} ${one.rule}`);
 
@@ -160,6 +156,17 @@ describe("an annotation and its picture", () => {
     expect((await openDetection(join(root, "lower"))).format).toBe("voc");
   });
 
+  it("several pictures of one name: the one that it speaks of, else none", async () => {
+    const folder = await voc("several", { a: xml("a.png"), b: xml("b.gif") });
+    await put("several/JPEGImages/a.jpg", png());
+    await put("several/JPEGImages/b.jpg", png());
+    const set = await openDetection(folder);
+    expect(set.items.map(({ image }) => image.slice(-5))).toEqual(["a.png"]);
+    expect(set.problems.map(({ rule, message }) => `${rule} ${message.replace("\\", "/")}`)).toEqual([
+      "duplicate-id Annotations/b.xml: b.jpg and b.png have its name; left out with its 1 box",
+    ]);
+  });
+
   it("of another size than it says stops, whichever way it differs", async () => {
     const folder = await voc("sizes", { a: xml("a.png"), b: xml("b.png") });
     await put("sizes/JPEGImages/a.png", png(48, 64));
@@ -193,6 +200,13 @@ describe("the lists of ImageSets", () => {
       f: "validation",
     });
     expect(rulesOf(set)).toEqual(["nowhere missing-annotation"]);
+  });
+
+  it("lie in ImageSets itself where there is no Main", async () => {
+    const folder = await voc("nomain", all);
+    await put("nomain/ImageSets/test.txt", "f\n");
+    const set = await openDetection(folder);
+    expect(set.items.filter(({ split }) => split === "test").map(({ id }) => id)).toEqual(["f"]);
   });
 
   it("a list that matches nothing stops; an image in two parts is scored on, not learnt from", async () => {
@@ -334,6 +348,7 @@ describe("YOLO as tools write it", () => {
     ["its folder in front", "train: set1/images/train\nval: set1\\images\\val\nnames: [a, b]\n"],
     ["a path that ends in its folder", `path: ../datasets/set2\n${plain}names: [a, b]\n`],
     ["a path of another machine", `path: /content/set3\n${plain}names: {0: a, 1: b}\n`],
+    ["a path that its folder no longer has", `path: ../datasets/old-name\n${plain}nc: 2\n`],
     ["places of another machine", "train: /content/set4/images/train\nval: C:\\x\\set4\\images\\val\nnames: [a, b]\n"],
     ["a list of pictures", "train: list.txt\nval: images/val\nnames: [a, b]\n"],
   ])("%s", async (what, yaml) => {
@@ -403,6 +418,18 @@ describe("YOLO as tools write it", () => {
     expect([now.skipped, now.leftOut.images]).toEqual([7, 6]);
   });
 
+  it("two pictures with the name of one text file are left out", async () => {
+    const folder = await yolo("claimed", `${plain}nc: "2"\n`);
+    await put("claimed/images/train/p0.jpg", png());
+    await put("claimed/images/train/q.jpg", png());
+    await put("claimed/images/train/q.png", png());
+    const set = await openDetection(folder);
+    // Without a text file neither has an object, and both are sound.
+    expect(set.items.map(({ id }) => id).sort()).toEqual(["p1", "q", "q#2"]);
+    expect(rulesOf(set)).toEqual(["p0 duplicate-id", "p0#2 duplicate-id"]);
+    expect([set.skipped, set.problems[0].message.includes("has the name of p0.jpg and of p0.png")]).toEqual([1, true]);
+  });
+
   it("a list without a picture stops; pictures in two parts are said", async () => {
     const folder = await yolo("nolist", "train: list.txt\nval: images/val\nnames: [a, b]\n");
     await put("nolist/list.txt", "/elsewhere/x.png\n/elsewhere/y.png\n");
@@ -436,132 +463,6 @@ describe("classes that are asked for", () => {
     const known = await openDetection(folder, { classes: ["blue"] });
     expect(() => refuseProblems(known.problems, "set")).toThrow(/class "red" is not known/);
     expect(known.skipped).toBe(2);
-  });
-});
-
-describe("volumes", () => {
-  const affine = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
-  const size: Vec3 = [20, 20, 20];
-  const scan = (path: string, fill: (i: number) => number = (i) => i % 97): Promise<void> =>
-    mkdir(dirname(join(root, path)), { recursive: true }).then(() =>
-      writeVolume(join(root, path), {
-        size,
-        affine,
-        channels: 1,
-        data: Int16Array.from({ length: 8000 }, (_, i) => fill(i)),
-      }),
-    );
-  /** Objects 1, 2, 3 of 3×3×3 voxels along the diagonal. */
-  const objects = (i: number): number => {
-    const at = [i % 20, Math.floor(i / 20) % 20, Math.floor(i / 400)];
-    const object = [2, 8, 14].findIndex((from) => at.every((v) => v >= from && v < from + 3));
-    return object + 1;
-  };
-
-  it("nnDetection's folders: instances have the classes of the lists beside them", async () => {
-    for (const base of ["nnd/flat", "nnd/Task1/raw_splitted", "nnd/bare"]) {
-      for (const id of ["c0", "c1"]) {
-        await scan(`${base}/imagesTr/${id}_0000.nii.gz`);
-        await scan(`${base}/labelsTr/${id}.nii.gz`, objects);
-        await put(`${base}/labelsTr/${id}.json`, JSON.stringify({ instances: { 1: 0, 2: 0, 3: 1 } }));
-      }
-    }
-    const description = JSON.stringify({
-      task: "Task1",
-      dim: 3,
-      labels: { 0: "square", 1: "hole" },
-      modalities: { 0: "CT" },
-    });
-    await put("nnd/flat/dataset.json", description);
-    await put("nnd/Task1/dataset.json", description);
-    for (const [path, names] of [
-      ["nnd/flat", ["square", "hole"]],
-      ["nnd/Task1", ["square", "hole"]],
-      ["nnd/flat/dataset.json", ["square", "hole"]],
-      ["nnd/bare", ["0", "1"]],
-    ] as const) {
-      const set = await openDetection(join(root, path));
-      expect(set.classes.map(({ name }) => name)).toEqual(names);
-      expect(set.items.map(({ id, labels }) => [id, [...labels]])).toEqual([
-        ["c0", [0, 0, 1]],
-        ["c1", [0, 0, 1]],
-      ]);
-      expect(boxesOf(set.items[0], 3)[2]).toEqual([14, 14, 14, 17, 17, 17]);
-      expect(set.problems).toEqual([]);
-    }
-    // Without its list, a label map's values are no classes.
-    await rm(join(root, "nnd/flat/labelsTr/c1.json"));
-    await put("nnd/flat/labelsTr/c0.json", JSON.stringify({ instances: { 1: 0, 2: 0 } }));
-    const set = await openDetection(join(root, "nnd/flat"));
-    expect(rulesOf(set)).toEqual(["c0 unknown-class", "c1 missing-annotation"]);
-    expect(set.items.map(({ id, labels }) => [id, labels.length])).toEqual([["c0", 2]]);
-  });
-
-  it("scans of one name in two folders are two scans", async () => {
-    await scan("ct/p1/t1.nii.gz");
-    await scan("ct/p2/t1.nii.gz");
-    const rows = ["p1/t1.nii.gz,1,1,1,5,5,5", "p2/t1.nii.gz,2,2,2,6,6,6"];
-    const set = await openDetection(await put("ct/boxes.csv", `image,x1,y1,z1,x2,y2,z2\n${rows.join("\n")}\n`));
-    expect(set.items.map((item) => [item.id, boxesOf(item, 3)[0][0]])).toEqual([
-      ["p1_t1", 1.5],
-      ["p2_t1", 2.5],
-    ]);
-  });
-
-  it("a finding at the scan's edge keeps its centre and diameter, whatever its box loses", async () => {
-    await scan("edge/images/s.nii.gz");
-    const set = await openDetection(
-      await put("edge/annotations.csv", "seriesuid,coordX,coordY,coordZ,diameter_mm\ns,-1,-10,10,6\n"),
-    );
-    // RAS 1, 10, 10 is voxel 1.5, 10.5, 10.5 between corners.
-    expect(boxesOf(set.items[0], 3)).toEqual([[0, 7.5, 7.5, 4.5, 13.5, 13.5]]);
-    expect(set.items[0].findings).toEqual([{ centreMm: [1, 10, 10], diameterMm: 6 }]);
-  });
-
-  it("a missing scan, and a label map on another grid", async () => {
-    await scan("seg/imagesTr/a.nii.gz");
-    await scan("seg/labelsTr/a.nii.gz", (i) => (objects(i) > 0 ? 1 : 0));
-    await scan("seg/labelsTr/b.nii.gz", (i) => (objects(i) > 0 ? 1 : 0));
-    await writeVolume(
-      join(root, "seg/imagesTr/a.nii.gz"),
-      { size: [10, 20, 20], affine, channels: 1, data: new Int16Array(4000) },
-      { force: true },
-    );
-    const set = await openDetection(join(root, "seg"));
-    expect(rulesOf(set).sort()).toEqual(["a size-mismatch", "b missing-file"]);
-    expect(() => refuseProblems(set.problems, "seg")).toThrow(/label map has 20×20×20 voxels, the image 10×20×20/);
-  });
-});
-
-describe("what a detector is given to look at", () => {
-  it("pictures of a folder by one rule: hidden files are none, other kinds are named", async () => {
-    for (const name of ["a.png", "z.JPG", "._a.png", ".hidden.png", "n.txt", "w.webp", "deep/b.png", ".git/c.png"]) {
-      await put(`look/${name}`, png());
-    }
-    const names = async (deep: boolean): Promise<string[]> =>
-      (await listPictures(join(root, "look"), deep)).pictures.map((path) =>
-        path.slice(root.length + 6).replaceAll("\\", "/"),
-      );
-    expect(await names(false)).toEqual(["a.png", "z.JPG"]);
-    expect(await names(true)).toEqual(["a.png", "deep/b.png", "z.JPG"]);
-    const { items, problems } = await detectionInputs(join(root, "look"));
-    expect(items.map(({ id }) => id)).toEqual(["a", "z"]);
-    expect(problems.map(({ rule, message }) => `${rule} ${message}`)).toEqual([
-      "unsupported w.webp is WebP; JPEG and PNG are read; left out",
-    ]);
-    await put("empty/w.webp", "x");
-    await expect(detectionInputs(join(root, "empty"))).rejects.toThrow(/holds no image medvox reads: w\.webp is WebP/);
-    await expect(detectionInputs(join(root, "nowhere"))).rejects.toThrow(/does not exist/);
-  });
-
-  it("all pictures of a folder, whichever have annotations beside; a data set's problems with images only", async () => {
-    await put("beside/a.xml", xml("a.png"));
-    for (const name of ["a", "b"]) await put(`beside/${name}.png`, png());
-    expect((await detectionInputs(join(root, "beside"))).items.map(({ id }) => id)).toEqual(["a", "b"]);
-    const folder = await voc("predicted", { a: xml("a.png"), b: xml("b.png") });
-    await rm(join(root, "predicted/JPEGImages/b.png"));
-    const { items, problems } = await detectionInputs(folder);
-    expect([items.map(({ id }) => id), problems.map(({ rule }) => rule)]).toEqual([["a"], ["missing-file"]]);
   });
 });
 

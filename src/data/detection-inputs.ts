@@ -8,7 +8,7 @@ import { isVolumeName } from "./case-id.ts";
 import { isDetection, openDetection } from "./detection.ts";
 import { Ids } from "./detection-boxes.ts";
 import type { DetectionItem, OpenDetectionOptions } from "./detection-types.ts";
-import { listPictures, unsupportedPicture } from "./pictures.ts";
+import { listPictures, pictureSizes, unsupportedPicture } from "./pictures.ts";
 import type { Problem } from "./problem.ts";
 import { systemReason } from "./text.ts";
 
@@ -38,11 +38,20 @@ export async function detectionInputs(
   if (!found.isDirectory()) throw new DataError(`${path}: holds no image medvox reads`);
   const { pictures, others } = await listPictures(path);
   const volumes = (await readdir(path)).filter(isVolume).map((name) => join(path, name));
-  const images = [...pictures, ...volumes].sort();
+  // A name may say one kind and the bytes another, as every reader finds out.
+  const looked = await pictureSizes(
+    others.map((other) => other.path),
+    options.signal,
+  );
+  const isRead = (other: string): boolean => "size" in (looked.get(other) ?? {});
+  const readable = others.flatMap((other) => (isRead(other.path) ? other.path : []));
+  const images = [...pictures, ...readable, ...volumes].sort();
   const names = images.map(idOf);
   const twice = new Set(names.filter((id, i) => names.indexOf(id) !== i));
   const ids = new Ids();
-  const problems = others.map(({ path: other, kind }) => unsupportedPicture(idOf(other), basename(other), kind));
+  const problems = others
+    .filter((other) => !isRead(other.path))
+    .map(({ path: other, kind }) => unsupportedPicture(idOf(other), basename(other), kind));
   if (images.length === 0) {
     const why = problems.length === 0 ? "" : `: ${problems[0].message}`;
     throw new DataError(`${path}: holds no image medvox reads${why}`);

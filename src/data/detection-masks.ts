@@ -162,13 +162,20 @@ async function itemOf(
     problems.add({ case: id, rule: "size-mismatch", message: `${file}: ${fact}` });
   }
   const called = new Map(declared.map((one) => [one.id, one.name]));
-  const given = boxesOfMask(label, { ...options, instances }).map(({ value, corners }, i): GivenBox => {
+  const boxes = boxesOfMask(label, { ...options, instances });
+  const given = boxes.map(({ value, corners }, i): GivenBox => {
     const place = classes.findIndex((one) => one.id === value);
     const className =
       value === undefined ? "of an instance that is not listed" : (called.get(value) ?? `label ${value}`);
     const what = `object ${i + 1} (${className})`;
     return { number: i + 1, what, corners, label: place < 0 ? undefined : place, className };
   });
+  const listed = Object.keys(instances ?? {}).length;
+  const there = given.filter((_, i) => boxes[i].value !== undefined).length;
+  if (there < listed) {
+    const message = `${instancesFile(path)}: lists ${counted(listed, "instance")}, ${there} of them are in the label map`;
+    problems.add({ case: id, rule: "unused-label", message });
+  }
   const split = splitNamed(item.split);
   return {
     id,

@@ -3,7 +3,7 @@
  * folders, and in the lists of one class a flag behind it; names may have spaces.
  */
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { DataError } from "../errors.ts";
 import { pictureStem } from "../images/index.ts";
 import { counted } from "./counted.ts";
@@ -21,7 +21,7 @@ export interface ListedImages {
 const strictest: readonly Split[] = ["test", "validation", "train"];
 
 /**
- * Reads the lists; `trainval` counts only where there is no `train`.
+ * Reads the lists of `Main`, or where it is not there those of the folder; `trainval` counts only where there is no `train`.
  * @param stems names of the annotations, without endings
  * @param dataset its name, for what concerns a whole list
  * @throws DataError where a list cannot be read
@@ -33,8 +33,10 @@ export async function readImageSets(
   problems: Problems,
 ): Promise<ListedImages> {
   const found = new Map<string, Set<Split>>();
-  for (const { file, split } of await listsIn(folder)) {
-    const lines = linesOf(await readText(join(folder, file)));
+  const main = await listsIn(join(folder, "Main"));
+  const lists = main.length > 0 ? main : await listsIn(folder);
+  for (const { file, path, split } of lists) {
+    const lines = linesOf(await readText(path));
     const unknown: string[] = [];
     for (const line of lines) {
       const names = namesOf(line);
@@ -43,7 +45,7 @@ export async function readImageSets(
       else found.set(stem, (found.get(stem) ?? new Set()).add(split));
     }
     if (lines.length > 0 && unknown.length === lines.length) {
-      const message = `ImageSets/Main/${file}: none of its ${counted(lines.length, "line")} is the name of an annotation; the first: ${JSON.stringify(lines[0])}`;
+      const message = `${file}: none of its ${counted(lines.length, "line")} is the name of an annotation; the first: ${JSON.stringify(lines[0])}`;
       problems.add({ case: dataset, rule: "unmatched-list", message });
       continue;
     }
@@ -66,7 +68,7 @@ export async function readImageSets(
   };
 }
 
-async function listsIn(folder: string): Promise<{ file: string; split: Split }[]> {
+async function listsIn(folder: string): Promise<{ file: string; path: string; split: Split }[]> {
   const files = await readdir(folder).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === "ENOENT" || cause.code === "ENOTDIR") return [] as string[];
     throw new DataError(`${folder}: ${systemReason(cause)}`, { cause });
@@ -76,7 +78,7 @@ async function listsIn(folder: string): Promise<{ file: string; split: Split }[]
   return lists.flatMap((file) => {
     const name = file.slice(0, -4).toLowerCase();
     const split = splitNamed(name === "trainval" && !hasTrain ? "train" : name);
-    return split === undefined ? [] : [{ file, split }];
+    return split === undefined ? [] : [{ file: `${basename(folder)}/${file}`, path: join(folder, file), split }];
   });
 }
 

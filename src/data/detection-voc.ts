@@ -12,7 +12,7 @@ import { DOMParser, type Element } from "@xmldom/xmldom";
 import { DataError } from "../errors.ts";
 import { pictureKind, pictureStem } from "../images/index.ts";
 import { counted } from "./counted.ts";
-import { classesByName, type GivenBox, Ids, numberOf, Problems, splitNamed } from "./detection-boxes.ts";
+import { boxesText, classesByName, type GivenBox, Ids, numberOf, Problems, splitNamed } from "./detection-boxes.ts";
 import { type AnnotatedPicture, annotatedItems } from "./detection-pictures.ts";
 import type { DetectionDataset, DetectionItem, OpenDetectionOptions } from "./detection-types.ts";
 import { type ListedImages, readImageSets } from "./detection-voc-lists.ts";
@@ -75,7 +75,7 @@ export async function readVoc(root: string, options: OpenDetectionOptions = {}):
   if (annotations.length === 0) {
     throw new DataError(`${root}: no box could be read from ${counted(files, "XML file")}; the first: ${reasons[0]}`);
   }
-  const lists = await readImageSets(join(root, "ImageSets", "Main"), stems, basename(root), problems);
+  const lists = await readImageSets(join(root, "ImageSets"), stems, basename(root), problems);
   const names = annotations.flatMap(({ objects }) => objects.flatMap(({ name }) => name || []));
   const classes = classesByName(names, options.classes, root);
   const place = new Map(classes.map(({ name }, k) => [name, k]));
@@ -100,11 +100,16 @@ async function picturesOf(
     if (!folders.has(pictures)) folders.set(pictures, await picturesByStem(pictures));
   }
   const used = new Set<string>();
-  const pictures = annotations.map(({ id, stem, path, part, filename, size, objects }): AnnotatedPicture => {
+  const pictures = annotations.flatMap(({ id, stem, path, part, filename, size, objects }): AnnotatedPicture[] => {
     const byStem = folders.get(part.pictures) as Map<string, string[]>;
     const file = relative(root, path);
     const image = pictureNamed(byStem, stem, filename);
     used.add(join(part.pictures, image.name));
+    if (image.twins !== undefined) {
+      const message = `${file}: ${image.twins.join(" and ")} have its name; left out with its ${boxesText(objects.length)}`;
+      problems.add({ case: id, rule: "duplicate-id", message }, { boxes: objects.length, images: 1 });
+      return [];
+    }
     if (image.other !== undefined) problems.add({ case: id, rule: "other-name", message: `${file}: ${image.other}` });
     const boxes = objects.map(({ name, corners, difficult }, i): GivenBox => {
       const [x1, y1, x2, y2] = corners;
@@ -120,7 +125,7 @@ async function picturesOf(
         difficult,
       };
     });
-    return {
+    const picture = {
       id,
       image: join(part.pictures, image.name),
       shown: image.name,
@@ -130,6 +135,7 @@ async function picturesOf(
       boxes: () => boxes,
       split: lists.splitOf(stem) ?? part.split,
     };
+    return [picture];
   });
   for (const [folder, byStem] of folders) {
     const alone = [...byStem].flatMap(([stem, twins]) =>
@@ -144,18 +150,20 @@ async function picturesOf(
 }
 
 /**
- * The picture of an annotation: the one with its name, of several the one it speaks of; else that one, by its full name or
- * without its ending. What was chosen against the annotation's word is said.
+ * The picture of an annotation: the one with its name, of several the one it speaks of, else none of them; where none has its
+ * name, the one it speaks of, by its full name or without its ending. What was chosen against the annotation's word is said.
  */
 function pictureNamed(
   byStem: ReadonlyMap<string, readonly string[]>,
   stem: string,
   filename: string | undefined,
-): { readonly name: string; readonly other?: string } {
+): { readonly name: string; readonly other?: string; readonly twins?: readonly string[] } {
   const twins = byStem.get(stem) ?? [];
   const spoken = filename === undefined ? [] : (byStem.get(pictureStem(filename)) ?? []);
   if (twins.length > 0) {
-    const name = twins.find((twin) => twin === filename) ?? twins[0];
+    const named = twins.find((twin) => twin === filename);
+    const name = named ?? twins[0];
+    if (named === undefined && twins.filter((twin) => pictureKind(twin) === "read").length > 1) return { name, twins };
     if (filename === undefined || pictureStem(filename) === stem) return { name };
     return { name, other: `names the picture ${filename}; ${name}, which has its own name, is taken` };
   }

@@ -9,7 +9,7 @@ import { z } from "zod";
 import { DataError } from "../errors.ts";
 import { counted } from "./counted.ts";
 import { checkDescription } from "./description.ts";
-import { type Problems, splitNamed } from "./detection-boxes.ts";
+import { numberOf, type Problems, splitNamed } from "./detection-boxes.ts";
 import type { DetectionClass, DetectionItem } from "./detection-types.ts";
 import { listPictures } from "./pictures.ts";
 import { linesOf, readText } from "./text.ts";
@@ -22,7 +22,7 @@ const description = z.looseObject({
   val: places,
   valid: places,
   test: places,
-  nc: z.number().int().positive().nullish(),
+  nc: z.unknown().optional(),
   names: z.union([z.array(label), z.record(z.string(), label)]).nullish(),
   kpt_shape: z.tuple([z.number().int().positive(), z.number().int().min(2).max(3)]).nullish(),
 });
@@ -49,7 +49,7 @@ export function isYoloDescription(text: string): boolean {
 export async function readYoloDescription(file: string, problems: Problems): Promise<YoloDescription> {
   const { names, nc, path, kpt_shape, valid, ...rest } = checkDescription(description, await readYaml(file), file);
   const parts = { ...rest, val: rest.val ?? valid };
-  const root = await rootOf(file, path);
+  const root = await rootOf(file, path, [rest.train ?? []].flat()[0]);
   const pictures: YoloPicture[] = [];
   const folders: string[] = [];
   for (const part of ["train", "val", "test"] as const) {
@@ -73,14 +73,13 @@ export async function readYoloDescription(file: string, problems: Problems): Pro
   return { root, pictures, folders, classes, ...keypointNumbers };
 }
 
-function classesOf(
-  names: z.output<typeof description>["names"],
-  nc: number | null | undefined,
-  file: string,
-): DetectionClass[] {
+function classesOf(names: z.output<typeof description>["names"], nc: unknown, file: string): DetectionClass[] {
   if (names == null && nc == null)
     throw new DataError(`${file}: names: expected the names of the classes, it is missing`);
-  const given = names ?? Array.from({ length: nc as number }, (_, id) => String(id));
+  const count = numberOf(nc);
+  if (names == null && !(Number.isInteger(count) && count > 0))
+    throw new DataError(`${file}: nc: expected how many classes there are, found ${JSON.stringify(nc)}`);
+  const given = names ?? Array.from({ length: count }, (_, id) => String(id));
   const classes = Object.entries(given).map(([id, name]) => ({ id: Number(id), name: String(name) }));
   for (const [i, { id, name }] of classes.entries()) {
     if (!Number.isInteger(id))
@@ -92,11 +91,13 @@ function classesOf(
   return classes;
 }
 
-/** The folder that places start from: `path`, where there is one, or the file's own, where `path` means that. */
-async function rootOf(file: string, path: string | null | undefined): Promise<string> {
+/** The folder that places start from: `path`, where there is one, or the file's own, where `path` means that. @param train its first place */
+async function rootOf(file: string, path: string | null | undefined, train?: string): Promise<string> {
   const here = dirname(file);
   if (path == null) return here;
   for (const place of candidates(path, here, basename(here))) if (await statOf(place)) return place;
+  // Its folder was renamed since, and its parts are where the file is.
+  if (train !== undefined && (await statOf(resolve(here, train)))) return here;
   throw new DataError(`${file}: path: no such folder: ${path}`);
 }
 

@@ -7,7 +7,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, extname, join, relative, sep } from "node:path";
 import { DataError } from "../errors.ts";
-import { pictureStem } from "../images/index.ts";
+import { pictureKind, pictureStem } from "../images/index.ts";
 import { boxesText, classesByNumber, type GivenBox, Ids, Problems, splitNamed } from "./detection-boxes.ts";
 import { type AnnotatedPicture, annotatedItems } from "./detection-pictures.ts";
 import type { DetectionClass, DetectionDataset, DetectionItem, OpenDetectionOptions } from "./detection-types.ts";
@@ -73,10 +73,11 @@ async function yoloDataset(set: YoloSet, problems: Problems, options: OpenDetect
   const read = new Set<string>();
   const pictures: AnnotatedPicture[] = [];
   let files = 0;
+  const owners = await labelFiles(set.pictures);
   for (const { image, split } of set.pictures) {
     options.signal?.throwIfAborted();
     const id = ids.next(basename(image, extname(image)));
-    const annotation = await labelFileOf(image);
+    const { annotation, pictures: claims } = owners.get(image) as LabelFile;
     const file = annotation ? relative(root, annotation) : "";
     let text = "";
     if (annotation !== undefined) {
@@ -90,14 +91,25 @@ async function yoloDataset(set: YoloSet, problems: Problems, options: OpenDetect
         continue;
       }
     }
+    const lines = linesOf(text).length;
+    if (claims.size > 1 && lines > 0) {
+      const names = [...claims].map((path) => basename(path)).sort();
+      const message = `${file} has the name of ${names.join(" and of ")}; left out with its ${boxesText(lines)}`;
+      problems.add(
+        { case: id, rule: "duplicate-id", message },
+        { boxes: names[0] === basename(image) ? lines : 0, images: 1 },
+      );
+      continue;
+    }
     pictures.push({
       id,
       image,
       shown: relative(root, image) || image,
       ...(annotation === undefined ? {} : { annotation }),
       file,
-      // Shares become pixels once the picture's size is known.
-      boxes: (size): GivenBox[] => parseYolo(text, size, known, keypointNumbers),
+      // Shares become pixels once the picture's size is known. A picture that is read has its file to itself.
+      boxes: (size): GivenBox[] =>
+        claims.size > 0 && !claims.has(image) ? [] : parseYolo(text, size, known, keypointNumbers),
       ...(split ? { split } : {}),
     });
   }
@@ -156,6 +168,26 @@ function reportShared({ pictures, name, root }: YoloSet, problems: Problems): vo
   const first = shared.length === 1 ? "" : `; the first: ${shared[0]}`;
   const message = `${which} in more than one part: learnt from and scored on${first}`;
   problems.add({ case: name, rule: "duplicate", message });
+}
+
+interface LabelFile {
+  readonly annotation: string | undefined;
+  /** Pictures that it has the name of; usually one. */
+  readonly pictures: ReadonlySet<string>;
+}
+
+/** The text file of each picture. A picture of a kind that is not read claims none that another has. */
+async function labelFiles(pictures: readonly YoloPicture[]): Promise<Map<string, LabelFile>> {
+  const claims = new Map<string, Set<string>>();
+  const found = new Map<string, LabelFile>();
+  for (const { image } of pictures) {
+    const annotation = await labelFileOf(image);
+    const own = claims.get(annotation ?? image) ?? new Set();
+    claims.set(annotation ?? image, own);
+    if (pictureKind(image) === "read") own.add(image);
+    found.set(image, { annotation, pictures: own });
+  }
+  return found;
 }
 
 /** `…/images/a.jpg` → `…/labels/a.txt`, or the text file beside the picture; `undefined` where there is none. */
