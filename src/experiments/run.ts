@@ -140,7 +140,7 @@ async function writeFindings(
       machine: {
         cpu,
         cores,
-        memoryGiB: memoryGb,
+        memoryGb,
         system: os,
         versions: { ...made.versions },
         date: made.date,

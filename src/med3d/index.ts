@@ -39,7 +39,6 @@ export {
   type PredictionMemory,
   type PredictionRequest,
   predictionMemory,
-  sizeText,
 } from "./prediction-memory.ts";
 export { branchRun } from "./pretraining-branch.ts";
 export {

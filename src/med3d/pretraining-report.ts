@@ -58,7 +58,7 @@ export async function writePretrainingReport(folder: string, { record, plan }: R
       machine: {
         cpu: machine.cpu,
         cores: machine.cores,
-        memoryGiB: machine.memoryGb,
+        memoryGb: machine.memoryGb,
         device: config.device,
         system: machine.os,
         versions: { ...versions } as Record<string, string>,

@@ -1,5 +1,7 @@
 /** Predicting label maps: a run (or its exported `model.onnx`) as a function from an image file to classes on the file's own grid. */
+
 import { readFile, stat } from "node:fs/promises";
+import { bytesText } from "../bytes-text.ts";
 import {
   type DataCase,
   type Plan,
@@ -21,14 +23,7 @@ import {
   type VoxelArray,
   type VoxelBox,
 } from "../volume/index.ts";
-import {
-  fitMemory,
-  type ImageSize,
-  loadingBytes,
-  networkBytes,
-  type PredictionMemory,
-  sizeText,
-} from "./prediction-memory.ts";
+import { fitMemory, type ImageSize, loadingBytes, networkBytes, type PredictionMemory } from "./prediction-memory.ts";
 import { readRun } from "./run-folder.ts";
 import { encodeFastInference, encodeInference, inferenceMemory, networkOf, runWeights } from "./segmentation-export.ts";
 import type { NetworkConfig } from "./segmentation-network.ts";
@@ -121,7 +116,7 @@ async function openOne(
     const least = besides + loadingBytes(opened.memory());
     if (least > maxMemory) {
       throw new ConfigError(
-        `network: loading it takes ${sizeText(least)}, --max-memory is ${sizeText(maxMemory)}; allow more, or train a smaller network`,
+        `network: loading it takes ${bytesText(least)}, --max-memory is ${bytesText(maxMemory)}; allow more, or train a smaller network`,
       );
     }
   }

@@ -88,11 +88,11 @@ function flatten(value: Json, path = ""): [string, string][] {
 }
 
 function machinePairs(machine: MachineInfo): [string, Piece][] {
-  const { cpu, cores, memoryGiB, device, system, versions, date, seconds } = machine;
+  const { cpu, cores, memoryGb, device, system, versions, date, seconds } = machine;
   return [
     ["processor", cpu],
     ["cores", cores],
-    ...(memoryGiB === undefined ? [] : ([["memory", `${Number(memoryGiB.toFixed(1))} GiB`]] as [string, Piece][])),
+    ...(memoryGb === undefined ? [] : ([["memory", `${Number(memoryGb.toFixed(1))} GB`]] as [string, Piece][])),
     ...(device === undefined ? [] : ([["device", device]] as [string, Piece][])),
     ...(system === undefined ? [] : ([["system", system]] as [string, Piece][])),
     ...Object.entries(versions),

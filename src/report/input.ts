@@ -18,7 +18,7 @@ export interface EpochRecord {
 export interface MachineInfo {
   readonly cpu: string;
   readonly cores: number;
-  readonly memoryGiB?: number;
+  readonly memoryGb?: number;
   /** `cpu`, `cuda`, … */
   readonly device?: string;
   readonly system?: string;

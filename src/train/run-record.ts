@@ -94,7 +94,7 @@ export function reportMachine({ machine: where, versions: of }: RecordOfRun, dev
   return {
     cpu: where.cpu,
     cores: where.cores,
-    memoryGiB: where.memoryGb,
+    memoryGb: where.memoryGb,
     device,
     system: where.os,
     versions: { ...of } as Record<string, string>,

@@ -29,5 +29,5 @@ export {
 export * from "./sliced.ts";
 export type { Affine, Grid, Vec3, Volume, VoxelArray } from "./types.ts";
 export type { VoxelType } from "./voxels.ts";
-export { asFloat32, bytesPerVoxel, convertVoxels, emptyLike, voxelTypeOf, voxelTypes } from "./voxels.ts";
+export { asFloat32, bytesPerVoxel, convertVoxels, emptyLike, labelTypeFor, voxelTypeOf, voxelTypes } from "./voxels.ts";
 export { cutWindow, overlapOf, type Size3, windowStarts } from "./windows.ts";
