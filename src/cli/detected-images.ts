@@ -1,10 +1,10 @@
 /** What `--in` names for a detector, and what is written of it. */
-import { mkdir, readdir, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import { counted } from "../data/counted.ts";
 import { type DetectionItem, isDetection, openDetection } from "../data/index.ts";
 import { DataError } from "../errors.ts";
-import { caseName, volumeExtension, writeFileAtomic } from "../files/index.ts";
+import { caseName, makeFolder, volumeExtension, writeFileAtomic } from "../files/index.ts";
 import { imageExtensions } from "../images/index.ts";
 import {
   boxesPng,
@@ -67,7 +67,7 @@ export async function detectImages(
   const drawn: string[] = [];
   const lines: string[] = [];
   try {
-    if (out !== undefined && pictures) await mkdir(join(out, "pictures"), { recursive: true });
+    if (out !== undefined && pictures) await makeFolder(join(out, "pictures"));
     for (const [i, item] of items.entries()) {
       signal.throwIfAborted();
       progress.update({ label: `detecting  ${i}/${items.length}`, fraction: i / items.length, details: [item.id] });

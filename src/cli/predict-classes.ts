@@ -1,9 +1,9 @@
 /** `medvox predict` of a classifier: a table of probabilities, one row per case. */
 import { existsSync } from "node:fs";
-import { mkdir, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type DataCase, openClassification } from "../data/index.ts";
-import { writeFileAtomic } from "../files/index.ts";
+import { makeFolder, writeFileAtomic } from "../files/index.ts";
 import { classShares, openClassifier } from "../med3d/index.ts";
 import { calledClass, csv } from "../metrics/index.ts";
 import type { CommandContext, Outcome } from "./command.ts";
@@ -58,7 +58,7 @@ export async function predictClasses(
     progress.clear();
   }
   const head = ["case", "called", ...plan.classes.map((n) => `p(${n})`), ...scale.map((r) => `p(rating ${r})`)];
-  await mkdir(options.out, { recursive: true });
+  await makeFolder(options.out);
   await writeFileAtomic(path, csv(head, rows), { force });
   const document = { task: "classification", run: model, table: path, networks: classifier.members, predictions };
   if (options.report !== undefined)

@@ -10,11 +10,11 @@
  * ```
  */
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { ConfigError } from "../errors.ts";
-import { writeError, writeFileAtomic } from "../files/index.ts";
+import { makeFolder, writeFileAtomic } from "../files/index.ts";
 import { machine, versions } from "../machine.ts";
 import { csv } from "../metrics/index.ts";
 import { chartsSvg, type Json, writeChartsReport } from "../report/index.ts";
@@ -74,9 +74,7 @@ export async function runExperimentOf<C extends CommonConfig, S extends TrialSco
   options: ExperimentOptions<S>,
 ): Promise<Experiment<S>> {
   const { out, force = false } = options;
-  await mkdir(out, { recursive: true }).catch((error: unknown) => {
-    throw writeError(out, error);
-  });
+  await makeFolder(out);
   const asked = { kind, config: JSON.parse(JSON.stringify(config)) as object };
   if (force)
     for (const name of ["trials", "pretraining", "experiment.json"])

@@ -2,11 +2,10 @@
  * Scoring a classification run: probabilities of its held-out cases, or with folds of every case by the members that never saw
  * it; scores as JSON and CSV, the report.
  */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type ClassifiedCase, classOf, type RatingRule, readImage, readLabel, ruleFor } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
-import { writeFileAtomic } from "../files/index.ts";
+import { makeFolder, writeFileAtomic } from "../files/index.ts";
 import {
   type CaseProbabilities,
   type ClassificationSummary,
@@ -79,7 +78,7 @@ export async function evaluateClassificationRun(
     ...(record.config.folds === null || options.cases !== undefined ? {} : { folds: record.config.folds }),
   };
   const out = options.out ?? outputFolder(folder, plan, rule, options);
-  await mkdir(out, { recursive: true });
+  await makeFolder(out);
   const write = (name: string, text: string): Promise<void> => writeFileAtomic(join(out, name), text, { force: true });
   await write("evaluation.json", `${JSON.stringify(json, null, 2)}\n`);
   await write("scores.csv", classificationCsv(cases, plan.classes));

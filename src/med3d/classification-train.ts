@@ -3,7 +3,7 @@
  * several seeds, one such run after another. Evaluation and prediction read the same `plan.json`.
  */
 import { existsSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type Batch,
@@ -16,7 +16,7 @@ import {
   readPreparationFile,
 } from "../data/index.ts";
 import { ConfigError, MedvoxError } from "../errors.ts";
-import { writeError } from "../files/index.ts";
+import { makeFolder } from "../files/index.ts";
 import { add, mul } from "../graph/index.ts";
 import { meanOf, rocAuc } from "../metrics/index.ts";
 import { createEngine, type Engine, type Feeds } from "../runtime/index.ts";
@@ -197,12 +197,6 @@ async function resumeOne(run: ClassificationRun, options: TrainClassificationOpt
   } finally {
     await engine.close();
   }
-}
-
-async function makeFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true }).catch((error: unknown) => {
-    throw writeError(path, error);
-  });
 }
 
 /** Plans from the training cases, and writes the record. */

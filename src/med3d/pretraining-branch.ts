@@ -1,8 +1,7 @@
 /** A branch of a pre-training as a segmentation run of its own: encoder, its decoder and its plan, to be scored and to predict. */
-import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ConfigError } from "../errors.ts";
-import { writeError } from "../files/index.ts";
+import { makeFolder } from "../files/index.ts";
 import { lastCheckpoint, readCheckpoint, writeCheckpoint } from "../train/index.ts";
 import { branchConfig } from "./pretraining-config.ts";
 import { readRun, writeRun } from "./run-folder.ts";
@@ -27,9 +26,7 @@ export async function branchRun(folder: string, name: string | undefined): Promi
     );
   }
   const out = join(folder, "branches", set.name);
-  await mkdir(dirname(lastCheckpoint(out)), { recursive: true }).catch((error: unknown) => {
-    throw writeError(out, error);
-  });
+  await makeFolder(dirname(lastCheckpoint(out)));
   const { command, threads, credit, splits } = record;
   const ofSet = (part: typeof splits.train) =>
     part.filter((item) => item.set === set.name).map(({ set: _set, hash: _hash, ...item }) => item);

@@ -4,10 +4,10 @@
  * filled up to its size by augmented copies. What is left for others is the encoder.
  */
 import { existsSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { createLoader, type Loader } from "../data/index.ts";
-import { writeError } from "../files/index.ts";
+import { makeFolder } from "../files/index.ts";
 import { scope, softmax } from "../graph/index.ts";
 import { createEngine, type Engine } from "../runtime/index.ts";
 import {
@@ -64,9 +64,7 @@ export async function pretrain(request: PretrainingRequest, options: PretrainOpt
   const config = resolvePretrainingConfig(request);
   const start = await readStart(config.from);
   const { plan, train, heldOut, credit } = await prepareSets(config, options);
-  await mkdir(out, { recursive: true }).catch((error: unknown) => {
-    throw writeError(out, error);
-  });
+  await makeFolder(out);
   if (force) {
     await rm(join(out, "checkpoints"), { recursive: true, force: true });
     await rm(logFile(out), { force: true });

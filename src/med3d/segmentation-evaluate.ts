@@ -1,9 +1,8 @@
 /** Scoring a run on its held-out cases: predictions as NIfTI files, scores as JSON and CSV, the report. */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type DataCase, type Plan, readImage, readLabel } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
-import { readVolume, writeFileAtomic, writeVolume } from "../files/index.ts";
+import { makeFolder, readVolume, writeFileAtomic, writeVolume } from "../files/index.ts";
 import {
   type CaseScores,
   evaluateSegmentation,
@@ -53,7 +52,7 @@ export async function evaluateRun(folder: string, options: EvaluateOptions = {})
   const other = options.cases === undefined ? (options.split ?? "heldOut") : "data";
   const out = options.out ?? (other === "heldOut" ? folder : join(folder, "evaluations", other));
   const predictions = join(out, "predictions");
-  await mkdir(predictions, { recursive: true });
+  await makeFolder(predictions);
   const labels: LabelNames = Object.fromEntries(plan.labels.map(({ index, name }) => [index, name]));
   const segmenter = await openSegmenter(folder, options);
   const scores: CaseScores[] = [];

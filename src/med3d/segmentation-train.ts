@@ -3,7 +3,7 @@
  * prediction read the same `plan.json`, so they prepare images exactly as training did.
  */
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type Batch,
@@ -24,7 +24,7 @@ import {
   sortById,
 } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
-import { writeError } from "../files/index.ts";
+import { makeFolder } from "../files/index.ts";
 import { softmax } from "../graph/index.ts";
 import { countOverlap, dice, type LabelNames, meanOf } from "../metrics/index.ts";
 import { random } from "../random.ts";
@@ -93,9 +93,7 @@ export async function trainSegmentation(
   const plan = given ?? makePlan(dataset, fingerprint, planChoicesOf(config));
   if (given !== undefined) checkPlanFits(given, dataset, fingerprint, config.plan!);
   checkPlannedPatch(plan, config.outputStride);
-  await mkdir(options.out, { recursive: true }).catch((error: unknown) => {
-    throw writeError(options.out, error);
-  });
+  await makeFolder(options.out);
   if (options.force) {
     for (const name of ["checkpoints", "coarse"]) await rm(join(options.out, name), { recursive: true, force: true });
     await rm(logFile(options.out), { force: true });

@@ -1,9 +1,8 @@
 /** Scores of a detection's run on images it did not learn from: figures, table, detections and the report. */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { DetectionItem } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
-import { writeFileAtomic } from "../files/index.ts";
+import { makeFolder, writeFileAtomic } from "../files/index.ts";
 import {
   type DetectionSummary,
   detectionCsv,
@@ -96,7 +95,7 @@ export async function evaluateDetectionRun(
   const name = data === undefined ? split : "data";
   const out = name === "heldOut" ? folder : join(folder, "evaluations", name);
   const predictions = join(out, "predictions");
-  await mkdir(out, { recursive: true });
+  await makeFolder(out);
   await writeDetections(predictions, written, plan.classes, axes, true);
   await writeFileAtomic(join(out, "evaluation.json"), `${JSON.stringify(json, null, 2)}\n`, { force: true });
   await writeFileAtomic(join(out, "scores.csv"), detectionCsv(summary), { force: true });

@@ -1,9 +1,8 @@
 /** What a detector found, as files: COCO's results, a table in world millimetres, pictures with boxes. */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { cocoResults, type DetectedImage, type DetectionClass, worldCsv } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
-import { writeFileAtomic } from "../files/index.ts";
+import { makeFolder, writeFileAtomic } from "../files/index.ts";
 import type { TrueBoxes } from "../metrics/index.ts";
 import { pictureBoxesPng, volumeBoxesPng } from "../report/index.ts";
 import type { Affine } from "../volume/index.ts";
@@ -54,7 +53,7 @@ export async function writeDetections(
   axes: 2 | 3,
   force: boolean,
 ): Promise<string[]> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const json = join(folder, "detections.json");
   await writeFileAtomic(json, `${JSON.stringify(detectionsJson(images, classes, axes))}\n`, { force });
   if (axes === 2) return [json];

@@ -6,7 +6,7 @@ import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { createDetectionLoader, type DetectionItem } from "../data/index.ts";
-import { writeError } from "../files/index.ts";
+import { makeFolder } from "../files/index.ts";
 import { createEngine, type Engine } from "../runtime/index.ts";
 import {
   type DataCredit,
@@ -70,9 +70,7 @@ export async function trainDetector(request: DetectionRequest, options: TrainDet
   else volumeAugmentationOf(config);
   // What cannot be started from is told before anything is written.
   const start = await readDetectorStart(config, plan.detector);
-  await mkdir(out, { recursive: true }).catch((error: unknown) => {
-    throw writeError(out, error);
-  });
+  await makeFolder(out);
   if (force) {
     await rm(join(out, "checkpoints"), { recursive: true, force: true });
     await rm(logFile(out), { force: true });

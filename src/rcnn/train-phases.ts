@@ -2,9 +2,10 @@
  * Training by a schedule's phases (`schedule.ts`), each a training of its own with its folder, checkpoints and log. A phase that has ended is
  * read back, one that was cut off goes on where it was: so a schedule can be stopped between and inside its phases.
  */
-import { mkdir } from "node:fs/promises";
+
 import { join } from "node:path";
 import { ConfigError } from "../errors.ts";
+import { makeFolder } from "../files/index.ts";
 import type { Optimiser, ParameterGroup, ScheduleSpec, Warmup } from "../nn/index.ts";
 import type { Engine } from "../runtime/index.ts";
 import {
@@ -91,7 +92,7 @@ export async function trainPhases(options: PhasesOptions): Promise<PhasesResult>
   const ended = new Map<Phase["name"] | "start", StateMap>([["start", start]]);
   for (const phase of schedule) {
     const place = folder && phaseFolder(folder, phase, schedule);
-    if (place !== undefined) await mkdir(place, { recursive: true });
+    if (place !== undefined) await makeFolder(place);
     const weights = ended.get(phase.proposalsOf ?? "start");
     const proposer =
       phase.proposalsOf === undefined

@@ -4,10 +4,10 @@
  *
  * Resuming is exact: batches depend on epoch and step alone, and a checkpoint holds all arrays and the position.
  */
-import { mkdir, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError, DataError, MedvoxError } from "../errors.ts";
-import { removeStaleTemporaries, writeError } from "../files/index.ts";
+import { makeFolder, removeStaleTemporaries } from "../files/index.ts";
 import { type ScheduleSpec, scheduleFactor, type Warmup } from "../nn/index.ts";
 import type { Feeds, RunResult } from "../runtime/index.ts";
 import { readCheckpoint, type TrainingPosition, writeCheckpoint } from "./checkpoint.ts";
@@ -249,9 +249,7 @@ function tallied(before: Tally | undefined, loss: number, monitored: Readonly<Re
 /** Makes `checkpoints/`, and clears away what a killed process left half written. */
 async function prepareFolder(folder: string): Promise<void> {
   const checkpoints = join(folder, "checkpoints");
-  await mkdir(checkpoints, { recursive: true }).catch((error: unknown) => {
-    throw writeError(checkpoints, error);
-  });
+  await makeFolder(checkpoints);
   for (const place of [folder, checkpoints]) await removeStaleTemporaries(place);
 }
 

@@ -1,10 +1,9 @@
 /** `medvox predict RUN --in … --out …`: label maps for images of any size, on the images' own grids; of a classifier, a table. */
 
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { readCaseSize } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
-import { writeError, writeFileAtomic, writeVolume } from "../../files/index.ts";
+import { makeFolder, writeFileAtomic, writeVolume } from "../../files/index.ts";
 import { branchRun, modelTask, openSegmenter, predictionPath } from "../../med3d/index.ts";
 import { fasterRcnn } from "../../rcnn/index.ts";
 import type { VoxelArray } from "../../volume/index.ts";
@@ -128,9 +127,7 @@ export const command = defineCommand<Options, [string]>({
       // All of them before the first: a night's predictions do not end in the middle.
       if (options.maxMemory !== undefined)
         for (const item of cases) segmenter.memory(await readCaseSize(item), { overlap, mirror });
-      await mkdir(options.out, { recursive: true }).catch((error: unknown) => {
-        throw writeError(options.out, error);
-      });
+      await makeFolder(options.out);
       for (const [i, item] of cases.entries()) {
         const began = performance.now();
         let windows = 0;
