@@ -11,7 +11,14 @@ import { readVolume } from "../src/files/index.ts";
 import type { Random } from "../src/random.ts";
 import { random } from "../src/random.ts";
 import type { LoadedVolume, Volume } from "../src/volume/index.ts";
-import { decodeMetaImage, decodeNifti, decodeNrrd, encodeNifti, encodeNiftiPair } from "../src/volume/index.ts";
+import {
+  decodeMetaImage,
+  decodeMgh,
+  decodeNifti,
+  decodeNrrd,
+  encodeNifti,
+  encodeNiftiPair,
+} from "../src/volume/index.ts";
 
 export interface FuzzReport {
   count: number;
@@ -128,6 +135,11 @@ function fuzzKinds(): Kind[] {
       ),
       body,
     ]);
+  const mgh = Buffer.alloc(284 + 120);
+  for (const [i, value] of [1, 3, 4, 5, 1, 4].entries()) mgh.writeInt32BE(value, 4 * i);
+  mgh.writeInt16BE(1, 28);
+  for (const [i, value] of [1, 2, 3, -1, 0, 0, 0, 0, -1, 0, 1, 0, 5, 6, 7].entries())
+    mgh.writeFloatBE(value, 30 + 4 * i);
   const four = Buffer.from(
     "NRRD0004\ntype: double\ndimension: 4\nsizes: 2 3 1 2\nspacings: nan 1 2 3\nendian: big\nencoding: raw\n\n",
   );
@@ -195,6 +207,8 @@ function fuzzKinds(): Kind[] {
       header: 330,
       decode: decodeMetaImage,
     },
+    { name: "MGH", ending: ".mgh", seeds: [mgh], header: 90, decode: decodeMgh },
+    { name: "MGH gzip stream", ending: ".mgz", seeds: [gzipSync(mgh)], header: 0, decode: decodeMgh },
   ];
 }
 

@@ -5,7 +5,6 @@
  * Whole CTs with outlined nodules are few, crops of nodules are many; a scene joins both. So that nothing leaks, every lung
  * and every lesion carries its patient as `group`, and what is held out takes part in no scene.
  */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import {
   drawLesion,
@@ -18,7 +17,7 @@ import {
 } from "../augment/index.ts";
 import { boxCount, boxesOnGrid, takeBoxes, translateBoxes, worldBoxOf } from "../boxes/index.ts";
 import { ConfigError, DataError } from "../errors.ts";
-import { readVolume, writeFileAtomic, writeVolume } from "../files/index.ts";
+import { makeFolder, readVolume, writeFileAtomic, writeVolume } from "../files/index.ts";
 import { type Random, random } from "../random.ts";
 import { shiftAffine } from "../volume/affine.ts";
 import { resampleToSpacing } from "../volume/resample.ts";
@@ -265,7 +264,7 @@ export async function writeScenes(
 ): Promise<number> {
   const lines = ["case,x1,y1,z1,x2,y2,z2,class,difficult,group,split"];
   let count = 0;
-  await mkdir(join(folder, "images"), { recursive: true });
+  await makeFolder(join(folder, "images"));
   for (const { id, group, volume, boxes, difficult } of scenes) {
     const data = Int16Array.from(volume.data, Math.round);
     await writeVolume(join(folder, "images", `${id}.nii.gz`), { ...volume, data }, { force });

@@ -5,6 +5,7 @@ import { ConfigError, DataError } from "../errors.ts";
 import { random } from "../random.ts";
 import { affineFromSpacing, gridDifference } from "../volume/affine.ts";
 import { clip, clipPercentiles, ctWindow, medicalNetNormalize, zScore } from "../volume/intensity.ts";
+import { decodeNifti, encodeNifti } from "../volume/nifti.ts";
 import { reorient } from "../volume/orient.ts";
 import { gridWithSpacing, resample, restoreToGrid } from "../volume/resample.ts";
 import type { Affine, Vec3, Volume } from "../volume/types.ts";
@@ -275,6 +276,41 @@ describe("the way back", () => {
     let wrong = 0;
     for (let i = 0; i < label.data.length; i++) if (back.data[i] !== label.data[i]) wrong++;
     expect(wrong / label.data.length).toBeLessThan(0.01);
+  });
+
+  it.each([
+    [[0, 1, 255], Uint8Array],
+    [[0, 256, 32767], Int16Array],
+    [[0, -1, 5], Int16Array],
+    [[0, 32768, 65535], Uint16Array],
+    [[0, 65536, 2 ** 31 - 1], Int32Array],
+    [[0, -(2 ** 31), 70000], Int32Array],
+    [[0, 1, 2 ** 32 - 1], Uint32Array],
+  ])("a mask has a type that holds the values %j", (labels, type) => {
+    const spec = { ...plain, orientation: "LPS", labels };
+    const grid = { size: [3, 1, 1] as const, affine: lps };
+    const classes = { ...grid, data: Int16Array.of(0, 1, 2), channels: 1 };
+    const scores = { ...grid, data: Float32Array.of(1, 0, 0, 0, 1, 0, 0, 0, 1), channels: 3 };
+    for (const back of [restoreClasses(classes, grid, spec), restoreScores(scores, grid, spec)]) {
+      expect(back.data).toBeInstanceOf(type);
+      expect([...back.data]).toEqual(labels);
+      expect([...decodeNifti(encodeNifti(back)).data]).toEqual(labels);
+    }
+    // And the way there: the file's values become the classes, whatever type they are stored in.
+    const label = { ...grid, data: Float64Array.from(labels), channels: 1 };
+    expect([...preprocessLabel(label, label, { ...spec, spacingMm: null }).volume.data]).toEqual([0, 1, 2]);
+  });
+
+  it("a label value that no mask holds is refused by name", () => {
+    const grid = { size: [1, 1, 1] as const, affine: lps };
+    const classes = { ...grid, data: Int16Array.of(0), channels: 1 };
+    for (const value of [2 ** 32, 1.5, Number.NaN])
+      expect(() => restoreClasses(classes, grid, { ...plain, orientation: "LPS", labels: [0, value] })).toThrow(
+        `label ${value} does not fit`,
+      );
+    expect(() => restoreClasses(classes, grid, { ...plain, orientation: "LPS", labels: [-1, 2 ** 32 - 1] })).toThrow(
+      DataError,
+    );
   });
 
   it("takes the highest score per voxel", () => {

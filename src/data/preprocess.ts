@@ -16,6 +16,7 @@ import {
   type Grid,
   gridDifference,
   gridWithSpacing,
+  labelTypeFor,
   medicalNetChange,
   type Pass,
   passOver,
@@ -158,9 +159,9 @@ export function restoreClasses<T extends VoxelArray>(
   prediction: Volume<T>,
   original: Grid,
   spec: Preprocessing,
-): Volume<Uint8Array | Int16Array> {
+): Volume<LabelValues> {
   const values = labelValues(spec.labels);
-  const data = new (values.constructor as new (length: number) => typeof values)(voxelsOf(original));
+  const data = emptyLike(values, voxelsOf(original));
   const sample = resampler(viewOf(prediction), original, { mode: "labels", name: prediction.name });
   const perSlice = original.size[0] * original.size[1];
   const classes = emptyLike(prediction.data, perSlice);
@@ -175,10 +176,10 @@ export function restoreClasses<T extends VoxelArray>(
  * Class scores (channels are classes) on the working grid, interpolated to the file's grid, the highest one's label
  * value at every voxel. One slice at a time, so full-size score maps never exist.
  */
-export function restoreScores(scores: Volume, original: Grid, spec: Preprocessing): Volume<Uint8Array | Int16Array> {
+export function restoreScores(scores: Volume, original: Grid, spec: Preprocessing): Volume<LabelValues> {
   const classes = argmaxOnGrid(scores, original);
   const values = labelValues(spec.labels);
-  const data = new (values.constructor as new (length: number) => typeof values)(classes.data.length);
+  const data = emptyLike(values, classes.data.length);
   for (let i = 0; i < data.length; i++) data[i] = values[classes.data[i]];
   return { ...classes, data };
 }
@@ -305,9 +306,20 @@ function toClasses(
   return { classes, unknown };
 }
 
+/** Label values in a type that holds them all. */
+export type LabelValues = Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array;
+
+const labelArrays = {
+  uint8: Uint8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+} as const;
+
 /** The file's value of each class, in the smallest type that holds them all. */
-function labelValues(labels: readonly number[]): Uint8Array | Int16Array {
-  return labels.every((value) => value <= 255) ? Uint8Array.from(labels) : Int16Array.from(labels);
+function labelValues(labels: readonly number[]): LabelValues {
+  return labelArrays[labelTypeFor(labels)].from(labels);
 }
 
 function voxelsOf({ size }: Grid): number {

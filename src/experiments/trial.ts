@@ -3,10 +3,10 @@
  * run again: its scores lie in `trial.json` of its folder.
  */
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError } from "../errors.ts";
-import { writeError, writeFileAtomic } from "../files/index.ts";
+import { makeFolder, writeFileAtomic } from "../files/index.ts";
 import type { EpochReport } from "../train/index.ts";
 
 /** What every trial tells; a kind of experiment adds what it scores. */
@@ -60,9 +60,7 @@ export async function runTrials<S extends TrialScores>(
       continue;
     }
     onTrial?.(trial, i + 1, inTurn.length);
-    await mkdir(own, { recursive: true }).catch((error: unknown) => {
-      throw writeError(own, error);
-    });
+    await makeFolder(own);
     const { condition, target, seed } = trial;
     const result = { condition, target, seed, ...(await trial.run(own, { signal, onEpoch })) };
     await writeFileAtomic(join(own, "trial.json"), `${JSON.stringify(result)}\n`, { force: true });

@@ -1,9 +1,10 @@
-import { chmod, mkdir, mkdtemp, open, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, open, readdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ConfigError, DataError } from "../errors.ts";
-import { removeStaleTemporaries, writeFileAtomic } from "./atomic.ts";
+import { removeStaleTemporaries, temporaryName, writeFileAtomic } from "./atomic.ts";
+import { ownerText, thisProcess } from "./owner.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -92,12 +93,64 @@ describe("writeFileAtomic", () => {
     expect(await readFile(join(folder, "real"), "utf8")).toBe("new");
   });
 
-  it("clears temporaries of dead processes only", async () => {
-    const mine = `.medvox-${process.pid}-0-999999.tmp`;
-    // Above the largest process id of Linux (2^22).
-    for (const name of [mine, ".medvox-99999999-0-0.tmp", "other.tmp"]) await writeFile(join(folder, name), "");
-    expect(await removeStaleTemporaries(folder)).toEqual([".medvox-99999999-0-0.tmp"]);
-    expect((await readdir(folder)).sort()).toEqual([mine, "other.tmp"]);
-    expect(await removeStaleTemporaries(join(folder, "none"))).toEqual([]);
+  describe("temporaries that were left behind", () => {
+    /** Above the largest process id of Linux (2^22). */
+    const dead = 99_999_999;
+    const elsewhere = { place: "0123456789ab", pid: 1, start: 5 };
+
+    async function left(name: string, ageHours: number): Promise<string> {
+      await writeFile(join(folder, name), "");
+      const time = Date.now() / 1000 - 3600 * ageHours;
+      await utimes(join(folder, name), time, time);
+      return name;
+    }
+
+    it("of this machine: by process, whatever their age", async () => {
+      const gone = await left(temporaryName({ ...thisProcess, pid: dead }, 0), 0);
+      const kept = [
+        await left(temporaryName(thisProcess, 0), 48),
+        await left(temporaryName({ ...thisProcess, pid: process.ppid, start: 0 }, 0), 48),
+        await left("other.tmp", 48),
+      ];
+      expect(await removeStaleTemporaries(folder)).toEqual([gone]);
+      expect((await readdir(folder)).sort()).toEqual(kept.sort());
+    });
+
+    it.skipIf(thisProcess.start === 0)("of an earlier process with the id of one that runs: removed", async () => {
+      const names = [
+        await left(temporaryName({ ...thisProcess, start: thisProcess.start - 1 }, 0), 0),
+        await left(temporaryName({ ...thisProcess, pid: process.ppid, start: 1 }, 0), 0),
+      ];
+      expect((await removeStaleTemporaries(folder)).sort()).toEqual(names.sort());
+    });
+
+    it("of other machines and containers, and of earlier versions: by age alone", async () => {
+      const old = [
+        await left(temporaryName(elsewhere, 0), 25),
+        await left(temporaryName({ ...elsewhere, pid: dead }, 0), 25),
+        await left(`.medvox-${process.pid}-0-0.tmp`, 25),
+      ];
+      const live = [
+        await left(temporaryName(elsewhere, 1), 23),
+        await left(temporaryName({ ...elsewhere, pid: dead }, 1), 0),
+        await left(`.medvox-${dead}-0-1.tmp`, 0),
+      ];
+      expect((await removeStaleTemporaries(folder)).sort()).toEqual(old.sort());
+      expect((await readdir(folder)).sort()).toEqual(live.sort());
+      expect(await removeStaleTemporaries(join(folder, "none"))).toEqual([]);
+    });
+
+    it("those that are written right now are told as this process's", async () => {
+      let during: string[] = [];
+      async function* pieces() {
+        yield new Uint8Array(3);
+        during = await readdir(folder);
+        expect(await removeStaleTemporaries(folder)).toEqual([]);
+        yield new Uint8Array(3);
+      }
+      await writeFileAtomic(join(folder, "a"), pieces());
+      expect(during).toEqual([expect.stringContaining(ownerText(thisProcess))]);
+      expect(await readdir(folder)).toEqual(["a"]);
+    });
   });
 });

@@ -4,10 +4,11 @@
  * all go through here, so this is the one place that turns the system's write errors into one readable message.
  */
 import type { FileHandle } from "node:fs/promises";
-import { link, lstat, open, readdir, realpath, rename, unlink } from "node:fs/promises";
+import { link, lstat, open, readdir, realpath, rename, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { threadId } from "node:worker_threads";
 import { ConfigError, DataError } from "../errors.ts";
+import { isLiving, type Owner, ownerPattern, ownerText, parseOwner, thisProcess } from "./owner.ts";
 
 /** Text (UTF-8), bytes, or pieces of bytes that are written one after another, as they come (no joined copy is made). */
 export type FileContent = string | Uint8Array | readonly Uint8Array[] | AsyncIterable<Uint8Array>;
@@ -57,18 +58,45 @@ export async function writeFileAtomic(path: string, content: FileContent, option
   }
 }
 
+/** What another machine's process has not written to for a day was left behind; a file is written in minutes. */
+const staleMs = 24 * 3600 * 1000;
+
+/** A name for a temporary file of `owner`: short, so that a long target name does not make it too long. */
+export function temporaryName(owner: Owner, number: number): string {
+  return `.medvox-${ownerText(owner)}-${threadId}-${number}.tmp`;
+}
+
+/** A temporary's name; earlier versions put a process id alone there, of whichever machine. */
+const temporaryPattern = new RegExp(
+  `^\\.medvox-(?:${ownerPattern}-(?:\\d+-\\d+|lock-[0-9a-f-]+)|\\d+-\\d+-\\d+)\\.tmp$`,
+);
+
 /**
- * Removes temporary files that processes no longer running left in `folder` (only a killed process leaves one).
+ * Removes temporary files that were left in `folder` (only a killed process leaves one): those of processes of this machine that no
+ * longer run, and those of other machines and containers that nobody has written to for a day.
  * Returns the names removed. A folder that does not exist has none.
  */
 export async function removeStaleTemporaries(folder: string): Promise<string[]> {
   const names = await readdir(folder).catch(() => [] as string[]);
-  const stale = names.filter((name) => {
-    const match = /^\.medvox-(\d+)-\d+-\d+\.tmp$/.exec(name);
-    return match !== null && !isAlive(Number(match[1]));
-  });
-  for (const name of stale) await unlink(join(folder, name)).catch(() => {});
-  return stale;
+  const removed: string[] = [];
+  for (const name of names) {
+    const match = temporaryPattern.exec(name);
+    if (match === null) continue;
+    const path = join(folder, name);
+    const found = await stat(path).catch(() => undefined);
+    if (found === undefined) continue;
+    const ageMs = Date.now() - found.mtimeMs;
+    const living = match[1] === undefined ? ageMs < staleMs : isLiving(parseOwner(match.slice(1)), ageMs, staleMs);
+    if (
+      !living &&
+      (await unlink(path).then(
+        () => true,
+        () => false,
+      ))
+    )
+      removed.push(name);
+  }
+  return removed;
 }
 
 /** Turns a system error on writing `path` into a `DataError` that says what to do; leaves medvox's own errors alone. */
@@ -96,10 +124,9 @@ export function writeError(path: string, error: unknown): Error {
 }
 
 async function openTemporary(folder: string): Promise<{ handle: FileHandle; path: string }> {
-  // A short fixed form, so that a long target name does not make the temporary one too long; process, thread and
-  // count make it unique, and `wx` skips what an earlier process with the same id left behind.
+  // Process, thread and count make it unique, and `wx` skips what an earlier process with the same name left behind.
   for (;;) {
-    const path = join(folder, `.medvox-${process.pid}-${threadId}-${written++}.tmp`);
+    const path = join(folder, temporaryName(thisProcess, written++));
     try {
       return { handle: await open(path, "wx"), path };
     } catch (error) {
@@ -135,15 +162,6 @@ function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }
 
 function alreadyThere(path: string): ConfigError {

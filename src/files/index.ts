@@ -1,7 +1,9 @@
 /** @module medvox/files: volumes and weights on disk; files are written whole or not at all. */
 export type { FileContent, WriteOptions } from "./atomic.ts";
 export { removeStaleTemporaries, writeError, writeFileAtomic } from "./atomic.ts";
+export { makeFolder } from "./folders.ts";
 export { readImage2d, readImageSize } from "./images.ts";
+export { type FolderLock, lockFolder, lockName } from "./lock.ts";
 export { encodeNpy, writeNpy } from "./npy.ts";
 export { readSafetensors, readSafetensorsHeader, writeSafetensors } from "./safetensors.ts";
 export type { ReadOptions, WriteVolumeOptions } from "./volumes.ts";

@@ -1,9 +1,9 @@
-/** zlib off the main thread, bounded, with gzip's checksum compared: what the browser-safe readers cannot do. */
+/** zlib off the main thread, bounded, with gzip's checksums compared: what the browser-safe readers cannot do. */
 import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
-import { constants, createGunzip, createGzip, createInflate } from "node:zlib";
+import { constants, createGzip, createInflate } from "node:zlib";
 import { DataError } from "../errors.ts";
 import { checkInflatable } from "../volume/gzip.ts";
+import { gunzipMembers } from "./gunzip.ts";
 
 /** A stream that goes on longer than this after what was asked for is left there, its checksum unchecked. */
 const maxSurplusBytes = 64 * 2 ** 20;
@@ -42,24 +42,36 @@ export async function inflateInto(
 ): Promise<number> {
   const end = skip + out.length;
   const chunkSize = Math.min(Math.max(end, 2 ** 16), 2 ** 20);
-  const stream = format === "gzip" ? createGunzip({ chunkSize }) : createInflate({ chunkSize });
   let seen = 0;
-  const isLeft = (): boolean => seen - end > maxSurplusBytes;
   try {
-    await pipeline(Readable.from(pieces), stream, async (chunks: AsyncIterable<Buffer>) => {
-      for await (const chunk of chunks) {
-        const from = Math.max(skip - seen, 0);
-        const to = Math.min(chunk.length, end - seen);
-        if (to > from) out.set(chunk.subarray(from, to), seen + from - skip);
-        seen += chunk.length;
-        if (isLeft()) return;
-      }
-    });
+    for await (const chunk of format === "gzip" ? gunzipMembers(pieces, chunkSize) : inflated(pieces, chunkSize)) {
+      const from = Math.max(skip - seen, 0);
+      const to = Math.min(chunk.length, end - seen);
+      if (to > from) out.set(chunk.subarray(from, to), seen + from - skip);
+      seen += chunk.length;
+      if (seen - end > maxSurplusBytes) break;
+    }
   } catch (error) {
-    if (error instanceof DataError) throw error;
-    if (!isLeft()) throw damaged(name, format, error);
+    throw error instanceof DataError ? error : damaged(name, format, error);
   }
   return Math.max(0, Math.min(seen, end) - skip);
+}
+
+/** What a zlib stream holds, as it comes. */
+async function* inflated(
+  pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  chunkSize: number,
+): AsyncGenerator<Uint8Array> {
+  const source = Readable.from(pieces);
+  const stream = createInflate({ chunkSize });
+  // `pipe` does not hand on the source's errors, such as a file that cannot be read to its end.
+  source.on("error", (error) => stream.destroy(error));
+  source.pipe(stream);
+  try {
+    yield* stream as AsyncIterable<Buffer>;
+  } finally {
+    source.destroy();
+  }
 }
 
 function damaged(name: string, format: string, error: unknown): DataError {

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { gunzipSync, gzipSync } from "node:zlib";
+import { deflateSync, gunzipSync, gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ConfigError, DataError, GeometryError } from "../errors.ts";
 import type { Volume } from "../volume/index.ts";
@@ -138,6 +138,94 @@ describe("golden files from disk", () => {
   });
 });
 
+describe("headers as their writers write them", () => {
+  const voxels = Int16Array.from({ length: 24 }, (_, i) => 100 * i - 7);
+  const raw = new Uint8Array(voxels.buffer);
+  const nrrd = (lines: string) =>
+    `NRRD0004\ntype: short\ndimension: 3\nsizes: 2 3 4\nendian: little\nspace: LPS\nspace directions: (1,0,0) (0,2,0) (0,0,3)\n${lines}`;
+  const meta = (lines: string) => `ObjectType = Image\nNDims = 3\nDimSize = 2 3 4\nElementType = MET_SHORT\n${lines}`;
+
+  /** What is read of a header beside files of these names and contents. */
+  async function readBeside(header: string, text: string | Uint8Array, files: Record<string, Uint8Array>) {
+    await writeFile(join(folder, header), text);
+    for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
+    return readVolume(join(folder, header));
+  }
+  const slices = (change: (slice: Uint8Array) => Uint8Array, name: (i: number) => string) =>
+    Object.fromEntries([0, 1, 2, 3].map((i) => [name(i), change(raw.subarray(12 * i, 12 * (i + 1)))]));
+
+  it.each(["x50%.raw", "100 % sure.raw", "%d.raw", "a%03d.raw"])("a %% in a name is a %%: %s", async (name) => {
+    const found = await readBeside("a.nhdr", nrrd(`encoding: raw\ndata file: ${name}\n\n`), { [name]: raw });
+    expect(found.data).toEqual(voxels);
+    expect((await readBeside("a.mhd", meta(`ElementDataFile = ${name}\n`), { [name]: raw })).data).toEqual(voxels);
+  });
+
+  it.each(["é.raw", "뇌 MRI.raw", "Ärzte/ü.raw", "脑.raw"])("names outside ASCII: %s", async (name) => {
+    if (name.includes("/")) await mkdir(join(folder, "Ärzte"));
+    const found = await readBeside("a.nhdr", nrrd(`encoding: raw\ndata file: ${name}\n\n`), { [name]: raw });
+    expect(found.data).toEqual(voxels);
+    expect((await readBeside("a.mhd", meta(`ElementDataFile = ${name}\n`), { [name]: raw })).data).toEqual(voxels);
+    // The header from one system, the file from another: the same letters, composed and decomposed.
+    const other = await readBeside("b.mhd", meta(`ElementDataFile = ${name.normalize("NFD")}\n`), {});
+    expect(other.data).toEqual(voxels);
+  });
+
+  it("a header in Latin-1", async () => {
+    const text = Buffer.from(meta("ElementDataFile = é.raw\n"), "latin1");
+    expect((await readBeside("a.mhd", text, { "é.raw": raw })).data).toEqual(voxels);
+  });
+
+  it("NRRD in several files: listed, and by a pattern", async () => {
+    const names = "one.raw\ntwo.raw\nthree.raw\nfour.raw";
+    const name = (i: number) => names.split("\n")[i];
+    for (const end of ["", "\n", "\n\n"]) {
+      const files = slices((slice) => slice, name);
+      const found = await readBeside("a.nhdr", nrrd(`encoding: raw\ndata file: LIST\n${names}${end}`), files);
+      expect(found.data).toEqual(voxels);
+    }
+    const packed = slices((slice) => gzipSync(slice), name);
+    expect((await readBeside("a.nhdr", nrrd(`encoding: gzip\ndata file: LIST 2\n${names}`), packed)).data).toEqual(
+      voxels,
+    );
+    const skipped = slices((slice) => Buffer.concat([Buffer.from("a line\n??"), slice]), name);
+    const skips = "encoding: raw\nline skip: 1\nbyte skip: 2\n";
+    expect((await readBeside("a.nhdr", nrrd(`${skips}data file: LIST\n${names}`), skipped)).data).toEqual(voxels);
+    const last = "encoding: raw\nbyte skip: -1\n";
+    expect((await readBeside("a.nhdr", nrrd(`${last}data file: LIST\n${names}`), skipped)).data).toEqual(voxels);
+    const texts = slices((slice) => Buffer.from(new Int16Array(slice.slice().buffer).join(" ")), name);
+    expect((await readBeside("a.nhdr", nrrd(`encoding: ascii\ndata file: LIST\n${names}`), texts)).data).toEqual(
+      voxels,
+    );
+    const numbered = slices(
+      (slice) => slice,
+      (i) => `s${String(2 * i + 8).padStart(3, "0")}.raw`,
+    );
+    const found = await readBeside("a.nhdr", nrrd("encoding: raw\ndata file: s%03d.raw 8 14 2\n\n"), numbered);
+    expect(found.data).toEqual(voxels);
+    await writeFile(join(folder, "s010.raw"), raw.subarray(0, 5));
+    await expect(readVolume(join(folder, "a.nhdr"))).rejects.toThrow(/file 2 of 4 holds 5 bytes.* 12 in each/);
+  });
+
+  it("MetaImage in several files: listed, and by a pattern", async () => {
+    const files = slices(
+      (slice) => slice,
+      (i) => `s${i}.raw`,
+    );
+    const listed = await readBeside("a.mhd", meta("ElementDataFile = LIST\ns0.raw\ns1.raw\ns2.raw\ns3.raw\n"), files);
+    expect(listed.data).toEqual(voxels);
+    const back = await readBeside("a.mhd", meta("ElementDataFile = s%d.raw 0 3 1\n"), files);
+    expect(back.data).toEqual(voxels);
+    const turned = await readBeside("a.mhd", meta("ElementDataFile = s%d.raw 3 0 -1\n"), files);
+    expect([...turned.data.slice(18)]).toEqual([...voxels.slice(0, 6)]);
+    const packed = slices(
+      (slice) => deflateSync(slice),
+      (i) => `s${i}.raw`,
+    );
+    const zlib = await readBeside("a.mhd", meta("CompressedData = True\nElementDataFile = s%d.raw 0 3 1\n"), packed);
+    expect(zlib.data).toEqual(voxels);
+  });
+});
+
 describe("what cannot be read", () => {
   const text = (s: string) => new TextEncoder().encode(s);
   const meta = (more: string) =>
@@ -188,12 +276,31 @@ describe("what cannot be read", () => {
     ["NRRD with voxels elsewhere", "a.nhdr", nrrd("data file: ../a.raw\n"), /not in the folder of its header/],
     ["NRRD with voxels at the root", "a.nhdr", nrrd("data file: /etc/passwd\n"), /not in the folder of its header/],
     ["NRRD with a missing data file", "a.nhdr", nrrd("data file: none.raw\n"), /none\.raw: cannot read: no such file/],
-    ["NRRD in many files", "a.nhdr", nrrd("data file: LIST\n"), /several files/],
+    ["NRRD that lists nothing", "a.nhdr", nrrd("data file: LIST\n", ""), /LIST, but no files follow/],
+    ["NRRD that lists what is not there", "a.nhdr", nrrd("data file: LIST\n"), /abcd: cannot read: no such file/],
+    [
+      "NRRD that lists another folder",
+      "a.nhdr",
+      nrrd("data file: LIST\n", "a\n../b"),
+      /not in the folder of its header/,
+    ],
+    [
+      "NRRD in three files of four voxels",
+      "a.nhdr",
+      nrrd("data file: LIST\n", "a\nb\nc"),
+      /4 bytes .* evenly into the 3/,
+    ],
+    ["NRRD patterns that count nothing", "a.nhdr", nrrd("data file: a%d.raw 1 9 0\n"), /stands for no files/],
     ["MetaImage without an end", "a.mha", meta(""), /ElementDataFile/],
     ["MetaImage that is none", "a.mha", text("hello world\n"), /"Field = value"/],
     ["MetaImage with too little data", "a.mha", meta("ElementDataFile = LOCAL\nabc"), /holds 3 bytes/],
-    ["MetaImage lists", "a.mhd", meta("ElementDataFile = LIST\n"), /several files/],
-    ["MetaImage patterns", "a.mhd", meta("ElementDataFile = a%03d.raw 1 2 1\n"), /several files/],
+    ["MetaImage lists of nothing", "a.mhd", meta("ElementDataFile = LIST\n"), /LIST, but no files follow/],
+    [
+      "MetaImage patterns",
+      "a.mhd",
+      meta("ElementDataFile = a%03d.raw 1 2 1\n"),
+      /a001\.raw: cannot read: no such file/,
+    ],
     ["MetaImage voxels elsewhere", "a.mhd", meta("ElementDataFile = a/../../b.raw\n"), /not in the folder/],
     ["MetaImage broken zlib", "a.mha", meta("CompressedData = True\nElementDataFile = LOCAL\nabcdef"), /zlib/],
     ["MetaImage of meshes", "a.mha", text("ObjectType = Mesh\nElementDataFile = LOCAL\n"), /not an Image/],

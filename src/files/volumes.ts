@@ -1,7 +1,7 @@
 /**
  * The file system's door for volumes: paths in, volumes out, and back. Formats are told by content and extension:
- * NIfTI-1/2 (.nii, .nii.gz, .hdr + .img), NRRD (.nrrd, .nhdr), MetaImage (.mha, .mhd). The formats themselves are in
- * `volume/`; here are paths, partner files, zlib and the system's errors.
+ * NIfTI-1/2 (.nii, .nii.gz, .hdr + .img), NRRD (.nrrd, .nhdr), MetaImage (.mha, .mhd), FreeSurfer's MGH (.mgz, .mgh). The
+ * formats themselves are in `volume/`; here are paths, partner files, zlib and the system's errors.
  */
 import type { FileHandle } from "node:fs/promises";
 import { access, open, stat } from "node:fs/promises";
@@ -12,13 +12,14 @@ import { checkInflatable, inflatePrefix, isGzip } from "../volume/gzip.ts";
 import type { LoadedVolume, VolumeHeader } from "../volume/header.ts";
 import type { MetaImageLayout } from "../volume/metaimage.ts";
 import { metaImageVolume, parseMetaImageHeader, skipHeader } from "../volume/metaimage.ts";
+import { isMgh, mghVoxelOffset, parseMghHeader } from "../volume/mgh.ts";
 import type { DecodeOptions, EncodeOptions } from "../volume/nifti.ts";
-import { encodeNiftiParts, niftiDataEnd, niftiVolume, niftiVolumeHeader } from "../volume/nifti.ts";
+import { encodeNiftiParts, niftiVolume, niftiVolumeHeader } from "../volume/nifti.ts";
 import { niftiHeaderBytes, niftiVersion, parseNiftiHeader } from "../volume/nifti-header.ts";
 import type { NrrdLayout } from "../volume/nrrd.ts";
 import { encodeNrrdParts, isNrrd, nrrdVolume, parseNrrdHeader, skipLines } from "../volume/nrrd.ts";
 import type { Volume, VoxelArray } from "../volume/types.ts";
-import { allocateVoxels, checkVoxelBytes, defaultMaxBytes, orderBytes } from "../volume/voxels.ts";
+import { allocateVoxels, bytesPerVoxel, checkVoxelBytes, defaultMaxBytes, orderBytes } from "../volume/voxels.ts";
 import { writeFileAtomic } from "./atomic.ts";
 import { gzipPieces, inflateInto, inflateUpTo } from "./inflate.ts";
 
@@ -41,6 +42,7 @@ export const volumeExtensions = [
   ".nii.gz",
   ".hdr.gz",
   ".img.gz",
+  ".mgh.gz",
   ".nii",
   ".hdr",
   ".img",
@@ -48,6 +50,8 @@ export const volumeExtensions = [
   ".nhdr",
   ".mha",
   ".mhd",
+  ".mgz",
+  ".mgh",
 ] as const;
 
 /** The volume ending of a path in lower case, or `undefined`. */
@@ -80,24 +84,30 @@ export async function readVolume(path: string, options: ReadOptions = {}): Promi
     const voxelPath = opened.header.nifti?.pair ? await findImage(opened.path) : opened.path;
     // A small file has been read whole already.
     const whole = voxelPath === opened.path && opened.start.length < peekBytes ? opened.start : undefined;
-    return niftiVolume(opened.header, await readNiftiVoxels(voxelPath, opened.header, limit, whole), path);
+    const { voxelOffset, littleEndian } = opened.header.nifti ?? { voxelOffset: 0, littleEndian: true };
+    const place = { header: opened.header, voxelOffset, littleEndian };
+    return niftiVolume(opened.header, await readRawVoxels(voxelPath, place, limit, whole), path);
+  }
+  if (opened.kind === "mgh") {
+    const { header } = opened;
+    const whole = opened.start.length < peekBytes ? opened.start : undefined;
+    const place = { header, voxelOffset: mghVoxelOffset, littleEndian: false };
+    const data = await readRawVoxels(path, place, limit, whole);
+    return { data, size: header.size, channels: header.channels, affine: header.affine, name: path, header };
   }
   const { layout } = opened;
-  const local = layout.dataFile === undefined;
-  const dataPath = layout.dataFile === undefined ? path : join(dirname(path), layout.dataFile);
-  const file = await readBytes(dataPath, 0, limit + layout.dataOffset);
-  const data = local ? file.subarray(layout.dataOffset) : file;
-  if (opened.kind === "nrrd") {
-    const source = skipLines(data, opened.layout, path);
-    return nrrdVolume(opened.layout, await inflateStored(source, layout, path), path);
+  const parts: Uint8Array[] = [];
+  for await (const data of voxelFiles(path, layout, limit)) {
+    const source = opened.kind === "nrrd" ? skipLines(data, opened.layout, path) : skipHeader(data, opened.layout);
+    parts.push(await inflateStored(source, layout, path));
   }
-  return metaImageVolume(opened.layout, await inflateStored(skipHeader(data, opened.layout), layout, path), path);
+  return opened.kind === "nrrd" ? nrrdVolume(opened.layout, parts, path) : metaImageVolume(opened.layout, parts, path);
 }
 
 /** Size, affine, channels and element type, from the first bytes of the file alone. */
 export async function readVolumeHeader(path: string, options: ReadOptions = {}): Promise<VolumeHeader> {
   const opened = await readHeader(path, { ...options, name: path });
-  return opened.kind === "nifti" ? opened.header : opened.layout.header;
+  return "layout" in opened ? opened.layout.header : opened.header;
 }
 
 /**
@@ -132,6 +142,7 @@ export async function writeVolume(path: string, volume: Volume, options: WriteVo
 
 type OpenedHeader =
   | { kind: "nifti"; path: string; start: Uint8Array; header: VolumeHeader }
+  | { kind: "mgh"; start: Uint8Array; header: VolumeHeader }
   | { kind: "nrrd"; path: string; layout: NrrdLayout }
   | { kind: "metaimage"; path: string; layout: MetaImageLayout };
 
@@ -145,27 +156,38 @@ async function readHeader(asked: string, options: DecodeOptions & { name: string
     return { kind: "metaimage", path, layout: parseMetaImageHeader(start, options) };
   }
   const plain = isGzip(start) ? inflatePrefix(start, niftiHeaderBytes, options.name) : start;
+  const isNamedMgh = extension === ".mgz" || extension === ".mgh" || extension === ".mgh.gz";
+  if (isNamedMgh || (niftiVersion(plain) === undefined && isMgh(plain))) {
+    return { kind: "mgh", start, header: parseMghHeader(plain, options) };
+  }
   if (niftiVersion(plain) === undefined && extension === undefined) {
-    throw new DataError(`${path}: not a volume that medvox reads (NIfTI, NRRD, MetaImage)`);
+    throw new DataError(`${path}: not a volume that medvox reads (NIfTI, NRRD, MetaImage, MGH)`);
   }
   const header = niftiVolumeHeader(parseNiftiHeader(plain, options.name), options);
   return { kind: "nifti", path, start, header };
 }
 
+/** Where voxels lie that are stored as they are, after a header. */
+interface RawVoxels {
+  readonly header: VolumeHeader;
+  /** From the start of the (inflated) file. */
+  readonly voxelOffset: number;
+  readonly littleEndian: boolean;
+}
+
 /** Straight into the array the voxels stay in; a compressed file is inflated piece by piece on the way. */
-async function readNiftiVoxels(
+async function readRawVoxels(
   path: string,
-  header: VolumeHeader,
+  { header, voxelOffset: offset, littleEndian }: RawVoxels,
   limit: number,
   whole: Uint8Array | undefined,
 ): Promise<VoxelArray> {
-  const offset = header.nifti?.voxelOffset ?? 0;
-  const end = niftiDataEnd(header);
+  const count = header.size[0] * header.size[1] * header.size[2] * header.channels;
+  const end = offset + count * bytesPerVoxel(header.voxelType);
   const compressed = isGzip(whole ?? (await readBytes(path, 0, 3)));
   const stored = whole?.length ?? Math.min(await sizeOfFile(path), limit);
   if (compressed) checkInflatable(stored, end, path);
   else checkVoxelBytes(Math.max(0, stored - offset), end - offset, path);
-  const count = header.size[0] * header.size[1] * header.size[2] * header.channels;
   const voxels = allocateVoxels(header.voxelType, count, path);
   const raw = new Uint8Array(voxels.buffer);
   const pieces =
@@ -180,7 +202,31 @@ async function readNiftiVoxels(
     }
     checkVoxelBytes(filled, raw.length, path);
   }
-  return orderBytes(voxels, header.nifti?.littleEndian ?? true);
+  return orderBytes(voxels, littleEndian);
+}
+
+/** What lies in the voxel files of a text header, one after the other; of an attached header, what follows it. */
+async function* voxelFiles(
+  path: string,
+  { dataFiles, dataOffset }: { readonly dataFiles: readonly string[]; readonly dataOffset: number },
+  limit: number,
+): AsyncGenerator<Uint8Array> {
+  if (dataFiles.length === 0) yield (await readBytes(path, 0, limit + dataOffset)).subarray(dataOffset);
+  for (const file of dataFiles) yield readBytes(await findNamed(dirname(path), file), 0, limit);
+}
+
+/** The path of a file that a header names; a name may be composed (é) in the one and decomposed (e and an accent) on the disk. */
+async function findNamed(folder: string, file: string): Promise<string> {
+  for (const name of new Set([file, file.normalize("NFC"), file.normalize("NFD")]))
+    if (await isThere(join(folder, name))) return join(folder, name);
+  return join(folder, file);
+}
+
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function inflateStored(
@@ -202,13 +248,7 @@ async function findPartner(path: string, wanted: ".hdr" | ".img"): Promise<strin
   const upper = extension !== undefined && path.endsWith(extension.toUpperCase());
   for (const ending of [wanted, `${wanted}.gz`]) {
     const candidate = stem + (upper ? ending.toUpperCase() : ending);
-    if (
-      await access(candidate).then(
-        () => true,
-        () => false,
-      )
-    )
-      return candidate;
+    if (await isThere(candidate)) return candidate;
   }
   throw new DataError(`${path}: its partner ${basename(stem)}${wanted} is missing`);
 }

@@ -1,8 +1,8 @@
 /** Weights files of every kind that is known, told apart by what is in them, not by their names. */
 import { open, readFile } from "node:fs/promises";
-import { gunzipSync } from "node:zlib";
 import { WeightsError } from "../errors.ts";
-import { decodeSafetensors, decodeTorch, looksLikeTorch, type WeightTensor } from "../weights/index.ts";
+import { decodeSafetensors, decodeTorch, foreignKind, looksLikeTorch, type WeightTensor } from "../weights/index.ts";
+import { gunzipMembers } from "./gunzip.ts";
 import { readSafetensors } from "./safetensors.ts";
 
 /** What a gzipped checkpoint may unpack to; a ResNet-200 with its optimiser has 1.5 GB. */
@@ -15,14 +15,24 @@ const MOST_BYTES = 2 ** 31 - 1;
 export async function readWeightsFile(path: string): Promise<ReadonlyMap<string, WeightTensor>> {
   const head = await readHead(path);
   const isGzip = head[0] === 0x1f && head[1] === 0x8b;
+  refuseForeign(head, path);
   if (!isGzip && !looksLikeTorch(head)) return (await readSafetensors(path)).tensors;
   const stored = await readFile(path).catch((error: Error) => {
     throw new WeightsError(`${path}: ${error.message}`, { cause: error });
   });
-  const raw = isGzip ? gunzipped(stored, path) : stored;
+  const raw = isGzip ? await gunzipped(stored, path) : stored;
   // Not a Buffer, whose slices share its memory.
   const bytes = new Uint8Array(raw.buffer, raw.byteOffset, raw.byteLength);
+  refuseForeign(bytes.subarray(0, HEAD_BYTES), path);
   return looksLikeTorch(bytes) ? decodeTorch(bytes, path) : decodeSafetensors(bytes, path).tensors;
+}
+
+/** Enough to tell what a file is. */
+const HEAD_BYTES = 512;
+
+function refuseForeign(head: Uint8Array, path: string): void {
+  const foreign = foreignKind(head);
+  if (foreign !== undefined) throw new WeightsError(`${path}: ${foreign}`);
 }
 
 async function readHead(path: string): Promise<Uint8Array> {
@@ -30,7 +40,7 @@ async function readHead(path: string): Promise<Uint8Array> {
     const file = await open(path);
     try {
       if ((await file.stat()).isDirectory()) throw new WeightsError(`${path}: is a folder, not a weights file`);
-      const { buffer, bytesRead } = await file.read(new Uint8Array(4), 0, 4, 0);
+      const { buffer, bytesRead } = await file.read(new Uint8Array(HEAD_BYTES), 0, HEAD_BYTES, 0);
       return buffer.subarray(0, bytesRead);
     } finally {
       await file.close();
@@ -43,10 +53,18 @@ async function readHead(path: string): Promise<Uint8Array> {
   }
 }
 
-function gunzipped(bytes: Uint8Array, path: string): Uint8Array {
+async function gunzipped(bytes: Uint8Array, path: string): Promise<Uint8Array> {
+  const most = Math.min(MOST_BYTES, 1100 * bytes.length + 1024);
+  const parts: Uint8Array[] = [];
+  let length = 0;
   try {
-    return gunzipSync(bytes, { maxOutputLength: Math.min(MOST_BYTES, 1100 * bytes.length + 1024) });
+    for await (const part of gunzipMembers([bytes], 2 ** 20)) {
+      length += part.length;
+      if (length > most) throw new Error(`it unpacks to more than ${most} bytes`);
+      parts.push(part);
+    }
   } catch (error) {
     throw new WeightsError(`${path}: its gzip stream is damaged (${(error as Error).message})`, { cause: error });
   }
+  return Buffer.concat(parts, length);
 }

@@ -29,7 +29,6 @@ export {
   type PredictionMemory,
   type PredictionRequest,
   predictionMemory,
-  sizeText,
 } from "./prediction-memory.ts";
 export { branchRecord, branchRun } from "./pretraining-branch.ts";
 export {

@@ -6,10 +6,19 @@
  *
  * Shape shorthand: C channels · K classes · D H W patch · x y z image at the plan's spacing · X Y Z image as it is stored.
  */
+import { bytesText } from "../bytes-text.ts";
 import type { Plan } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import type { GraphMemory } from "../graph/index.ts";
-import { axisOrderTo, type Grid, gridWithSpacing, orderView, viewOf } from "../volume/index.ts";
+import {
+  axisOrderTo,
+  bytesPerVoxel as bytesOf,
+  type Grid,
+  gridWithSpacing,
+  labelTypeFor,
+  orderView,
+  viewOf,
+} from "../volume/index.ts";
 import { bandsOf, scoreLines, slabRows } from "./sliding-window.ts";
 import { type Mirror, mirrorAxes } from "./window-runner.ts";
 
@@ -89,7 +98,7 @@ export function predictionMemory(request: PredictionRequest): PredictionMemory {
     windows:
       4 * patchVoxels * (turns > 0 ? 5 * channels + (3 + turns) * labels.length : 3 * channels + 2 * labels.length),
     classes: x * y * z,
-    mask: stored * (labels.every((value) => value <= 255) ? 1 : 2),
+    mask: stored * bytesOf(labelTypeFor(labels)),
   };
   const predicting = Object.values(parts).reduce((sum, bytes) => sum + bytes, 0);
   const total = Math.max(predicting, loadingBytes(network) + besides);
@@ -112,15 +121,10 @@ export function fitMemory(request: PredictionRequest, maxMemory: number | undefi
   }
   const { program, network, image, classes, mask } = least.parts;
   throw new ConfigError(
-    `${request.image.name ?? "image"}: ${request.image.size.join("×")} voxels need at least ${sizeText(least.total)} ` +
-      `(${sizeText(program + network)} for the network, ${sizeText(image + classes + mask)} for image and mask), ` +
-      `--max-memory is ${sizeText(maxMemory)}; allow more, or train a smaller patch or a coarser spacing`,
+    `${request.image.name ?? "image"}: ${request.image.size.join("×")} voxels need at least ${bytesText(least.total)} ` +
+      `(${bytesText(program + network)} for the network, ${bytesText(image + classes + mask)} for image and mask), ` +
+      `--max-memory is ${bytesText(maxMemory)}; allow more, or train a smaller patch or a coarser spacing`,
   );
-}
-
-/** `2.41 GB`, `812 MB`: rounded up, so that what is asked for suffices. */
-export function sizeText(bytes: number): string {
-  return bytes >= 1e9 ? `${(Math.ceil(bytes / 1e7) / 100).toFixed(2)} GB` : `${Math.ceil(bytes / 1e6)} MB`;
 }
 
 function workingSize(image: ImageSize, { orientation, spacingMm }: Plan["preprocessing"]): Grid["size"] {

@@ -1,5 +1,6 @@
 /** Predicting label maps: a run, the mean of its folds, or an exported `model.onnx` as a function from an image file to classes on the file's own grid. */
 import type { Axis } from "../augment/index.ts";
+import { bytesText } from "../bytes-text.ts";
 import {
   checkedJson,
   type DataCase,
@@ -24,14 +25,7 @@ import {
   type VoxelArray,
   type VoxelBox,
 } from "../volume/index.ts";
-import {
-  fitMemory,
-  type ImageSize,
-  loadingBytes,
-  networkBytes,
-  type PredictionMemory,
-  sizeText,
-} from "./prediction-memory.ts";
+import { fitMemory, type ImageSize, loadingBytes, networkBytes, type PredictionMemory } from "./prediction-memory.ts";
 import { mirroredAxes } from "./segmentation-config.ts";
 import {
   encodeFastInference,
@@ -145,7 +139,7 @@ async function openOne(
     const least = besides + loadingBytes(first) + others.reduce((sum, one) => sum + networkBytes(one), 0);
     if (least > maxMemory) {
       throw new ConfigError(
-        `network: loading it takes ${sizeText(least)}, --max-memory is ${sizeText(maxMemory)}; allow more, or train a smaller network`,
+        `network: loading it takes ${bytesText(least)}, --max-memory is ${bytesText(maxMemory)}; allow more, or train a smaller network`,
       );
     }
   }

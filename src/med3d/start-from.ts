@@ -51,6 +51,11 @@ export async function startFrom(
     throw new WeightsError(
       `${from}: lacks ${match.missing.length} of the encoder's tensors (${match.missing.slice(0, 3).join(", ")}${match.missing.length > 3 ? ", …" : ""})`,
     );
+  const beyond = match.unexpected.filter((name) => encoderPattern.test(name));
+  if (beyond.length > 0)
+    throw new WeightsError(
+      `${from}: has ${beyond.length} tensors of an encoder that the network has no place for, the first ${beyond[0]}`,
+    );
   await model.load(new Map(match.tensors));
   return match;
 }

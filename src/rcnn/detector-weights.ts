@@ -9,7 +9,13 @@ import { ConfigError, WeightsError } from "../errors.ts";
 import { readSafetensorsHeader, readWeightsFile, writeSafetensors } from "../files/index.ts";
 import { graph } from "../graph/index.ts";
 import { lastCheckpoint, type StateMap } from "../train/index.ts";
-import { describeMatch, type MatchedWeights, matchWeights, type WeightTensor } from "../weights/index.ts";
+import {
+  CheckpointTensors,
+  describeMatch,
+  type MatchedWeights,
+  matchWeights,
+  type WeightTensor,
+} from "../weights/index.ts";
 import { type DetectorConfig, parseDetector } from "./config.ts";
 import type { DetectionConfig } from "./detector-config.ts";
 import { layoutOf } from "./layout.ts";
@@ -37,13 +43,46 @@ const renamed: readonly (readonly [RegExp, string])[] = [
 
 /** torchvision's names of today. */
 export function detectorNames(tensors: Tensors): Map<string, WeightTensor> {
-  return new Map(
-    [...tensors].map(([name, tensor]) => [renamed.reduce((text, [from, to]) => text.replace(from, to), name), tensor]),
-  );
+  const today = (name: string): string => renamed.reduce((text, [from, to]) => text.replace(from, to), name);
+  const made = new CheckpointTensors([...tensors].map(([name, tensor]) => [today(name), tensor]));
+  if (tensors instanceof CheckpointTensors)
+    for (const [name, object] of tensors.unreadable) made.unreadable.set(today(name), object);
+  return made;
+}
+
+/** torchvision's other detectors, told by a name that only they have. */
+const otherDetectors: readonly (readonly [RegExp, string])[] = [
+  [/(^|\.)roi_heads\.box_head\.\d+\.\d+\.weight$/, "fasterrcnn_resnet50_fpn_v2"],
+  [/(^|\.)backbone\.fpn\.(inner|layer)_blocks\.\d+\.1\.weight$/, "fasterrcnn_resnet50_fpn_v2"],
+  [/(^|\.)backbone\.body\.\d+\.block\./, "fasterrcnn_mobilenet_v3_large_fpn"],
+  [/(^|\.)head\.classification_head\./, "a one-stage detector (RetinaNet, FCOS or SSD)"],
+];
+
+const supportedDetectors = "fasterrcnn_resnet50_fpn, or the same with 18, 34, 101 or 152";
+
+/** @throws WeightsError for weights of a detector that medvox does not have, by its name */
+function refuseOtherDetectors(tensors: Tensors, file: string): void {
+  for (const [pattern, arch] of otherDetectors)
+    if ([...tensors.keys()].some((name) => pattern.test(name)))
+      throw new WeightsError(`${file}: holds ${arch}, which is not supported; supported are ${supportedDetectors}`);
+}
+
+/** What every detector has; other heads beside it (masks, keypoints) are only noted. */
+const detectorParts = /(^|\.)(backbone|rpn)\.|(^|\.)roi_heads\.box_/;
+const backboneParts = /(^|\.)backbone\./;
+
+/** Refuses a file with tensors of such parts that this detector has no place for: another network, of which a part would fit. */
+function refuseUnexpected(file: string, { unexpected }: MatchedWeights, parts: RegExp): void {
+  const beyond = unexpected.filter((name) => parts.test(name));
+  if (beyond.length > 0)
+    throw new WeightsError(
+      `${file}: has ${beyond.length} tensors that the detector has no place for, the first ${beyond[0]}: it holds another network`,
+    );
 }
 
 /** @throws WeightsError where the file holds another network, or not all of this one */
 export function matchDetector(tensors: Tensors, config: DetectorConfig, file: string): MatchedWeights {
+  refuseOtherDetectors(tensors, file);
   const shapes = detectorShapes(config);
   const match = matchWeights(shapes, detectorNames(tensors), { file });
   if (match.missing.length > 0)
@@ -54,6 +93,7 @@ export function matchDetector(tensors: Tensors, config: DetectorConfig, file: st
     throw new WeightsError(
       `${file}: is for ${match.reshaped[0].from[1]} channels, the detector takes ${config.channels}`,
     );
+  refuseUnexpected(file, match, detectorParts);
   return match;
 }
 
@@ -80,8 +120,11 @@ export function torchvisionDetector(
   },
 ): DetectorConfig {
   const depth = /^fasterrcnn_resnet(18|34|50|101|152)_fpn$/.exec(arch)?.[1];
-  if (depth === undefined)
-    throw new ConfigError(`--arch ${arch}: must be fasterrcnn_resnet50_fpn, or the same with 18, 34, 101 or 152`);
+  if (/^fasterrcnn_(resnet50_fpn_v2|mobilenet_v3_large(_320)?_fpn)$/.test(arch))
+    throw new ConfigError(
+      `--arch ${arch}: is a detector of torchvision that is not supported; supported are ${supportedDetectors}`,
+    );
+  if (depth === undefined) throw new ConfigError(`--arch ${arch}: must be ${supportedDetectors}`);
   const { numClasses, minSize = 800, maxSize = 1333, normEpsilon = 1e-5 } = settings;
   const usual = preset("modern", { classes: numClasses, depth: Number(depth) as 50 });
   return parseDetector({
@@ -111,6 +154,9 @@ export async function importDetector(
   { arch, out, force }: { readonly arch: string; readonly out?: string; readonly force?: boolean },
 ): Promise<ImportedDetector> {
   const source = detectorNames(await readWeightsFile(file));
+  // Before the file is looked at for its classes, which other detectors keep elsewhere.
+  torchvisionDetector(arch, { numClasses: 2 });
+  refuseOtherDetectors(source, file);
   const numClasses = [...source].find(([name]) => name.endsWith("box_predictor.cls_score.bias"))?.[1].shape[0];
   if (numClasses === undefined || numClasses < 2)
     throw new WeightsError(`${file}: has no roi_heads.box_predictor.cls_score.bias; is it a detector of torchvision?`);
@@ -146,10 +192,12 @@ export async function readDetectorStart(
   const file = from ?? backbone;
   if (file === null) return undefined;
   const all = detectorNames(await readStartFile(file));
+  refuseOtherDetectors(all, file);
   const shapes = detectorShapes(config);
   if (from !== null) {
     const match = matchWeights(shapes, all, { file, isHead: (name) => !/^backbone\.(body|features)\./.test(name) });
     refuseMissing(file, match);
+    refuseUnexpected(file, match, backboneParts);
     return { weights: new Map(match.tensors), report: `from ${file}: ${describeMatch(match)}` };
   }
   const own = new Map([...shapes].filter(([name]) => BACKBONE_PARAMETERS.test(name)));

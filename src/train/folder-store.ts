@@ -1,8 +1,8 @@
 /** A {@link Store} that is a folder on disk. */
-import { access, appendFile, mkdir, open, readdir, rm } from "node:fs/promises";
+import { access, appendFile, open, readdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { DataError } from "../errors.ts";
-import { removeStaleTemporaries, writeError, writeFileAtomic } from "../files/index.ts";
+import { lockFolder, makeFolder, removeStaleTemporaries, writeError, writeFileAtomic } from "../files/index.ts";
 import { BEST_CHECKPOINT, LAST_CHECKPOINT } from "./checkpoint.ts";
 import { LOG } from "./log.ts";
 import type { Store } from "./store.ts";
@@ -54,16 +54,13 @@ export function folderStore(folder: string): Store {
       });
     },
     names: async () =>
-      (await readdir(folder).catch(() => [] as string[])).filter((name) => !/^\.medvox-.*\.tmp$/.test(name)),
+      (await readdir(folder).catch(() => [] as string[])).filter((name) => !name.startsWith(".medvox-")),
+    own: async (does) => {
+      await makeFolder(folder);
+      return lockFolder(folder, does);
+    },
     child: (name) => folderStore(pathOf(name)),
   };
-}
-
-/** Makes a folder and those above it. @throws DataError where the system refuses */
-export async function makeFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true }).catch((error: unknown) => {
-    throw writeError(path, error);
-  });
 }
 
 async function readWhole(path: string): Promise<Uint8Array | undefined> {

@@ -8,7 +8,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { DataError, WeightsError } from "../errors.ts";
+import { temporaryName } from "../files/atomic.ts";
 import { writeSafetensors } from "../files/index.ts";
+import { thisProcess } from "../files/owner.ts";
 import {
   type BatchSource,
   BEST_CHECKPOINT,
@@ -360,11 +362,11 @@ describe("resuming", () => {
     const { model } = countingModel();
     await runTraining({ model, ...settings, epochs: 1, store: folderStore(folder) });
     const dead = execFileSync(process.execPath, ["-p", "process.pid"], { encoding: "utf8" }).trim();
-    for (const pid of [dead, process.pid])
-      writeFileSync(join(folder, "checkpoints", `.medvox-${pid}-0-99.tmp`), "half");
+    const [gone, mine] = [Number(dead), process.pid].map((pid) => temporaryName({ ...thisProcess, pid }, 99));
+    for (const name of [gone, mine]) writeFileSync(join(folder, "checkpoints", name), "half");
     await runTraining({ model: countingModel().model, ...settings, store: folderStore(folder), resume: true });
     const left = readdirSync(join(folder, "checkpoints")).filter((name) => name.endsWith(".tmp"));
-    expect(left).toEqual([`.medvox-${process.pid}-0-99.tmp`]);
+    expect(left).toEqual([mine]);
   });
 
   test("weights without a position cannot be resumed", async () => {

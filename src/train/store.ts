@@ -22,8 +22,21 @@ export interface Store {
   remove(name: string): Promise<void>;
   /** The names directly in this place, without what was left half written. */
   names(): Promise<readonly string[]>;
+  /**
+   * Takes the place for oneself, so that nobody else writes to it meanwhile.
+   * @param does what is done with it, for messages: `is being trained`
+   * @throws ConfigError while another process, of this machine or another, has it
+   */
+  own(does: string): Promise<Ownership>;
   /** A place within this one; it is made when something is written to it. */
   child(name: string): Store;
+}
+
+/** A place that is one's own until it is let go. */
+export interface Ownership {
+  /** Aborts where somebody else has taken the place, as they may after a long silence. */
+  readonly lost?: AbortSignal;
+  release(): Promise<void>;
 }
 
 /** How messages name something in a store. */
@@ -58,6 +71,7 @@ function memoryPlace(all: Map<string, Uint8Array>, place: string, prefix: string
         [...all.keys()].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length).split("/")[0]),
       ),
     ],
+    own: async () => ({ release: async () => {} }),
     child: (name) => memoryPlace(all, place === "" ? name : `${place}/${name}`, `${prefix}${name}/`),
   };
 }

@@ -2,11 +2,11 @@
  * Boxes of voxels: find one, cut it out, pad to it. The affine follows, so every voxel stays where it was in the
  * world, and {@link restoreToGrid} brings a result back.
  */
-import { GeometryError } from "../errors.ts";
+import { DataError, GeometryError } from "../errors.ts";
 import { shiftAffine } from "./affine.ts";
 import { stripHeader } from "./orient.ts";
 import type { Vec3, Volume, VoxelArray } from "./types.ts";
-import { checkVolume, emptyLike } from "./voxels.ts";
+import { checkVolume, emptyLike, fitsVoxel, voxelTypeOf } from "./voxels.ts";
 
 /** Whole voxels from `start` up to but not including `end`, along x, y, z; may reach beyond the volume. */
 export interface VoxelBox {
@@ -88,6 +88,10 @@ export function cropOrPad<T extends VoxelArray>(
     );
   }
   const { data } = volume;
+  const type = voxelTypeOf(data);
+  // Floats take the nearest value they have.
+  if (fill !== "edge" && !type.startsWith("float") && !fitsVoxel(fill, type))
+    throw new DataError(`${volume.name ?? "volume"}: value ${fill} to fill with does not fit ${type}`);
   const [nx, ny, nz] = volume.size;
   const out = emptyLike(data, size[0] * size[1] * size[2] * volume.channels);
   const wide = data instanceof BigInt64Array || data instanceof BigUint64Array;

@@ -3,9 +3,11 @@
  * gigabytes, so nothing is inflated beyond what the caller has reason to expect, and nothing is allocated for a
  * length that the compressed bytes cannot yield.
  *
- * fflate does not compare gzip's checksum; the Node reader in `files/` inflates with zlib, which does.
+ * Both readers of gzip, this one and Node's in `files/inflate.ts`, keep the rule of gzip itself: members follow each
+ * other without a gap, each begins with the three bytes of {@link isGzip}, and what follows the last one (zeros of a
+ * tape, the rest of a disk block) is no part of the data. fflate does not compare the checksums; Node's reader does.
  */
-import { Gunzip, gzipSync, Unzlib } from "fflate";
+import { type FlateError, FlateErrorCode, Gunzip, gzipSync, Unzlib } from "fflate";
 import { DataError } from "../errors.ts";
 
 /** Deflate's best ratio is 1032:1 (RFC 1951: 258 bytes from 2 bits). */
@@ -45,17 +47,21 @@ export function inflatePrefix(
     out.set(part, filled);
     filled += part.length;
   };
+  // Small pieces, so that a stream which yields far more than asked for is left after at most 16 MB of surplus.
+  const step = 16384;
   const stream = format === "gzip" ? new Gunzip(take) : new Unzlib(take);
   try {
-    // Small pieces, so that a stream which yields far more than asked for is left after at most 16 MB of surplus.
-    const step = 16384;
     for (let start = 0; start < bytes.length && filled < length; start += step) {
       stream.push(bytes.subarray(start, start + step), start + step >= bytes.length);
     }
   } catch (error) {
-    throw new DataError(`${name}: damaged ${format} stream: ${error instanceof Error ? error.message : error}`, {
-      cause: error,
-    });
+    // The first member's head is known to be right, so a wrong one stands after a whole member: padding.
+    const isPadding =
+      format === "gzip" && isGzip(bytes) && (error as Partial<FlateError>).code === FlateErrorCode.InvalidHeader;
+    if (!isPadding)
+      throw new DataError(`${name}: damaged ${format} stream: ${error instanceof Error ? error.message : error}`, {
+        cause: error,
+      });
   }
   return filled === length ? out : out.subarray(0, filled);
 }

@@ -3,7 +3,8 @@
  *
  * MetaIO's world is left-posterior-superior, whatever `AnatomicalOrientation` says (ITK ignores it too); it is
  * converted to RAS+ on reading. `TransformMatrix` lists the direction of one voxel axis after the other.
- * `ElementNumberOfChannels` values stand together per voxel and become channels, as does a fourth axis.
+ * `ElementNumberOfChannels` values stand together per voxel and become channels, as does a fourth axis. Fields that
+ * say nothing about the voxels (DICOM tags, comments of several lines) may have any name and are left alone.
  * Source: MetaIO documentation and metaTypes.h (Kitware); checked against SimpleITK.
  */
 import { DataError } from "../errors.ts";
@@ -11,8 +12,19 @@ import { checkAffine, flipLpsRas } from "./affine.ts";
 import { inflatePrefix } from "./gzip.ts";
 import type { LoadedVolume, VolumeHeader } from "./header.ts";
 import type { DecodeOptions } from "./nifti.ts";
-import type { StoredVoxels } from "./text-header.ts";
-import { checkDataFile, clip, readLines, readNumbers, readSizes } from "./text-header.ts";
+import type { DataFiles, StoredVoxels } from "./text-header.ts";
+import {
+  bytesPerFile,
+  checkDataFile,
+  clip,
+  cutParts,
+  dataOf,
+  joinParts,
+  patternFiles,
+  readLines,
+  readNumbers,
+  readSizes,
+} from "./text-header.ts";
 import type { VoxelType } from "./voxels.ts";
 import {
   bytesPerVoxel,
@@ -28,8 +40,7 @@ export interface MetaImageLayout extends StoredVoxels {
   readonly header: VolumeHeader;
   readonly littleEndian: boolean;
   readonly text: boolean;
-  /** The file with the voxels; undefined where they follow the header, at `dataOffset`. */
-  readonly dataFile?: string;
+  /** Where the voxels begin that follow the header. */
   readonly dataOffset: number;
   /** Bytes before the voxels in a data file; −1: the voxels are its last bytes. */
   readonly headerSize: number;
@@ -57,21 +68,31 @@ const types: Readonly<Record<string, VoxelType>> = {
 export function parseMetaImageHeader(bytes: Uint8Array, options: DecodeOptions = {}): MetaImageLayout {
   const name = options.name ?? "MetaImage";
   const fields = new Map<string, string>();
+  const listed: string[] = [];
+  let isList = false;
   const end = readLines(bytes, (line) => {
+    if (isList) {
+      if (line.trim() !== "") listed.push(line.trim());
+      return false;
+    }
     if (line.trim() === "") return false;
-    const match = /^\s*([A-Za-z][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$/.exec(line);
-    if (match === null) {
+    const equals = line.indexOf("=");
+    if (equals < 0) {
+      // The next line of a field's value, unless nothing has been a field yet.
+      if (fields.size > 0) return false;
       throw new DataError(`${name}: not a MetaImage header: line ${JSON.stringify(clip(line))} is not "Field = value"`);
     }
-    fields.set(match[1], match[2]);
-    return match[1] === "ElementDataFile";
+    const field = line.slice(0, equals).trim();
+    fields.set(field, line.slice(equals + 1).trim());
+    isList = field === "ElementDataFile" && /^LIST(\s|$)/.test(fields.get(field) ?? "");
+    return field === "ElementDataFile" && !isList;
   });
   const file = fields.get("ElementDataFile");
-  if (end === undefined || file === undefined) {
-    throw new DataError(`${name}: MetaImage header has no ElementDataFile, which must end it`);
-  }
-  if (/^LIST\b|%/.test(file))
-    throw new DataError(`${name}: MetaImage data in several files is not read; join them first`);
+  if (file === undefined) throw new DataError(`${name}: MetaImage header has no ElementDataFile, which must end it`);
+  if (isList && listed.length === 0) throw new DataError(`${name}: ElementDataFile is LIST, but no files follow it`);
+  const local = /^local$/i.test(file);
+  const dataFiles = local ? [] : isList ? listed : (patternFiles(file, `${name}: ElementDataFile`) ?? [file]);
+  for (const dataFile of dataFiles) checkDataFile(dataFile, name);
   const objectType = fields.get("ObjectType");
   if (objectType !== undefined && objectType !== "Image") {
     throw new DataError(`${name}: MetaIO object ${JSON.stringify(clip(objectType))} is not an Image`);
@@ -100,7 +121,6 @@ export function parseMetaImageHeader(bytes: Uint8Array, options: DecodeOptions =
   const compressed = isTrue(fields.get("CompressedData"));
   const affine = readAffine(fields, dimension, name);
   checkAffine(affine, name);
-  const local = /^local$/i.test(file);
   return {
     header: {
       format: "metaimage",
@@ -112,27 +132,25 @@ export function parseMetaImageHeader(bytes: Uint8Array, options: DecodeOptions =
       intercept: 0,
     },
     compression: compressed ? "zlib" : "none",
-    length: count * bytesPerVoxel(voxelType),
+    length: bytesPerFile(count * bytesPerVoxel(voxelType), dataFiles, name),
     littleEndian: !isTrue(fields.get("BinaryDataByteOrderMSB") ?? fields.get("ElementByteOrderMSB")),
     text,
-    dataFile: local ? undefined : checkDataFile(file, name),
-    dataOffset: end,
+    dataFiles,
+    dataOffset: end ?? bytes.length,
     headerSize: local ? 0 : headerSize,
     interleaved: perVoxel,
   };
 }
 
-/** Reads a MetaImage file; `data` is the data file of a .mhd header. */
-export function decodeMetaImage(bytes: Uint8Array, options: DecodeOptions & { data?: Uint8Array } = {}): LoadedVolume {
+/** Reads a MetaImage file; `data` is the data file (or files, in order) of a .mhd header. */
+export function decodeMetaImage(bytes: Uint8Array, options: DecodeOptions & { data?: DataFiles } = {}): LoadedVolume {
   const name = options.name ?? "MetaImage";
   const layout = parseMetaImageHeader(bytes, options);
-  let source = options.data;
-  if (layout.dataFile === undefined) source = bytes.subarray(layout.dataOffset);
-  else if (source === undefined)
-    throw new DataError(`${name}: header alone; its voxels (${layout.dataFile}) are needed`);
-  source = skipHeader(source, layout);
-  if (layout.compression !== "none") source = inflatePrefix(source, layout.length, name, "zlib");
-  return metaImageVolume(layout, source, name);
+  const parts = dataOf(bytes, layout, options.data, name).map((data) => {
+    const source = skipHeader(data, layout);
+    return layout.compression === "none" ? source : inflatePrefix(source, layout.length, name, "zlib");
+  });
+  return metaImageVolume(layout, parts, name);
 }
 
 /** The data after the bytes that `HeaderSize` says to skip. */
@@ -141,11 +159,12 @@ export function skipHeader(data: Uint8Array, layout: MetaImageLayout): Uint8Arra
   return data.subarray(layout.headerSize);
 }
 
-/** A volume from its header and its inflated voxels. */
-export function metaImageVolume(layout: MetaImageLayout, data: Uint8Array, name: string): LoadedVolume {
+/** A volume from its header and its inflated voxels, of one file after the other. */
+export function metaImageVolume(layout: MetaImageLayout, parts: readonly Uint8Array[], name: string): LoadedVolume {
   const { header, interleaved } = layout;
   const voxels = header.size[0] * header.size[1] * header.size[2];
   const count = voxels * header.channels;
+  const data = joinParts(layout.text ? parts : cutParts(parts, layout.length, name));
   const stored = layout.text
     ? decodeText(data, header.voxelType, count, name)
     : decodeVoxels(data, header.voxelType, count, layout.littleEndian, name);
@@ -159,6 +178,9 @@ export function metaImageVolume(layout: MetaImageLayout, data: Uint8Array, name:
   };
 }
 
+/** `DistanceUnits` of newer MetaIO; "?" and everything else is taken for millimetres. */
+const unitsMm: Readonly<Record<string, number>> = { um: 0.001, mm: 1, cm: 10 };
+
 function readAffine(fields: ReadonlyMap<string, string>, dimension: number, name: string): number[] {
   const first = (...names: string[]) => names.map((n) => [n, fields.get(n)] as const).find(([, v]) => v !== undefined);
   const list = (found: readonly [string, string | undefined] | undefined, count: number, otherwise: number[]) =>
@@ -171,9 +193,10 @@ function readAffine(fields: ReadonlyMap<string, string>, dimension: number, name
     matrix.length === 0 || axis >= dimension || row >= dimension
       ? Number(axis === row)
       : matrix[axis * dimension + row];
+  const mm = unitsMm[fields.get("DistanceUnits") ?? ""] ?? 1;
   const rows = [0, 1, 2].flatMap((row) => [
-    ...[0, 1, 2].map((axis) => direction(axis, row) * (spacing[axis] ?? 1)),
-    origin[row] ?? 0,
+    ...[0, 1, 2].map((axis) => direction(axis, row) * (spacing[axis] ?? 1) * mm),
+    (origin[row] ?? 0) * mm,
   ]);
   return flipLpsRas([...rows, 0, 0, 0, 1]).map((value: number) => (value === 0 ? 0 : value));
 }

@@ -1,13 +1,12 @@
 /**
  * The NIfTI-1 and NIfTI-2 header: fields to a grid, and a grid to fields.
  *
- * nifti-reader-js takes the fields out of the bytes; what they mean is decided here, exactly as nibabel decides it
- * (`Nifti1Header.get_best_affine` and its header checks): sform where its code is set, else qform, else the pixdim
- * fallback, which is centred and has its x axis towards the left. Units (m, mm, µm) are kept and named but not
- * applied to the affine, because nibabel does not either: a file in metres has an affine in metres.
+ * What the fields mean is decided as nibabel decides it (`Nifti1Header.get_best_affine` and its header checks): sform
+ * where its code is set, else qform, else the pixdim fallback, which is centred and has its x axis towards the left.
+ * One thing differs: nibabel leaves the affine in the file's unit, here a file in metres or micrometres (`xyzt_units`)
+ * gives millimetres, as everything that reads a spacing expects.
  * Sources: nifti1.h, nifti2.h (NIMH); nibabel 5.4 nifti1.py, analyze.py, quaternions.py.
  */
-import { NIFTI1, NIFTI2 } from "nifti-reader-js";
 import { DataError, GeometryError } from "../errors.ts";
 import { checkAffine, closestRotation, determinant, spacingOf } from "./affine.ts";
 import type { Affine, Vec3 } from "./types.ts";
@@ -28,12 +27,21 @@ export interface NiftiHeader {
   readonly voxelOffset: number;
   readonly slope: number;
   readonly intercept: number;
+  /** To millimetres, whatever the file's unit is. */
   readonly affine: Affine;
   readonly affineSource: "sform" | "qform" | "pixdim";
   /** An axis of several voxels whose spacing the header leaves at 0: 1 mm was taken, as nibabel does. */
   readonly spacingAssumed: boolean;
+  /** The unit that the file's own numbers are in; `affine` is in millimetres already. */
   readonly units: "unknown" | "m" | "mm" | "µm";
 }
+
+/** The lowest three bits of `xyzt_units`, and how many millimetres the unit has; "unknown" is taken for millimetres. */
+const spaceUnits: Readonly<Record<number, readonly [units: NiftiHeader["units"], mm: number]>> = {
+  1: ["m", 1000],
+  2: ["mm", 1],
+  3: ["µm", 0.001],
+};
 
 /** Bytes that hold any NIfTI header and the extension flag after it. */
 export const niftiHeaderBytes = 544;
@@ -62,7 +70,7 @@ const refusedTypes: Readonly<Record<number, string>> = {
   2304: "RGBA32",
 };
 
-/** Where fields lie that are written or that nifti-reader-js does not hand out: byte offsets in NIfTI-1 and NIfTI-2. */
+/** Where the fields lie: byte offsets in NIfTI-1 and NIfTI-2. */
 const layout = {
   1: {
     length: 348,
@@ -112,16 +120,57 @@ const layout = {
   },
 } as const;
 
-/** Which NIfTI version `bytes` begin with, judged by the header length field in either byte order. */
-export function niftiVersion(bytes: Uint8Array): 1 | 2 | undefined {
+/** Which NIfTI version `bytes` begin with and in which byte order, judged by the header length field. */
+function niftiForm(bytes: Uint8Array): { version: 1 | 2; littleEndian: boolean } | undefined {
   if (bytes.length < 4) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, 4);
   for (const littleEndian of [true, false]) {
     const length = view.getInt32(0, littleEndian);
-    if (length === 348) return 1;
-    if (length === 540) return 2;
+    if (length === layout[1].length) return { version: 1, littleEndian };
+    if (length === layout[2].length) return { version: 2, littleEndian };
   }
   return undefined;
+}
+
+/** Which NIfTI version `bytes` begin with; undefined where they are none. */
+export function niftiVersion(bytes: Uint8Array): 1 | 2 | undefined {
+  return niftiForm(bytes)?.version;
+}
+
+/** Reads numbers out of a header: NIfTI-2 has 64 bits where NIfTI-1 has 16 or 32. */
+interface FieldReader {
+  /** A 16-bit number in both versions. */
+  readonly short: (offset: number) => number;
+  /** `float` in NIfTI-1, `double` in NIfTI-2. */
+  readonly real: (offset: number, index?: number) => number;
+  /** `short` in NIfTI-1, `int` in NIfTI-2. */
+  readonly code: (offset: number) => number;
+  readonly dims: () => number[];
+  readonly voxelOffset: () => number;
+  readonly units: () => number;
+}
+
+function fieldReader(head: Uint8Array, version: 1 | 2, littleEndian: boolean): FieldReader {
+  const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
+  const at = layout[version];
+  const long = (offset: number): number => Number(view.getBigInt64(offset, littleEndian));
+  return version === 1
+    ? {
+        short: (offset) => view.getInt16(offset, littleEndian),
+        real: (offset, index = 0) => view.getFloat32(offset + 4 * index, littleEndian),
+        code: (offset) => view.getInt16(offset, littleEndian),
+        dims: () => Array.from({ length: 8 }, (_, i) => view.getInt16(at.dim + 2 * i, littleEndian)),
+        voxelOffset: () => view.getFloat32(at.voxelOffset, littleEndian),
+        units: () => view.getUint8(at.units),
+      }
+    : {
+        short: (offset) => view.getInt16(offset, littleEndian),
+        real: (offset, index = 0) => view.getFloat64(offset + 8 * index, littleEndian),
+        code: (offset) => view.getInt32(offset, littleEndian),
+        dims: () => Array.from({ length: 8 }, (_, i) => long(at.dim + 8 * i)),
+        voxelOffset: () => long(at.voxelOffset),
+        units: () => view.getInt32(at.units, littleEndian),
+      };
 }
 
 /**
@@ -129,10 +178,11 @@ export function niftiVersion(bytes: Uint8Array): 1 | 2 | undefined {
  * NIfTI header or asks for something medvox does not read, `GeometryError` where its affine is unusable.
  */
 export function parseNiftiHeader(bytes: Uint8Array, name = "NIfTI"): NiftiHeader {
-  const version = niftiVersion(bytes);
-  if (version === undefined) {
+  const form = niftiForm(bytes);
+  if (form === undefined) {
     throw new DataError(`${name}: not a NIfTI file: a header begins with its length, 348 (NIfTI-1) or 540 (NIfTI-2)`);
   }
+  const { version, littleEndian } = form;
   const at = layout[version];
   if (bytes.length < at.length) {
     throw new DataError(`${name}: ${bytes.length} bytes, a NIfTI-${version} header has ${at.length}: truncated?`);
@@ -146,41 +196,39 @@ export function parseNiftiHeader(bytes: Uint8Array, name = "NIfTI"): NiftiHeader
         "(Analyze 7.5 files have none; convert them first)",
     );
   }
-  // Only the header itself goes in: the library's walk over extensions trusts their sizes.
-  const fields = version === 1 ? new NIFTI1() : new NIFTI2();
-  fields.readHeader(head.buffer);
-  const { littleEndian } = fields;
-  const voxelType = typeOfCode[fields.datatypeCode];
+  const fields = fieldReader(head, version, littleEndian);
+  const reals = (offset: number, count: number) => Array.from({ length: count }, (_, i) => fields.real(offset, i));
+  const datatype = fields.short(at.datatype);
+  const voxelType = typeOfCode[datatype];
   if (voxelType === undefined) {
-    const known = refusedTypes[fields.datatypeCode];
+    const known = refusedTypes[datatype];
     throw new DataError(
-      `${name}: datatype ${fields.datatypeCode}${known ? ` (${known})` : ""} is not read: ` +
+      `${name}: datatype ${datatype}${known ? ` (${known})` : ""} is not read: ` +
         "medvox takes integers of 8 to 64 bits and floats of 32 and 64 bits",
     );
   }
-  const dims = readDims(fields.dims, name);
-  const voxelOffset = readVoxelOffset(fields.vox_offset, pair, version, name);
-  const view = new DataView(head.buffer);
-  const real = (offset: number, index: number) =>
-    version === 1
-      ? view.getFloat32(offset + 4 * index, littleEndian)
-      : view.getFloat64(offset + 8 * index, littleEndian);
-  const scaled = fields.scl_slope !== 0 && Number.isFinite(fields.scl_slope);
-  if (scaled && !Number.isFinite(fields.scl_inter)) {
-    throw new DataError(`${name}: scl_slope is ${fields.scl_slope} but scl_inter ${fields.scl_inter} is not finite`);
+  const dims = readDims(fields.dims(), name);
+  const voxelOffset = readVoxelOffset(fields.voxelOffset(), pair, version, name);
+  const [slope, intercept] = [fields.real(at.slope), fields.real(at.intercept)];
+  const scaled = slope !== 0 && Number.isFinite(slope);
+  if (scaled && !Number.isFinite(intercept)) {
+    throw new DataError(`${name}: scl_slope is ${slope} but scl_inter ${intercept} is not finite`);
   }
-  const { affine, source } = bestAffine({
-    sformCode: fields.sform_code,
-    qformCode: fields.qform_code,
-    srow: Array.from({ length: 12 }, (_, i) => real(at.srow, i)),
-    quaternion: [fields.quatern_b, fields.quatern_c, fields.quatern_d],
-    qoffset: [fields.qoffset_x, fields.qoffset_y, fields.qoffset_z],
-    pixdim: fields.pixDims,
+  const pixdim = reals(at.pixdim, 8);
+  const { affine: stored, source } = bestAffine({
+    sformCode: fields.code(at.sformCode),
+    qformCode: fields.code(at.qformCode),
+    srow: reals(at.srow, 12),
+    quaternion: [fields.real(at.quaternion), fields.real(at.quaternion, 1), fields.real(at.quaternion, 2)],
+    qoffset: [fields.real(at.qoffset), fields.real(at.qoffset, 1), fields.real(at.qoffset, 2)],
+    pixdim,
     dims,
     // nibabel's thresholds: three times the spacing of floats near 1 in the header's precision.
     threshold: 3 * (version === 1 ? 2 ** -23 : 2 ** -52),
     name,
   });
+  const [units, mm] = spaceUnits[fields.units() & 7] ?? ["unknown", 1];
+  const affine = mm === 1 ? stored : stored.map((value, i) => (i < 12 ? value * mm : value));
   checkAffine(affine, `${name}: ${source}`);
   return {
     version,
@@ -190,13 +238,12 @@ export function parseNiftiHeader(bytes: Uint8Array, name = "NIfTI"): NiftiHeader
     dims,
     voxelType,
     voxelOffset,
-    slope: scaled ? fields.scl_slope : 1,
-    intercept: scaled ? fields.scl_inter : 0,
+    slope: scaled ? slope : 1,
+    intercept: scaled ? intercept : 0,
     affine,
     affineSource: source,
-    spacingAssumed:
-      source !== "sform" && [0, 1, 2].some((axis) => dims[axis] > 1 && !(Math.abs(fields.pixDims[axis + 1]) > 0)),
-    units: (["unknown", "m", "mm", "µm"] as const)[fields.xyzt_units & 7] ?? "unknown",
+    spacingAssumed: source !== "sform" && [0, 1, 2].some((axis) => dims[axis] > 1 && !(Math.abs(pixdim[axis + 1]) > 0)),
+    units,
   };
 }
 
@@ -224,7 +271,7 @@ export interface NiftiFields {
 
 /**
  * Header bytes for a new file, or, with `like`, its bytes with only what concerns the values changed: element type,
- * scaling, intent, display range, free text and (where they differ) the channels. Grid fields stay bit for bit.
+ * scaling, intent, display range, free text and (where they differ) the channels. Grid fields and their unit stay bit for bit.
  */
 export function buildNiftiHeader(fields: NiftiFields, version: 1 | 2, like?: NiftiHeader): Uint8Array<ArrayBuffer> {
   const at = layout[version];

@@ -1,9 +1,8 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
-import { NIFTI1, readHeader } from "nifti-reader-js";
 import { describe, expect, it } from "vitest";
 import { DataError, GeometryError } from "../errors.ts";
-import { affineFromSpacing, identityAffine, orientationCode } from "./affine.ts";
+import { affineFromSpacing, identityAffine, orientationCode, spacingOf } from "./affine.ts";
 import { gzip } from "./gzip.ts";
 import { decodeNifti, encodeNifti, encodeNiftiPair, isNifti } from "./nifti.ts";
 import { decodeNrrd, encodeNrrdParts } from "./nrrd.ts";
@@ -48,14 +47,23 @@ describe("writing NIfTI", () => {
     }
   });
 
-  it("is understood by nifti-reader-js", () => {
+  it("puts every field where the standard has it", () => {
     const bytes = encodeNifti(volume(small.data, 1, affineFromSpacing([1.5, 2, 3], [4, 5, 6])));
-    const header = readHeader(bytes.buffer as ArrayBuffer);
-    expect(header).toBeInstanceOf(NIFTI1);
-    expect(header.dims).toEqual([3, 2, 3, 1, 1, 1, 1, 1]);
-    expect(header.pixDims.slice(0, 4)).toEqual([1, 1.5, 2, 3]);
-    expect(header.affine[1]).toEqual([0, 2, 0, 5]);
-    expect(header.description).toBe("medvox");
+    const view = new DataView(bytes.buffer);
+    const shorts = (at: number, count: number) =>
+      Array.from({ length: count }, (_, i) => view.getInt16(at + 2 * i, true));
+    const floats = (at: number, count: number) =>
+      Array.from({ length: count }, (_, i) => view.getFloat32(at + 4 * i, true));
+    expect(view.getInt32(0, true)).toBe(348);
+    expect(shorts(40, 8)).toEqual([3, 2, 3, 1, 1, 1, 1, 1]);
+    expect(shorts(70, 2)).toEqual([4, 16]);
+    expect(floats(76, 4)).toEqual([1, 1.5, 2, 3]);
+    expect(floats(108, 3)).toEqual([352, 1, 0]);
+    expect(bytes[123]).toBe(2);
+    expect(new TextDecoder().decode(bytes.subarray(148, 155))).toBe("medvox\0");
+    expect(shorts(252, 2)).toEqual([2, 2]);
+    expect(floats(280, 12)).toEqual([1.5, 0, 0, 4, 0, 2, 0, 5, 0, 0, 3, 6]);
+    expect(new TextDecoder().decode(bytes.subarray(344, 348))).toBe("n+1\0");
   });
 
   it("keeps 64-bit affines in NIfTI-2 and rounds them to 32 bits in NIfTI-1", () => {
@@ -137,6 +145,60 @@ describe("writing NIfTI", () => {
     const long = { ...small, data: new Uint8Array(40000), size: [40000, 1, 1] as const };
     expect(() => encodeNifti(long, { version: 1 })).toThrow(/NIfTI-2/);
     expect(decodeNifti(encodeNifti(long)).header.format).toBe("nifti2");
+  });
+});
+
+describe("files in metres and micrometres", () => {
+  const affine: Affine = [0.0005, 0, 0, -0.01, 0, 0.0006, 0, 0.02, 0, 0, 0.003, 0.03, 0, 0, 0, 1];
+
+  /** The affine that a file's fields say without its unit, with the unit set. */
+  function withUnit(units: number, version: 1 | 2): Uint8Array {
+    const bytes = encodeNifti(volume(small.data, 1, affine), { version });
+    const view = new DataView(bytes.buffer);
+    if (version === 1) view.setUint8(123, units);
+    else view.setInt32(500, units, true);
+    return bytes;
+  }
+
+  it.each([
+    [1, 1000, "m"],
+    [2, 1, "mm"],
+    [3, 0.001, "µm"],
+    [9, 1000, "m"],
+    [19, 0.001, "µm"],
+    [0, 1, "unknown"],
+    [5, 1, "unknown"],
+  ] as const)("unit code %i: every number of the affine × %f", (code, mm, units) => {
+    for (const version of [1, 2] as const) {
+      for (const geometry of ["sform", "qform", "pixdim"]) {
+        const bytes = withUnit(code, version);
+        const view = new DataView(bytes.buffer);
+        const setCode = (at: number, value: number) =>
+          version === 1 ? view.setInt16(at, value, true) : view.setInt32(at, value, true);
+        if (geometry !== "sform") setCode(version === 1 ? 254 : 348, 0);
+        if (geometry === "pixdim") setCode(version === 1 ? 252 : 344, 0);
+        const back = decodeNifti(bytes);
+        expect(back.header.nifti).toMatchObject({ units, affineSource: geometry });
+        const spacing = spacingOf(back.affine);
+        for (const [axis, wanted] of [0.0005, 0.0006, 0.003].entries())
+          expect(spacing[axis] / (wanted * mm)).toBeCloseTo(1, 6);
+        const origin = geometry === "pixdim" ? 0.0005 / 2 : -0.01;
+        expect(back.affine[3] / (origin * mm)).toBeCloseTo(1, 6);
+        expect(back.affine[15]).toBe(1);
+      }
+    }
+  });
+
+  it("a mask written like one has its unit and its bits, and the same millimetres", () => {
+    for (const version of [1, 2] as const) {
+      const image = decodeNifti(withUnit(3, version));
+      const back = decodeNifti(encodeNifti({ ...image, data: new Uint8Array(6) }, { like: image.header }));
+      expect(back.header.nifti?.units).toBe("µm");
+      expect(back.affine).toEqual(image.affine);
+      const alone = decodeNifti(encodeNifti({ ...image, data: new Uint8Array(6) }, { version: 2 }));
+      expect(alone.header.nifti?.units).toBe("mm");
+      expect(alone.affine).toEqual([...image.affine]);
+    }
   });
 });
 

@@ -59,7 +59,7 @@ export function niftiVolumeHeader(nifti: NiftiHeader, options: DecodeOptions = {
 }
 
 /** Bytes from the start of the voxels' file to the end of the voxels. */
-export function niftiDataEnd(header: VolumeHeader): number {
+function niftiDataEnd(header: VolumeHeader): number {
   const voxels = header.size[0] * header.size[1] * header.size[2] * header.channels;
   return (header.nifti?.voxelOffset ?? 0) + voxels * bytesPerVoxel(header.voxelType);
 }

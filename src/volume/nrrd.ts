@@ -1,19 +1,30 @@
 /**
  * NRRD files (.nrrd, and .nhdr with its data file), bytes to volume and back.
  *
- * World space is converted to RAS+ millimetres on reading. As ITK does, a file that names no space, or one without
- * anatomy, is taken for left-posterior-superior. An axis without a direction (`none`) becomes the channels, wherever
- * it stands. Encodings raw, gzip, ascii and hex; bzip2, blocks and data in several files are refused in words.
+ * Encodings raw, gzip, ascii and hex, voxels in the file, in one beside it or in several (`LIST` or a pattern); bzip2 and
+ * blocks are refused in words. Where the voxels sit in space is read in `nrrd-geometry.ts`.
  * Source: Teem, "Definition of NRRD File Format" (teem.sourceforge.net/nrrd/format.html).
  */
-import { DataError, GeometryError } from "../errors.ts";
+import { DataError } from "../errors.ts";
 import { checkAffine, checkGrid, flipLpsRas } from "./affine.ts";
 import { inflatePrefix } from "./gzip.ts";
 import type { LoadedVolume, VolumeHeader } from "./header.ts";
 import type { DecodeOptions } from "./nifti.ts";
-import type { StoredVoxels } from "./text-header.ts";
-import { checkDataFile, clip, readLines, readNumbers, readSizes } from "./text-header.ts";
-import type { Affine, Vec3, Volume } from "./types.ts";
+import { readGeometry } from "./nrrd-geometry.ts";
+import type { DataFiles, StoredVoxels } from "./text-header.ts";
+import {
+  bytesPerFile,
+  checkDataFile,
+  clip,
+  cutParts,
+  dataOf,
+  joinParts,
+  patternFiles,
+  readLines,
+  readNumbers,
+  readSizes,
+} from "./text-header.ts";
+import type { Vec3, Volume } from "./types.ts";
 import type { VoxelType } from "./voxels.ts";
 import {
   bytesPerVoxel,
@@ -33,8 +44,7 @@ export interface NrrdLayout extends StoredVoxels {
   readonly header: VolumeHeader;
   readonly encoding: "raw" | "gzip" | "ascii" | "hex";
   readonly littleEndian: boolean;
-  /** The file with the voxels; undefined where they follow the header, at `dataOffset`. */
-  readonly dataFile?: string;
+  /** Where the voxels begin that follow the header. */
   readonly dataOffset: number;
   readonly lineSkip: number;
   /** −1: the voxels are the last bytes of the data. */
@@ -54,17 +64,25 @@ export function parseNrrdHeader(bytes: Uint8Array, options: DecodeOptions = {}):
   const name = options.name ?? "NRRD";
   if (!isNrrd(bytes)) throw new DataError(`${name}: not a NRRD file: it must begin with NRRD000`);
   const fields = new Map<string, string>();
+  const listed: string[] = [];
   let first = true;
+  let isList = false;
   const end = readLines(bytes, (line) => {
+    if (isList) {
+      if (line.trim() !== "") listed.push(line.trim());
+      return false;
+    }
     if (first || line.startsWith("#") || line.includes(":=")) {
       first = false;
       return false;
     }
     if (line === "") return true;
-    const colon = line.indexOf(": ");
+    const colon = line.indexOf(":");
     if (colon < 0) throw new DataError(`${name}: header line ${JSON.stringify(clip(line))} is not "field: value"`);
-    const field = line.slice(0, colon).toLowerCase().replace(/\s/g, "");
-    fields.set(aliases.get(field) ?? field, line.slice(colon + 2).trim());
+    const written = line.slice(0, colon).toLowerCase().replace(/\s/g, "");
+    const field = aliases.get(written) ?? written;
+    fields.set(field, line.slice(colon + 1).trim());
+    isList = field === "datafile" && /^LIST(\s|$)/.test(fields.get(field) ?? "");
     return false;
   });
   const dataFile = fields.get("datafile");
@@ -72,6 +90,7 @@ export function parseNrrdHeader(bytes: Uint8Array, options: DecodeOptions = {}):
   if (end === undefined && dataFile === undefined) {
     throw new DataError(`${name}: NRRD header has no end (a blank line)`);
   }
+  if (isList && listed.length === 0) throw new DataError(`${name}: data file is LIST, but no files follow it`);
   const typeWords = (fields.get("type") ?? "").toLowerCase();
   const voxelType = types.get(typeWords);
   if (voxelType === undefined) throw new DataError(`${name}: NRRD type ${JSON.stringify(clip(typeWords))} is not read`);
@@ -82,9 +101,9 @@ export function parseNrrdHeader(bytes: Uint8Array, options: DecodeOptions = {}):
         "medvox takes raw, gzip, ascii and hex",
     );
   }
-  if (dataFile !== undefined && /^LIST\b|%/.test(dataFile)) {
-    throw new DataError(`${name}: NRRD data in several files is not read; join them first`);
-  }
+  const dataFiles =
+    dataFile === undefined ? [] : isList ? listed : (patternFiles(dataFile, `${name}: data file`) ?? [dataFile]);
+  for (const file of dataFiles) checkDataFile(file, name);
   const [dimension] = readNumbers(fields.get("dimension"), 1, `${name}: dimension`);
   if (!(dimension >= 1 && dimension <= 4)) {
     throw new DataError(`${name}: NRRD dimension ${dimension} is not read: medvox takes 1 to 4 axes`);
@@ -109,9 +128,9 @@ export function parseNrrdHeader(bytes: Uint8Array, options: DecodeOptions = {}):
     header: { format: "nrrd", size, channels, affine, voxelType, slope: 1, intercept: 0 },
     encoding,
     compression: encoding === "gzip" ? "gzip" : "none",
-    length: Math.max(byteSkip, 0) + product(sizes) * bytesPerVoxel(voxelType),
+    length: Math.max(byteSkip, 0) + bytesPerFile(product(sizes) * bytesPerVoxel(voxelType), dataFiles, name),
     littleEndian: endian !== "big",
-    dataFile: dataFile === undefined ? undefined : checkDataFile(dataFile, name),
+    dataFiles,
     dataOffset: end ?? bytes.length,
     lineSkip,
     byteSkip,
@@ -120,17 +139,15 @@ export function parseNrrdHeader(bytes: Uint8Array, options: DecodeOptions = {}):
   };
 }
 
-/** Reads a NRRD file; `data` is the data file of a detached header. */
-export function decodeNrrd(bytes: Uint8Array, options: DecodeOptions & { data?: Uint8Array } = {}): LoadedVolume {
+/** Reads a NRRD file; `data` is the data file (or files, in order) of a detached header. */
+export function decodeNrrd(bytes: Uint8Array, options: DecodeOptions & { data?: DataFiles } = {}): LoadedVolume {
   const name = options.name ?? "NRRD";
   const layout = parseNrrdHeader(bytes, options);
-  let source = options.data;
-  if (layout.dataFile === undefined) source = bytes.subarray(layout.dataOffset);
-  else if (source === undefined)
-    throw new DataError(`${name}: header alone; its voxels (${layout.dataFile}) are needed`);
-  source = skipLines(source, layout, name);
-  if (layout.compression !== "none") source = inflatePrefix(source, layout.length, name);
-  return nrrdVolume(layout, source, name);
+  const parts = dataOf(bytes, layout, options.data, name).map((data) => {
+    const source = skipLines(data, layout, name);
+    return layout.compression === "none" ? source : inflatePrefix(source, layout.length, name);
+  });
+  return nrrdVolume(layout, parts, name);
 }
 
 /** The data after the lines that the header says to skip; these stand before any compressed stream. */
@@ -144,18 +161,19 @@ export function skipLines(data: Uint8Array, layout: NrrdLayout, name: string): U
   return data.subarray(start);
 }
 
-/** A volume from its header and the inflated data after skipped lines. */
-export function nrrdVolume(layout: NrrdLayout, data: Uint8Array, name: string): LoadedVolume {
-  const { header, littleEndian, before, after } = layout;
+/** A volume from its header and the inflated data after skipped lines, of one file after the other. */
+export function nrrdVolume(layout: NrrdLayout, parts: readonly Uint8Array[], name: string): LoadedVolume {
+  const { header, littleEndian, before, after, encoding, byteSkip } = layout;
   const count = before * header.channels * after;
   const need = count * bytesPerVoxel(header.voxelType);
-  const source =
-    layout.byteSkip === -1 ? data.subarray(Math.max(0, data.length - need)) : data.subarray(layout.byteSkip);
+  const share = need / parts.length;
+  const sources = parts.map((part) => part.subarray(byteSkip === -1 ? Math.max(0, part.length - share) : byteSkip));
+  const text = () => joinParts(sources.flatMap((part, i) => (i === 0 ? [part] : [Uint8Array.of(10), part])));
   const stored =
-    layout.encoding === "ascii"
-      ? decodeText(source, header.voxelType, count, name)
+    encoding === "ascii"
+      ? decodeText(text(), header.voxelType, count, name)
       : decodeVoxels(
-          layout.encoding === "hex" ? fromHex(source, need) : source,
+          encoding === "hex" ? fromHex(text(), need) : joinParts(cutParts(sources, share, name)),
           header.voxelType,
           count,
           littleEndian,
@@ -238,94 +256,6 @@ const encodings: ReadonlyMap<string, NrrdLayout["encoding"]> = new Map([
   ["hex", "hex"],
 ]);
 
-/** Signs that take a space's first two axes to R and A; ITK takes whatever has no anatomy for LPS. */
-function spaceSigns(space: string): Vec3 {
-  const word = space.toLowerCase().replace(/-time$|t$/, "");
-  if (word === "right-anterior-superior" || word === "ras") return [1, 1, 1];
-  if (word === "left-anterior-superior" || word === "las") return [-1, 1, 1];
-  return [-1, -1, 1];
-}
-
-function readGeometry(
-  fields: ReadonlyMap<string, string>,
-  sizes: readonly number[],
-  name: string,
-): { affine: Affine; channelAxis: number | undefined } {
-  const dimension = sizes.length;
-  const text = fields.get("spacedirections");
-  const signs = spaceSigns(fields.get("space") ?? "");
-  let directions: (number[] | undefined)[];
-  let origin = [0, 0, 0];
-  if (text !== undefined) {
-    const vectors = text.match(/\([^()]*\)|none/gi) ?? [];
-    if (vectors.length !== dimension) {
-      throw new DataError(`${name}: space directions ${JSON.stringify(clip(text))} must have ${dimension} entries`);
-    }
-    directions = vectors.map((v) => (/none/i.test(v) ? undefined : readVector(v, `${name}: space directions`)));
-    const originText = fields.get("spaceorigin");
-    if (originText !== undefined) origin = readVector(originText, `${name}: space origin`);
-  } else {
-    // `nan` marks an axis that is not in space; "domain" kinds are.
-    const kinds = fields.get("kinds")?.toLowerCase().split(/\s+/) ?? [];
-    const spacings = fields.get("spacings")?.split(/\s+/);
-    const inSpace = sizes.map((_, axis) => {
-      const kind = kinds[axis];
-      if (kind !== undefined && kind !== "???" && kind !== "none") return kind === "domain" || kind === "space";
-      return spacings === undefined ? axis < 3 : !/^nan$/i.test(spacings[axis] ?? "");
-    });
-    let used = 0;
-    directions = sizes.map((_, axis) => {
-      if (!inSpace[axis] || used === 3) return undefined;
-      const known = spacings?.[axis] !== undefined && !/^nan$/i.test(spacings[axis]);
-      const [mm] = known ? readNumbers(spacings[axis], 1, `${name}: spacings`) : [1];
-      const vector = [0, 0, 0];
-      vector[used++] = mm;
-      return vector;
-    });
-  }
-  const axes = directions.flatMap((vector, axis) => (vector === undefined ? [axis] : []));
-  if (axes.length > 1 || dimension - axes.length > 3) {
-    throw new DataError(
-      `${name}: NRRD with ${dimension - axes.length} axes in space and ${axes.length} beyond is not read`,
-    );
-  }
-  const columns = completeAxes(directions.filter((vector) => vector !== undefined));
-  const affine = [0, 1, 2].flatMap((row) => [
-    ...columns.map((column) => noMinusZero(signs[row] * column[row])),
-    noMinusZero(signs[row] * origin[row]),
-  ]);
-  return { affine: [...affine, 0, 0, 0, 1], channelAxis: axes[0] };
-}
-
-/** Three axes from one to three: missing ones are unit vectors at right angles to those given. */
-function completeAxes(given: number[][]): number[][] {
-  const axes = [...given];
-  while (axes.length < 3) {
-    const [a, b] = axes.length === 2 ? axes : [axes[0] ?? [1, 0, 0], smallestUnit(axes[0] ?? [1, 0, 0])];
-    const cross = [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
-    const length = Math.hypot(...cross);
-    if (!(length > 0)) throw new GeometryError("NRRD: space directions are parallel or zero");
-    axes.push(cross.map((value) => value / length));
-  }
-  return axes;
-}
-
-/** The unit vector along the axis where `v` is smallest. */
-function smallestUnit(v: number[]): number[] {
-  const sizes = v.map(Math.abs);
-  const axis = sizes.indexOf(Math.min(...sizes));
-  return [0, 1, 2].map((i) => (i === axis ? 1 : 0));
-}
-
-/** A vector `(x,y,z)`, or `(x,y)` in a plane. */
-function readVector(text: string, field: string): number[] {
-  const inner = /^\(([^()]*)\)$/.exec(text.trim())?.[1];
-  const numbers = readNumbers(inner?.replaceAll(",", " "), undefined, field);
-  if (numbers.length < 1 || numbers.length > 3)
-    throw new DataError(`${field}: ${clip(text)} must have up to 3 numbers`);
-  return [numbers[0], numbers[1] ?? 0, numbers[2] ?? 0];
-}
-
 function readSkip(text: string | undefined, least: number, field: string): number {
   if (text === undefined) return 0;
   const [skip] = readNumbers(text, 1, field);
@@ -343,8 +273,4 @@ function fromHex(text: Uint8Array, need: number): Uint8Array {
     digits++;
   }
   return out.subarray(0, digits >> 1);
-}
-
-function noMinusZero(value: number): number {
-  return value === 0 ? 0 : value;
 }

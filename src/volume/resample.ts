@@ -16,7 +16,7 @@ import { latticeMap } from "./lattice.ts";
 import { orderView, stripHeader, type VolumeView, viewOf } from "./orient.ts";
 import { labelSampler, linearSampler, nearestSampler, type SliceSampler } from "./samplers.ts";
 import type { Grid, Vec3, Volume, VoxelArray } from "./types.ts";
-import { allocateVoxels, checkVolume, convertVoxels, voxelTypeOf } from "./voxels.ts";
+import { allocateVoxels, checkVolume, convertVoxels, fitsVoxel, voxelTypeOf } from "./voxels.ts";
 
 export interface ResampleOptions {
   /** What a voxel beyond the source's field of view gets. Default: 0 for labels, the nearest edge value otherwise. */
@@ -81,9 +81,12 @@ export function resampler(
   const source = map.kind === "axes" ? orderView(view, map.order) : view;
   if (mode === "linear") {
     // Oblique sampling looks at voxels one by one, so they must be floats already.
-    const floats = map.kind === "axes" ? source : { ...source, data: convertVoxels(source.data, "float32") };
+    const floats = map.kind === "axes" ? source : asFloat32View(source);
     return linearSampler(floats, grid.size, map, outside);
   }
+  const type = voxelTypeOf(source.data);
+  if (outside !== "edge" && !fitsVoxel(outside, type))
+    throw new DataError(`${name ?? "volume"}: value ${outside} outside the field of view does not fit ${type}`);
   const numbers = isWide(source.data) ? { ...source, data: convertVoxels(source.data, "float64") } : source;
   return (mode === "nearest" ? nearestSampler : labelSampler)(numbers, grid.size, map, outside);
 }
@@ -152,6 +155,8 @@ export function restoreToGrid<T extends VoxelArray>(
  */
 export function argmaxOnGrid(scores: Volume, grid: Grid, options: { background?: number } = {}): Volume<Uint8Array> {
   if (scores.channels > 256) throw new DataError(`argmax: ${scores.channels} classes do not fit uint8`);
+  const { background = 0 } = options;
+  if (!fitsVoxel(background, "uint8")) throw new DataError(`argmax: background ${background} does not fit uint8`);
   checkVolume(scores);
   const sampleSlice = resampler(viewOf(scores), grid, { mode: "linear", outside: Number.NaN, name: scores.name });
   const perSlice = grid.size[0] * grid.size[1];
@@ -170,7 +175,7 @@ export function argmaxOnGrid(scores: Volume, grid: Grid, options: { background?:
       }
     }
     // NaN is what the sampler left beyond the field of view.
-    for (let i = 0; i < perSlice; i++) if (Number.isNaN(best[i])) labels[at + i] = options.background ?? 0;
+    for (let i = 0; i < perSlice; i++) if (Number.isNaN(best[i])) labels[at + i] = background;
   }
   return { ...stripHeader(scores), data: labels, channels: 1, size: grid.size, affine: grid.affine };
 }
@@ -182,6 +187,14 @@ export function centreOf(grid: Grid): Vec3 {
 
 function voxelsOf(grid: Grid): number {
   return grid.size[0] * grid.size[1] * grid.size[2];
+}
+
+/** Rounded where a value has more digits than 32-bit floats, as images may be. */
+function asFloat32View(view: VolumeView): VolumeView {
+  return {
+    ...view,
+    data: view.data instanceof Float32Array ? view.data : Float32Array.from(view.data as Int32Array, Number),
+  };
 }
 
 /** 64-bit integers, which samplers see as doubles. */

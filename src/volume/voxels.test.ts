@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { DataError } from "../errors.ts";
 import { identityAffine } from "./affine.ts";
+import { cropOrPad } from "./crop.ts";
 import { decodeNrrd } from "./nrrd.ts";
+import { argmaxOnGrid, restoreToGrid } from "./resample.ts";
 import type { Volume, VoxelArray } from "./types.ts";
 import {
   asFloat32,
@@ -115,5 +117,34 @@ describe("NRRD beyond what SimpleITK reads", () => {
   it("lines may end in CR LF", () => {
     const crlf = `${head}dimension: 1\nsizes: 2\n\n`.replaceAll("\n", "\r\n");
     expect([...decodeNrrd(Uint8Array.from([...text(crlf), 8, 9])).data]).toEqual([8, 9]);
+  });
+});
+
+describe("nothing is narrowed without a look", () => {
+  it("whole numbers that floats do not hold are refused, those that they hold are the same", () => {
+    expect(convertVoxels(Int32Array.of(2 ** 24, -5), "float32")).toEqual(Float32Array.of(2 ** 24, -5));
+    expect(() => convertVoxels(Int32Array.of(2 ** 24 + 1), "float32", "mask")).toThrow(
+      "mask: value 16777217 does not fit float32",
+    );
+    expect(() => convertVoxels(BigInt64Array.of(2n ** 53n + 1n), "float64")).toThrow(DataError);
+    expect(convertVoxels(BigInt64Array.of(2n ** 53n), "float64")).toEqual(Float64Array.of(2 ** 53));
+  });
+
+  it("an image for a network is rounded", () => {
+    const affine = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
+    const volume = { data: BigInt64Array.of(2n ** 53n + 1n), size: [1, 1, 1] as const, channels: 1, affine };
+    expect(asFloat32(volume).data).toEqual(Float32Array.of(2 ** 53));
+  });
+
+  it("what fills the space outside fits, too", () => {
+    const affine = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
+    const volume = { data: Uint8Array.of(7), size: [1, 1, 1] as const, channels: 1, affine, name: "mask" };
+    const wider = { size: [2, 1, 1] as const, affine };
+    expect(() => cropOrPad(volume, { start: [0, 0, 0], end: [2, 1, 1] }, 300)).toThrow(/mask: value 300 .* uint8/);
+    expect(() => restoreToGrid(volume, wider, { background: 300 })).toThrow(/300 outside .* uint8/);
+    expect(() => restoreToGrid(volume, wider, { mode: "nearest", background: -1 })).toThrow(DataError);
+    expect([...restoreToGrid(volume, wider, { background: 255 }).data]).toEqual([7, 255]);
+    const scores = { ...volume, data: new Float32Array(1) };
+    expect(() => argmaxOnGrid(scores, wider, { background: 256 })).toThrow(DataError);
   });
 });

@@ -203,16 +203,51 @@ export function scaleVoxels(stored: VoxelArray, slope: number, intercept: number
   return scaled;
 }
 
+/** The least and the largest value of an integer type; undefined for floats. */
+function rangeOf(type: VoxelType): readonly [low: number, high: number] | undefined {
+  if (type === "float32" || type === "float64") return undefined;
+  const bits = 8 * bytesPerVoxel(type);
+  return type.startsWith("u") ? [0, 2 ** bits - 1] : [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1];
+}
+
+/** Whether a number is the same once it is a voxel of `type` (NaN and the infinities are in floats alone). */
+export function fitsVoxel(value: number, type: VoxelType): boolean {
+  const range = rangeOf(type);
+  if (range !== undefined) return Number.isInteger(value) && value >= range[0] && value <= range[1];
+  return type === "float64" || Number.isNaN(value) || Math.fround(value) === value;
+}
+
+/**
+ * The smallest element type that label values fit, of those that other programs read as labels, too.
+ * @throws DataError that names the first value that none of them holds
+ */
+export function labelTypeFor(
+  values: readonly number[],
+  name = "labels",
+): "uint8" | "int16" | "uint16" | "int32" | "uint32" {
+  for (const type of ["uint8", "int16", "uint16", "int32", "uint32"] as const)
+    if (values.every((value) => fitsVoxel(value, type))) return type;
+  const unfit = values.find((value) => !fitsVoxel(value, "int32")) ?? values[0];
+  throw new DataError(`${name}: label ${unfit} does not fit a label map: whole numbers of 32 bits do`);
+}
+
 /**
  * The same values in another element type; the array itself where it has that type. Integer types take the nearest
- * whole number. Throws `DataError` where a value lies outside the type's range or is NaN: nothing is clamped silently.
+ * whole number. Throws `DataError` where a value lies outside the type's range or is NaN, and where a whole number is
+ * too large for a float to hold it exactly: nothing is clamped or changed silently.
  */
 export function convertVoxels(data: VoxelArray, type: VoxelType, name = "volume"): VoxelArray {
   if (voxelTypeOf(data) === type) return data;
   const out = allocateVoxels(type, data.length, name);
   const unfit = (value: number | bigint) => new DataError(`${name}: value ${value} does not fit ${type}`);
   if (out instanceof Float32Array || out instanceof Float64Array) {
-    for (let i = 0; i < data.length; i++) out[i] = Number(data[i]);
+    const isWhole = !(data instanceof Float32Array || data instanceof Float64Array);
+    for (let i = 0; i < data.length; i++) {
+      out[i] = Number(data[i]);
+      // Loose equality, because the one may be a bigint.
+      // biome-ignore lint/suspicious/noDoubleEquals: a number and a bigint of one value are equal only so
+      if (isWhole && out[i] != data[i]) throw unfit(data[i]);
+    }
   } else if (out instanceof BigInt64Array || out instanceof BigUint64Array) {
     const [low, high] = type === "int64" ? [-(2n ** 63n), 2n ** 63n - 1n] : [0n, 2n ** 64n - 1n];
     for (let i = 0; i < data.length; i++) {
@@ -223,8 +258,7 @@ export function convertVoxels(data: VoxelArray, type: VoxelType, name = "volume"
       out[i] = whole;
     }
   } else {
-    const bits = 8 * bytesPerVoxel(type);
-    const [low, high] = type.startsWith("u") ? [0, 2 ** bits - 1] : [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1];
+    const [low, high] = rangeOf(type) ?? [0, 0];
     for (let i = 0; i < data.length; i++) {
       const value = Math.round(Number(data[i]));
       // Written so that NaN does not pass.
@@ -235,11 +269,16 @@ export function convertVoxels(data: VoxelArray, type: VoxelType, name = "volume"
   return out;
 }
 
-/** The same volume with values as 32-bit floats, as networks take them; the volume itself where it is one already. */
+/**
+ * The same volume with values as 32-bit floats, as networks take them (rounded where they have more digits); the volume itself where
+ * it is one already.
+ */
 export function asFloat32(volume: Volume): Volume<Float32Array> {
   if (volume.data instanceof Float32Array) return volume as Volume<Float32Array>;
   if (volume.data instanceof BigInt64Array || volume.data instanceof BigUint64Array) {
-    return { ...volume, data: convertVoxels(volume.data, "float32") as Float32Array };
+    const data = allocateVoxels("float32", volume.data.length, volume.name) as Float32Array;
+    for (let i = 0; i < data.length; i++) data[i] = Number(volume.data[i]);
+    return { ...volume, data };
   }
   // Not `from`, which lists the values on the heap first: a whole-body CT's do not fit there.
   return { ...volume, data: new Float32Array(volume.data) };

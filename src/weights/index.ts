@@ -1,5 +1,6 @@
 /** @module medvox/weights: weights of networks as files: safetensors, PyTorch checkpoints; and which of them fit a network. Free of Node APIs; `medvox/files` reads and writes them on disk. */
 
+export { foreignKind } from "./foreign.ts";
 export {
   type ArchitectureHint,
   describeMatch,
@@ -26,4 +27,4 @@ export {
   headerLength,
   MAX_HEADER_BYTES,
 } from "./safetensors.ts";
-export { decodeTorch, looksLikeTorch } from "./torch.ts";
+export { CheckpointTensors, decodeTorch, looksLikeTorch } from "./torch.ts";

@@ -4,6 +4,7 @@
  */
 import { WeightsError } from "../errors.ts";
 import type { WeightTensor } from "./safetensors.ts";
+import { CheckpointTensors } from "./torch.ts";
 
 export interface MatchOptions {
   /** The file, for messages. */
@@ -48,7 +49,7 @@ export function matchWeights(
   source: ReadonlyMap<string, WeightTensor>,
   { file, isHead = () => false }: MatchOptions,
 ): MatchedWeights {
-  const given = unwrapped(source, target);
+  const given = unwrapped(source, target, file);
   const shapes = new Map([...given].map(([name, { tensor }]) => [name, tensor.shape]));
   refuseOther(target, shapes, file);
   const tensors = new Map<string, { data: Float32Array; shape: readonly number[] }>();
@@ -85,8 +86,20 @@ export function matchWeights(
     );
   }
   const absent = [...target.keys()].filter((name) => !tensors.has(name) && !otherShape.includes(name));
+  refuseUnreadable(source, absent, file);
   const [fresh, missing] = [absent.filter(isHead), absent.filter((name) => !isHead(name))];
   return { tensors, matched, reshaped, otherShape, fresh, missing, unexpected };
+}
+
+/** @throws WeightsError where the file has something by the name that the network lacks, but of a kind that is not read */
+function refuseUnreadable(source: ReadonlyMap<string, WeightTensor>, absent: readonly string[], file: string): void {
+  if (!(source instanceof CheckpointTensors)) return;
+  for (const [from, made] of source.unreadable) {
+    if (absent.some((name) => from === name || from.endsWith(`.${name}`)))
+      throw new WeightsError(
+        `${file}: ${from} is made by '${made}', which medvox does not read; save it as a plain tensor`,
+      );
+  }
 }
 
 /** `102 matched · 0 missing · 0 unexpected`, and the names of the few that matter. */
@@ -110,21 +123,48 @@ interface Given {
   readonly from: string;
 }
 
-/** The file's tensors without what wraps all of them, however often, as far as that helps. */
+/**
+ * The file's tensors without what wraps all of them, however often, as far as that helps: the usual wrappers first, then whatever
+ * name stands in front.
+ * @throws WeightsError where the network stands there under two other names, as a student and a teacher do
+ */
 function unwrapped(
   source: ReadonlyMap<string, WeightTensor>,
   target: ReadonlyMap<string, unknown>,
+  file: string,
 ): Map<string, Given> {
   let best = new Map([...source].map(([name, tensor]): [string, Given] => [name, { tensor, from: name }]));
   const fits = (given: ReadonlyMap<string, Given>): number =>
     [...given.keys()].filter((name) => target.has(name)).length;
   for (let round = 0; round < 4; round++) {
-    const tried = wrappers.map((wrapper) => stripped(best, wrapper)).filter((given) => given !== undefined);
-    const next = tried.sort((a, b) => fits(b) - fits(a))[0];
-    if (next === undefined || (fits(next) <= fits(best) && fits(best) > 0)) break;
-    best = next;
+    const known = wrappers.map((wrapper) => stripped(best, wrapper)).filter((given) => given !== undefined);
+    const next = known.sort((a, b) => fits(b) - fits(a))[0];
+    if (next !== undefined && (fits(next) > fits(best) || fits(best) === 0)) {
+      best = next;
+      continue;
+    }
+    if (fits(best) > 0) break;
+    const fronts = [...new Set([...best.keys()].flatMap((name) => frontsBefore(name, target)))];
+    const others = fronts
+      .map((front) => ({ front, given: stripped(best, front) ?? best }))
+      .map((other) => ({ ...other, count: fits(other.given) }))
+      .sort((a, b) => b.count - a.count);
+    if (others.length === 0 || others[0].count === 0) break;
+    if (others.length > 1 && others[1].count === others[0].count)
+      throw new WeightsError(
+        `${file}: holds the network under ${others[0].front} and under ${others[1].front}; save one of them and import that`,
+      );
+    best = others[0].given;
   }
   return best;
+}
+
+/** What stands in front of one of the network's names in a name of the file. */
+function frontsBefore(name: string, target: ReadonlyMap<string, unknown>): string[] {
+  const fronts: string[] = [];
+  for (let dot = name.indexOf("."); dot >= 0; dot = name.indexOf(".", dot + 1))
+    if (target.has(name.slice(dot + 1))) fronts.push(name.slice(0, dot + 1));
+  return fronts;
 }
 
 /** Undefined where no name begins so. Others (optimiser state, a decoder) keep their names. */
@@ -151,17 +191,35 @@ const knownDepths: Readonly<Record<string, string>> = {
   "pre-activated bottleneck 3,24,36,3": "preresnet200",
 };
 
-/** Undefined where there is no residual encoder of four stages. */
+/** Undefined where there is no residual encoder of four stages; one that stands inside a detector counts, too. */
 export function hintOf(shapes: ReadonlyMap<string, readonly number[]>): ArchitectureHint | undefined {
-  const blocks = [1, 2, 3, 4].map((layer) => {
-    const numbers = [...shapes.keys()].map((name) => new RegExp(`^layer${layer}\\.(\\d{1,3})\\.`).exec(name)?.[1]);
-    return Math.max(-1, ...numbers.map((number) => Number(number ?? -1))) + 1;
-  });
+  const front = frontOf(shapes);
+  const blocks = blocksOf(shapes, front);
   if (blocks.includes(0)) return undefined;
-  const third = shapes.get("layer1.0.bn3.weight")?.[0];
-  const middle = shapes.get("layer1.0.conv2.weight")?.[0];
+  const third = shapes.get(`${front}layer1.0.bn3.weight`)?.[0];
+  const middle = shapes.get(`${front}layer1.0.conv2.weight`)?.[0];
   const block = third === undefined ? "basic" : third === middle ? "pre-activated bottleneck" : "bottleneck";
-  return { blocks, block, shortcut: shapes.has("layer2.0.downsample.0.weight") ? "B" : "A" };
+  return { blocks, block, shortcut: shapes.has(`${front}layer2.0.downsample.0.weight`) ? "B" : "A" };
+}
+
+/** What stands in front of `layer1` in the names of a residual encoder: nothing, or `backbone.body.`. */
+function frontOf(shapes: ReadonlyMap<string, unknown>): string {
+  for (const name of shapes.keys()) {
+    const front = /^((?:.*?\.)?)layer1\.0\./.exec(name)?.[1];
+    if (front !== undefined) return front;
+  }
+  return "";
+}
+
+/** Blocks of each of the four stages; 0 where a stage is not there, as the last one in a detector without a pyramid. */
+function blocksOf(shapes: ReadonlyMap<string, unknown>, front: string): number[] {
+  const blocks = [0, 0, 0, 0];
+  for (const name of shapes.keys()) {
+    if (!name.startsWith(front)) continue;
+    const [, layer, number] = /^layer([1-4])\.(\d{1,3})\./.exec(name.slice(front.length)) ?? [];
+    if (layer !== undefined) blocks[Number(layer) - 1] = Math.max(blocks[Number(layer) - 1], Number(number) + 1);
+  }
+  return blocks;
 }
 
 /** `resnet18 with shortcut A`. */
@@ -175,19 +233,39 @@ function widthOf(shapes: ReadonlyMap<string, readonly number[]>): number | undef
   return shapes.has("layer1.0.conv1.weight") ? shapes.get("conv1.weight")?.[0] : undefined;
 }
 
+/** Refuses the encoder of another network, deeper or shallower: a part of it would fit and the rest go unnoticed. */
 function refuseOther(
   target: ReadonlyMap<string, readonly number[]>,
   given: ReadonlyMap<string, readonly number[]>,
   file: string,
 ): void {
   const [wanted, found] = [hintOf(target), hintOf(given)];
-  if (wanted !== undefined && found !== undefined && hintText(wanted) !== hintText(found))
-    throw new WeightsError(`${file}: holds ${hintText(found)}; the network is ${hintText(wanted)}`);
   const [wide, foundWide] = [widthOf(target), widthOf(given)];
   if (wide !== undefined && foundWide !== undefined && wide !== foundWide)
     throw new WeightsError(
       `${file}: holds an encoder of width ${foundWide}; the network's has width ${wide} (channels of the first stage), and weights fit their own width only`,
     );
+  const [front, from] = [frontOf(target), frontOf(given)];
+  const [stages, blocks] = [blocksOf(target, front), blocksOf(given, from)];
+  const isOther =
+    wanted !== undefined && found !== undefined
+      ? hintText(wanted) !== hintText(found)
+      : // Of a network that has not all stages, those that both have.
+        front === from && stages.some((count, i) => count > 0 && blocks[i] > 0 && count !== blocks[i]);
+  if (!isOther) return;
+  const inEncoder = (name: string, start: string) =>
+    name.startsWith(start) && /^layer\d/.test(name.slice(start.length));
+  const unexpected = [...given.keys()].filter((name) => inEncoder(name, from) && !target.has(name) && front === from);
+  const missing = [...target.keys()].filter((name) => inEncoder(name, front) && !given.has(name) && front === from);
+  const told = [
+    ...(unexpected.length > 0 ? [`${unexpected.length} unexpected tensors, the first ${unexpected[0]}`] : []),
+    ...(missing.length > 0 ? [`${missing.length} missing tensors, the first ${missing[0]}`] : []),
+  ];
+  const text = (hint: ArchitectureHint | undefined, counts: readonly number[]): string =>
+    hint === undefined ? `a residual network of ${counts.filter((n) => n > 0).join(", ")} blocks` : hintText(hint);
+  throw new WeightsError(
+    `${file}: holds ${text(found, blocks)}; the network is ${text(wanted, stages)}${told.length > 0 ? ` (${told.join("; ")})` : ""}`,
+  );
 }
 
 /** Whether a convolution differs in its input channels alone, and stands first in the network. */

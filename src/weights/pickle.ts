@@ -1,6 +1,7 @@
 /**
- * Reads Python pickles of protocols 0 to 5 and runs nothing of them: what a pickle would import is looked up in an allow-list, and
- * everything else is refused by name. Facts: CPython's Lib/pickletools.py.
+ * Reads Python pickles of protocols 0 to 5 and runs nothing of them: what a pickle would import is looked up in a list of what is
+ * known, and everything else becomes an {@link UnknownObject}, which does nothing and only says its name. Facts: CPython's
+ * Lib/pickletools.py.
  *
  * The machine has a stack and a memo of references and never recurses, so depth and cycles cost nothing here; lengths are
  * checked against the bytes that are there, so a claim costs nothing either.
@@ -10,10 +11,10 @@ import { WeightsError } from "../errors.ts";
 export type PickleValue = unknown;
 
 /** What stands for something that was imported. */
-export type Importable = (args: readonly PickleValue[], state?: PickleValue) => PickleValue;
+export type Importable = (args: readonly PickleValue[]) => PickleValue;
 
 export interface UnpickleOptions {
-  /** By `module.name`. */
+  /** What is known, by `module.name`. */
   readonly allowed: ReadonlyMap<string, Importable>;
   /** What a persistent id stands for. */
   readonly persistent: (id: PickleValue) => PickleValue;
@@ -31,6 +32,17 @@ export class PickleGlobal {
   }
 }
 
+/** What stands for an object of the program that wrote the pickle. Nothing of it was made; what was put into it can be looked at. */
+export class UnknownObject {
+  /** `module.name` of what would have made it. */
+  readonly name: string;
+  /** Of a dictionary of an unknown kind. */
+  readonly items = new Map<unknown, unknown>();
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
 const MARK = Symbol("mark");
 /** More values than any checkpoint has; each takes at least one byte of the file, too. */
 const MOST_VALUES = 50_000_000;
@@ -40,7 +52,7 @@ const MOST_DIGITS = 64;
 /**
  * One pickle from `start` on.
  * @returns its value, and where the next one begins
- * @throws WeightsError for what is no pickle, is cut short, or asks for something that is not allowed
+ * @throws WeightsError for what is no pickle or is cut short
  */
 export function unpickle(
   bytes: Uint8Array,
@@ -119,24 +131,22 @@ export function unpickle(
   };
   const imported = (module: string, name: string): void => {
     const full = `${module}.${name}`;
-    const call = allowed.get(full);
-    if (call === undefined)
-      throw new WeightsError(
-        `${file}: refused to build '${full}' while unpickling; save its state_dict() and import that`,
-      );
-    push(new PickleGlobal(full, call));
+    push(new PickleGlobal(full, allowed.get(full) ?? (() => new UnknownObject(full))));
   };
-  const call = (args: PickleValue, state?: PickleValue): PickleValue => {
-    const callee = pop();
+  const call = (callee: PickleValue, args: PickleValue): PickleValue => {
+    // A bound method or a partial function of something unknown.
+    if (callee instanceof UnknownObject) return new UnknownObject(callee.name);
     if (!(callee instanceof PickleGlobal) || !Array.isArray(args)) throw broken("its pickle calls what is no function");
-    return callee.call(args, state);
+    return callee.call(args);
   };
   const setItems = (target: PickleValue, pairs: readonly PickleValue[]): void => {
-    if (!(target instanceof Map) || pairs.length % 2 !== 0)
+    const items = target instanceof UnknownObject ? target.items : target;
+    if (!(items instanceof Map) || pairs.length % 2 !== 0)
       throw broken("its pickle sets items of what is no dictionary");
-    for (let i = 0; i < pairs.length; i += 2) target.set(pairs[i], pairs[i + 1]);
+    for (let i = 0; i < pairs.length; i += 2) items.set(pairs[i], pairs[i + 1]);
   };
   const append = (target: PickleValue, values: readonly PickleValue[]): void => {
+    if (target instanceof UnknownObject) return;
     if (!Array.isArray(target)) throw broken("its pickle appends to what is no list");
     for (const value of values) target.push(value);
   };
@@ -316,18 +326,36 @@ export function unpickle(
         break;
       }
       case 0x52: // REDUCE
-      case 0x81: // NEWOBJ
-        push(call(pop()));
-        break;
-      case 0x62: {
-        // BUILD
-        const state = pop();
-        // An OrderedDict has nothing in its state that matters; a plain object none that is read.
-        if (!(state instanceof Map) && !Array.isArray(state) && state !== null)
-          throw broken("its pickle gives a state that is none");
-        top();
+      case 0x81: {
+        // NEWOBJ
+        const args = pop();
+        push(call(pop(), args));
         break;
       }
+      case 0x92: {
+        // NEWOBJ_EX: arguments by name lie on top
+        pop();
+        const args = pop();
+        push(call(pop(), args));
+        break;
+      }
+      case 0x69: {
+        // INST
+        imported(line(), line());
+        const callee = pop();
+        push(call(callee, popMark()));
+        break;
+      }
+      case 0x6f: {
+        // OBJ
+        const [callee, ...args] = popMark();
+        push(call(callee, args));
+        break;
+      }
+      case 0x62: // BUILD: an OrderedDict has nothing in its state that matters, and of other objects none is read
+        pop();
+        top();
+        break;
       case 0x51: // BINPERSID
         push(persistent(pop()));
         break;

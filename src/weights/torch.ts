@@ -4,7 +4,7 @@
  */
 import { type UnzipFileInfo, unzipSync } from "fflate";
 import { WeightsError } from "../errors.ts";
-import { type Importable, type PickleValue, unpickle } from "./pickle.ts";
+import { type Importable, PickleGlobal, type PickleValue, UnknownObject, unpickle } from "./pickle.ts";
 import { decodeValues, type WeightDtype, type WeightTensor } from "./safetensors.ts";
 
 const MAGIC = 0x1950a86a20f9469cfc6cn;
@@ -24,6 +24,16 @@ const storageTypes: Readonly<Record<string, readonly [dtype: WeightDtype, bytes:
   BoolStorage: ["BOOL", 1],
 };
 
+/** Storage classes whose elements are not read, and their bytes: what else lies in the file can still be found. */
+const opaqueStorages: Readonly<Record<string, number>> = {
+  ComplexFloatStorage: 8,
+  ComplexDoubleStorage: 16,
+  QInt8Storage: 1,
+  QUInt8Storage: 1,
+  QInt32Storage: 4,
+  UntypedStorage: 1,
+};
+
 /** Elements of a storage before its bytes are known (they come last in the legacy format). */
 interface Storage {
   readonly key: string;
@@ -32,6 +42,8 @@ interface Storage {
   readonly count: number;
   /** Elements that lie before it in the storage it is a part of (legacy views). */
   readonly offset: number;
+  /** Elements that medvox does not read: the type's name. */
+  readonly opaque?: string;
 }
 
 class StorageType {
@@ -60,9 +72,17 @@ class StoredTensor {
 /** Something inert: an optimiser's number type, a data type's name. */
 const inert: Importable = (args) => args[0] ?? null;
 
+/** Makes the error for an object that would have to be made to get at the weights. */
+function refused(file: string, { name }: UnknownObject): WeightsError {
+  return new WeightsError(
+    `${file}: refused to build '${name}' while unpickling; save its state_dict() and import that`,
+  );
+}
+
 function allowList(file: string): Map<string, Importable> {
   const wrong = (what: string): WeightsError => new WeightsError(`${file}: is no readable checkpoint: ${what}`);
   const tensor: Importable = ([storage, offset, shape, stride]) => {
+    if (storage instanceof UnknownObject) return storage;
     const isWhole = (list: unknown): list is number[] =>
       Array.isArray(list) && list.length <= 16 && list.every((n) => Number.isSafeInteger(n) && n >= 0);
     if (
@@ -73,6 +93,7 @@ function allowList(file: string): Map<string, Importable> {
       shape.length !== stride.length
     )
       throw wrong("a tensor's storage, offset, shape or stride is none");
+    if (storage.opaque !== undefined) return new UnknownObject(storage.opaque);
     return new StoredTensor(storage, offset as number, shape, stride);
   };
   const dictionary: Importable = ([pairs]) => {
@@ -93,6 +114,12 @@ function allowList(file: string): Map<string, Importable> {
   const dtypes = ["float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"];
   return new Map<string, Importable>([
     ...types,
+    ...Object.keys(opaqueStorages).flatMap((name) =>
+      ["torch", "torch.storage"].map((module): [string, Importable] => [
+        `${module}.${name}`,
+        () => new UnknownObject(`torch.${name}`),
+      ]),
+    ),
     ...dtypes.map((name): [string, Importable] => [`torch.${name}`, inert]),
     ["collections.OrderedDict", dictionary],
     ["collections.defaultdict", () => new Map()],
@@ -117,14 +144,19 @@ function isStorage(value: unknown): value is Storage {
 }
 
 /** What the pickle's persistent ids stand for: `("storage", type, key, location, count[, view])`. */
-function storageOf(id: PickleValue, file: string): Storage {
+function storageOf(id: PickleValue, file: string): Storage | UnknownObject {
   const wrong = (): WeightsError =>
     new WeightsError(`${file}: is no readable checkpoint: it names a storage that is none`);
   if (!Array.isArray(id) || id[0] !== "storage") throw wrong();
   const [, type, key, , count, view] = id;
-  const storageType = (type as { call?: { storageType?: unknown } } | null)?.call?.storageType;
-  if (!(storageType instanceof StorageType) || typeof key !== "string" || !Number.isSafeInteger(count) || count < 0)
+  if (!(type instanceof PickleGlobal) || typeof key !== "string" || !Number.isSafeInteger(count) || count < 0)
     throw wrong();
+  const name = type.name.split(".").at(-1) ?? "";
+  const opaqueBytes = Object.hasOwn(opaqueStorages, name) ? opaqueStorages[name] : undefined;
+  if (opaqueBytes !== undefined)
+    return { key, dtype: "U8", elementBytes: opaqueBytes, count, offset: 0, opaque: type.name };
+  const { storageType } = type.call as { storageType?: unknown };
+  if (!(storageType instanceof StorageType)) return new UnknownObject(type.name);
   const { dtype, elementBytes } = storageType;
   if (!Array.isArray(view)) return { key, dtype, elementBytes, count, offset: 0 };
   const [, offset, size] = view;
@@ -138,20 +170,27 @@ interface Pickled {
   readonly bytesOf: (storage: Storage) => Uint8Array;
 }
 
+/** Tensors of a checkpoint, and what stands in it among them that is none medvox reads. */
+export class CheckpointTensors extends Map<string, WeightTensor> {
+  /** Name of the entry → what would make it: `torch._utils._rebuild_sparse_tensor`. Missed only where a network needs it. */
+  readonly unreadable = new Map<string, string>();
+}
+
 /**
  * The tensors of a checkpoint: of its `state_dict` (or `model`, `net`, …) where it has one, else of the dictionary it is. Strided
- * and shared storages become tensors of their own; half precision is widened.
+ * and shared storages become tensors of their own; half precision is widened. Objects of the program that wrote it are left alone.
  * @param file for messages
- * @throws WeightsError for what is no checkpoint, is damaged, holds no tensors, or asks to build something unknown
+ * @throws WeightsError for what is no checkpoint, is damaged, or holds no tensors, or several sets of them
  */
-export function decodeTorch(bytes: Uint8Array, file: string): Map<string, WeightTensor> {
+export function decodeTorch(bytes: Uint8Array, file: string): CheckpointTensors {
   const { value, bytesOf } = isZip(bytes) ? readZip(bytes, file) : readLegacy(bytes, file);
-  const named = findTensors(value);
-  if (named.size === 0)
-    throw new WeightsError(`${file}: holds no tensors by name; save model.state_dict() and import that`);
+  const found = findTensors(value, file);
+  const named = tensorsIn(found);
+  const tensors = new CheckpointTensors();
+  for (const [name, object] of found)
+    if (typeof name === "string" && object instanceof UnknownObject) tensors.unreadable.set(name, object.name);
   // Tensors may share a storage, but a small file does not hold a large network.
   let room = 16 * bytes.length + 2 ** 24;
-  const tensors = new Map<string, WeightTensor>();
   for (const [name, tensor] of named) {
     const count = tensor.shape.reduce((product, n) => product * n, 1);
     room -= count * tensor.storage.elementBytes;
@@ -171,29 +210,81 @@ function isZip(bytes: Uint8Array): boolean {
   return bytes[0] === 0x50 && bytes[1] === 0x4b && bytes[2] === 3 && bytes[3] === 4;
 }
 
-/** Where training scripts put what `model.state_dict()` gave. */
+/** Where training scripts put what `model.state_dict()` gave, the likelier first. */
 const wrappers = [
   "state_dict",
   "model_state_dict",
   "model_state",
   "model",
   "net",
+  "network",
   "network_weights",
   "weights",
+  "params",
   "encoder",
+  "checkpoint",
+  "state",
 ];
 
-function findTensors(value: PickleValue): Map<string, StoredTensor> {
-  const none = new Map<string, StoredTensor>();
-  if (!(value instanceof Map)) return none;
-  for (const name of wrappers) {
-    const inner = value.get(name);
-    if (inner instanceof Map && tensorsIn(inner).size > 0) return tensorsIn(inner);
-  }
-  return tensorsIn(value);
+/** Tensors that are no weights of a network. */
+const besideWeights = /optim|sched|scaler|callback|loops|hyper|(^|_)(amp|ema|rng)(_|$)/i;
+
+/** Dictionaries lie in each other at most so deep: `checkpoint["model"]["state_dict"]`. */
+const deepest = 3;
+
+type Dictionary = ReadonlyMap<unknown, unknown>;
+
+/** @throws WeightsError where there are no tensors by name, or several sets of them and none is likelier than another */
+function findTensors(value: PickleValue, file: string): Dictionary {
+  const found = search(value, 0);
+  if (found.length === 1) return found[0].tensors;
+  if (found.length > 1)
+    throw new WeightsError(
+      `${file}: holds several sets of weights (${found.map(({ path }) => path).join(", ")}); save one of them and import that`,
+    );
+  if (value instanceof UnknownObject) throw refused(file, value);
+  const keys = value instanceof Map ? [...value.keys()].filter((key) => typeof key === "string") : [];
+  const some = `${keys.slice(0, 8).join(", ")}${keys.length > 8 ? ", …" : ""}`;
+  throw new WeightsError(
+    `${file}: holds no tensors by name; save model.state_dict() and import that${keys.length > 0 ? ` (its keys are ${some})` : ""}`,
+  );
 }
 
-function tensorsIn(dictionary: ReadonlyMap<unknown, unknown>): Map<string, StoredTensor> {
+interface FoundTensors {
+  /** Keys that lead there: `model.state_dict`. */
+  readonly path: string;
+  readonly tensors: Dictionary;
+}
+
+/** The best place under a known name, else the dictionary itself, else whatever place there is. */
+function search(value: PickleValue, depth: number): FoundTensors[] {
+  const dictionary = entriesOf(value);
+  if (dictionary === undefined) return [];
+  const inside = (key: unknown): FoundTensors[] =>
+    depth >= deepest
+      ? []
+      : search(dictionary.get(key), depth + 1).map(({ path, tensors }) => ({
+          path: path === "" ? String(key) : `${String(key)}.${path}`,
+          tensors,
+        }));
+  for (const name of wrappers) {
+    const found = inside(name);
+    if (found.length > 0) return found;
+  }
+  if (tensorsIn(dictionary).size > 0) return [{ path: "", tensors: dictionary }];
+  return [...dictionary.keys()]
+    .filter((key) => (typeof key === "string" && !besideWeights.test(key)) || typeof key === "number")
+    .flatMap(inside);
+}
+
+/** What can be looked into: dictionaries, those of unknown kinds among them, and short lists, by number. */
+function entriesOf(value: PickleValue): Dictionary | undefined {
+  if (value instanceof Map) return value;
+  if (value instanceof UnknownObject) return value.items;
+  return Array.isArray(value) && value.length <= 16 ? new Map(value.entries()) : undefined;
+}
+
+function tensorsIn(dictionary: Dictionary): Map<string, StoredTensor> {
   const found = new Map<string, StoredTensor>();
   for (const [name, value] of dictionary)
     if (typeof name === "string" && value instanceof StoredTensor) found.set(name, value);
@@ -256,7 +347,17 @@ function readZip(bytes: Uint8Array, file: string): Pickled {
   const pickle = Object.keys(parts).find((name) => /(^|\/)data\.pkl$/.test(name));
   if (pickle === undefined) {
     const script = Object.keys(parts).some((name) => /(^|\/)constants\.pkl$|(^|\/)code\//.test(name));
-    throw broken(script ? "it is a TorchScript archive; save state_dict() instead" : "its zip has no data.pkl");
+    const arrays = Object.keys(parts).some((name) => name.endsWith(".npy"));
+    const keras = Object.keys(parts).some((name) => name.endsWith(".weights.h5"));
+    throw broken(
+      script
+        ? "it is a TorchScript archive; save state_dict() instead"
+        : arrays
+          ? "it is an archive of NumPy arrays (.npz)"
+          : keras
+            ? "it is a model of Keras"
+            : "its zip has no data.pkl",
+    );
   }
   const root = pickle.slice(0, -"data.pkl".length);
   const order = parts[`${root}byteorder`];
@@ -280,12 +381,17 @@ function readLegacy(bytes: Uint8Array, file: string): Pickled {
   const broken = (rule: string): WeightsError => new WeightsError(`${file}: is no readable checkpoint: ${rule}`);
   const options = { allowed: allowList(file), persistent: (id: PickleValue) => storageOf(id, file), file };
   const roots = new Map<string, Storage>();
-  const persistent = (id: PickleValue): Storage => {
+  const persistent = (id: PickleValue): PickleValue => {
+    // A class with its source beside it, as whole modules were saved.
+    if (Array.isArray(id) && id[0] === "module") return id[1];
     const storage = storageOf(id, file);
+    // What follows it in the file could not be found.
+    if (storage instanceof UnknownObject) throw broken(`its storage of ${storage.name} is of no size that is known`);
     if (!roots.has(storage.key)) roots.set(storage.key, storage);
     return storage;
   };
   const magic = unpickle(bytes, 0, options);
+  if (magic.value instanceof UnknownObject) throw refused(file, magic.value);
   if (magic.value !== MAGIC)
     throw broken("it is a pickle, but none that torch.save wrote (files of before torch 0.1.10 are not read)");
   const protocol = unpickle(bytes, magic.end, options);

@@ -1,8 +1,7 @@
 /** `medvox features`: what an encoder makes of images. */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError } from "../../errors.ts";
-import { writeFileAtomic, writeNpy, writeVolume } from "../../files/index.ts";
+import { makeFolder, writeFileAtomic, writeNpy, writeVolume } from "../../files/index.ts";
 import { type FeatureLayer, featureLayers, openFeatures } from "../../med3d/index.ts";
 import { encoderNames } from "../../nn/index.ts";
 import { defineCommand } from "../command.ts";
@@ -65,7 +64,7 @@ export const command = defineCommand<Options, [string]>({
     const done: { case: string; image: string; shape: readonly number[]; file: string; affine?: readonly number[] }[] =
       [];
     try {
-      if (!isNpy && !isVolume) await mkdir(out, { recursive: true });
+      if (!isNpy && !isVolume) await makeFolder(out);
       for (const [i, item] of cases.entries()) {
         signal.throwIfAborted();
         progress.update({ label: `features  ${i + 1}/${cases.length}  ${item.id}`, fraction: i / cases.length });

@@ -8,6 +8,7 @@ const FORMAT_NAMES: Readonly<Record<VolumeFormat, string>> = {
   nifti2: "NIfTI-2",
   nrrd: "NRRD",
   metaimage: "MetaImage",
+  mgh: "MGH",
 };
 
 /** A label map has at most this many different values. */
@@ -49,7 +50,8 @@ export async function describeVolume(path: string): Promise<Outcome> {
     }),
     `values       ${short(values.min)} to ${short(values.max)}, mean ${short(values.mean)}`,
   ];
-  if (units === "m" || units === "µm") lines.push(`units        the file says ${units}; medvox reads millimetres`);
+  if (units === "m" || units === "µm")
+    lines.push(`units        the file's numbers are in ${units}; here they are millimetres`);
   if (values.notFinite > 0) lines.push(`not finite   ${values.notFinite} voxels (NaN or infinite)`);
   if (labels) {
     const counts = Object.entries(labels).map(([label, count]) => `${label}: ${count}`);

@@ -42,7 +42,7 @@ export const command = defineCommand<object, [string]>({
   json: {
     kind: "volume, weights, onnx or run; the other keys follow it",
     path: "as given",
-    format: "of a volume: nifti1, nifti2, nrrd or metaimage",
+    format: "of a volume: nifti1, nifti2, nrrd, metaimage or mgh",
     voxelType: "of a volume",
     size: "of a volume, [x, y, z]",
     channels: "of a volume",

@@ -1,6 +1,5 @@
 /** `medvox plan DATASET…`: what a data set is like, and the choices that follow from it. */
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { InvalidArgumentError } from "commander";
 import {
@@ -12,7 +11,7 @@ import {
   type Plan,
 } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
-import { writeFileAtomic } from "../../files/index.ts";
+import { makeFolder, writeFileAtomic } from "../../files/index.ts";
 import {
   type ClassificationPlan,
   encoderParameters,
@@ -125,7 +124,7 @@ export const command = defineCommand<Options, [string[]]>({
         "",
       );
       if (out === undefined) continue;
-      if (several) await mkdir(out, { recursive: true });
+      if (several) await makeFolder(out);
       const path = several ? join(out, `${nameOf(data)}.json`) : out;
       await writeFileAtomic(path, `${JSON.stringify(plan, null, 2)}\n`, { force });
       text.push(`plan     ${path}`, `next     medvox train segmentation --data ${data} --plan ${path}`, "");

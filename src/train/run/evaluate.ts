@@ -5,8 +5,7 @@
 import { join } from "node:path";
 import { countProblems, type Problem, problemsText, refuseProblems } from "../../data/problem.ts";
 import { ConfigError, DataError, GeometryError } from "../../errors.ts";
-import { writeFileAtomic } from "../../files/index.ts";
-import { makeFolder } from "../folder-store.ts";
+import { makeFolder, writeFileAtomic } from "../../files/index.ts";
 import { appendLog, readLog } from "../log.ts";
 import { checkedOptions } from "./options.ts";
 import { type OpenedRun, readProblems, readRun } from "./record.ts";

@@ -71,20 +71,41 @@ export async function beginRun<T extends AnyTask>(task: T, request: object, opti
   const host = hostOf(options);
   const config = task.resolve(request);
   const store = folderStore(out);
-  if (only !== undefined && !force && (await store.has(RUN))) {
-    const run = await readRunOf(store, task);
-    refuseOther(run, config);
-    await trainRun(task, run, host, { child: "", at: 1, of: 1 }, only);
-    return run as RunOf<T>;
-  }
-  const prepared = await prepare(task, config, host, options);
-  if (force) await clearRun(store);
-  else if (await store.has(RUN)) throw new ConfigError(`${out}: holds a run already; --force replaces it`);
-  await store.ready();
-  const asked = { command, prepared: { ...prepared, credit: credit ?? prepared.credit } };
-  const run = await recorded(task, config, store, asked, host);
-  await trainRun(task, run, host, { child: "", at: 1, of: 1 }, only);
+  if (!force && only === undefined && (await store.has(RUN)))
+    throw new ConfigError(`${out}: holds a run already; --force replaces it`);
+  const start = { child: "", at: 1, of: 1 };
+  const begin = async (own: Host): Promise<AnyRun> => {
+    if (only !== undefined && !force && (await store.has(RUN))) {
+      const there = await readRunOf(store, task);
+      refuseOther(there, config);
+      return there;
+    }
+    const prepared = await prepare(task, config, own, options);
+    await clearRun(store);
+    await store.ready();
+    const asked = { command, prepared: { ...prepared, credit: credit ?? prepared.credit } };
+    return recorded(task, config, store, asked, own);
+  };
+  // Members may be trained by several machines at once, each of which then owns its member alone.
+  const whole = async (own: Host): Promise<AnyRun> => {
+    const run = await begin(own);
+    if (only === undefined) await trainRun(task, run, own, start);
+    return run;
+  };
+  const run = await owned(store, host, whole);
+  if (only !== undefined) await trainRun(task, run, host, start, only);
   return run as RunOf<T>;
+}
+
+/** Does what only one process may do with a run at a time. */
+async function owned<T>(store: Store, host: Host, work: (host: Host) => Promise<T>): Promise<T> {
+  const { lost, release } = await store.own("is being trained");
+  const signals = [host.signal, lost].filter((signal) => signal !== undefined);
+  try {
+    return await work({ ...host, signal: signals.length === 0 ? undefined : AbortSignal.any(signals) });
+  } finally {
+    await release();
+  }
 }
 
 /**
@@ -96,9 +117,11 @@ export async function resumeRun({ task, run }: OpenedRun, options: ResumeOptions
   const host = hostOf(options);
   const problems = await readProblems(run.store);
   if (problems.length > 0) host.events.onProblems?.(problems);
-  const before = await readFingerprint(run.store);
-  if (before !== undefined) refuseChanged(before, await task.fingerprint(run, host), run);
-  await trainRun(task, run, host, { child: "", at: 1, of: 1 });
+  await owned(run.store, host, async (own) => {
+    const before = await readFingerprint(run.store);
+    if (before !== undefined) refuseChanged(before, await task.fingerprint(run, own), run);
+    await trainRun(task, run, own, { child: "", at: 1, of: 1 });
+  });
   return run;
 }
 
@@ -213,6 +236,19 @@ async function trainChild(
   if (await isFinished(store)) return;
   if (host.signal?.aborted) throw new MedvoxError("E_INTERRUPTED", `stopped before ${child.title}`);
   const place = { ...position, child: child.title };
+  await owned(store, host, (own) => trainOwned(task, parent, child, own, place));
+}
+
+async function trainOwned(
+  task: AnyTask,
+  parent: AnyRun,
+  child: Child<AnyRun["record"]["config"], { id: string }>,
+  host: Host,
+  place: Position,
+): Promise<void> {
+  const store = parent.store.child(child.name);
+  // Another process may have trained it while this one waited for its turn.
+  if (await isFinished(store)) return;
   if (await store.has(RUN)) {
     const { run } = await readRun(store, () => task);
     await trainRun(task, run, host, place);
