@@ -49,6 +49,8 @@ export {
   fingerprintOf,
   type IntensitySummary,
 } from "./fingerprint.ts";
+export { affineToleranceMm } from "./label-grid.ts";
+export { ignoredClass, labelValue } from "./label-values.ts";
 export {
   type GroupedLesion,
   type Lung,
@@ -82,17 +84,23 @@ export {
   restoreClasses,
   restoreScores,
 } from "./preprocess.ts";
+export {
+  countProblems,
+  type Problem,
+  type ProblemEffect,
+  type ProblemRule,
+  problemEffects,
+  problemsText,
+  refuseProblems,
+} from "./problem.ts";
 export { classOf, med3dNodules, positiveShare, type RatingRule, ratingScale, ruleFor } from "./rating.ts";
-export { imageHash, readCaseSize, readImage, readLabel } from "./read-case.ts";
+export { imageHash, type LabelMap, labelProblems, readCaseSize, readImage, readLabel } from "./read-case.ts";
 export { type Selection, select, selectionSchema } from "./selection.ts";
 export { type Fold, type HoldOut, holdOut, kFolds, type SplitOptions, sortById } from "./split.ts";
 export {
-  affineToleranceMm,
-  type Finding,
   formatFinding,
   type Verification,
   type VerifiedCase,
   type VerifyOptions,
-  type VerifyRule,
   verifyDataset,
 } from "./verify.ts";

@@ -29,6 +29,7 @@ export const problemEffects = {
   "duplicate-id": "costs",
   duplicate: "noted",
   "other-name": "noted",
+  "case-count": "noted",
   "constant-image": "noted",
   "one-slice": "noted",
   "affine-mismatch": "noted",
@@ -60,6 +61,9 @@ export interface Problem {
   readonly message: string;
   /** Number of the box in its file, from 1: object, annotation or line. */
   readonly box?: number;
+  /** Of label maps: the value that no class has, and how many voxels have it. */
+  readonly value?: number;
+  readonly voxels?: number;
 }
 
 /** How often each rule was broken, in the order in which it was first seen: `{ degenerate: 2 }`. */
