@@ -6,21 +6,27 @@
  *   `case`, `group` (the patient), `split`.
  * - JSON: rows of the same fields, alone or under `cases`; or the Decathlon's `dataset.json` whose `training` rows have a
  *   class for a label.
+ * - MedMNIST's `.npz` (`medmnist.ts`).
  *
  * The label's column may have any name (`--label malignancy`). Whole numbers of a column called `rating` or `malignancy`, or
- * for which a rule was given, are ratings; anything else is the name of a class.
+ * for which a rule was given, are ratings; anything else is the name of a class. `NA`, `NaN` and the like, as tables write what is
+ * not known, are no label, and said.
  */
 import { existsSync, readdirSync } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { basename, dirname, extname, isAbsolute, join, resolve } from "node:path";
 import { z } from "zod";
 import { ConfigError, DataError } from "../errors.ts";
-import { caseName } from "../files/index.ts";
-import { caseIds, isVolumeName } from "./case-id.ts";
-import { parseCsv } from "./csv.ts";
+import { arraySlice } from "../files/index.ts";
+import { caseIds, idOf, isVolumeName } from "./case-id.ts";
+import { parseCsv, withKnownNames } from "./csv.ts";
 import type { DataCase } from "./dataset.ts";
 import { checkDescription } from "./description.ts";
+import { readMedMnist } from "./medmnist.ts";
+import type { Problem } from "./problem.ts";
 import { type RatingRule, ratingScale, classOf as ruleClass, ruleFor } from "./rating.ts";
+import { readText } from "./text.ts";
+import { fileFinder } from "./volume-files.ts";
 
 /** A case and what it is; its `label`, if any, is the mask of the lesion. */
 export interface ClassifiedCase extends DataCase {
@@ -43,6 +49,8 @@ export interface ClassificationDataset {
   readonly cases: readonly ClassifiedCase[];
   /** Cases that the list marks for testing. */
   readonly test: readonly ClassifiedCase[];
+  /** What was found on opening: cases to learn from that have no label. */
+  readonly problems: readonly Problem[];
 }
 
 export interface ClassificationOptions extends Partial<RatingRule> {
@@ -61,6 +69,7 @@ export interface ClassificationOptions extends Partial<RatingRule> {
 const labelColumns = ["label", "rating", "malignancy", "class"];
 const ratingColumns = ["rating", "malignancy"];
 const groupColumns = ["group", "patient"];
+const knownColumns = [...labelColumns, ...groupColumns, "image", "mask", "case", "id", "split"];
 /** More different classes than this, and the column is a measurement. */
 const mostClasses = 100;
 
@@ -96,12 +105,16 @@ export async function openClassification(
   const group = columnOf(list, "--group", groupColumns, options.groupColumn);
   for (const name of options.auxiliary ?? []) columnOf(list, "--auxiliary", [], name);
   const beside = { images: volumesIn(join(root, "images")), masks: volumesIn(join(root, "masks")) };
-  const places = list.rows.map((row) => filesOf(row, root, list.source, beside));
+  const { find } = fileFinder();
+  const places = list.rows.map((row) => filesOf(row, root, list.source, beside, find));
   const ids = caseIds(
     places.map(({ image }) => image),
     root,
   );
-  const texts = list.rows.map(({ fields }) => (column === undefined ? "" : (fields[column] ?? "")));
+  const written = list.rows.map(({ fields }) => (column === undefined ? "" : (fields[column] ?? "")));
+  const isClass = (text: string): boolean =>
+    list.declared?.[text] !== undefined || options.classes?.includes(text) === true;
+  const texts = written.map((text) => (isMissing(text) && !isClass(text) ? "" : text));
   const hasRule = options.positive !== undefined || options.negative !== undefined;
   const isRating = column !== undefined && (hasRule || ratingColumns.includes(column));
   const known = isRating
@@ -119,6 +132,11 @@ export async function openClassification(
   );
   checkUnique(cases, list.source);
   const { name, source, modality } = list;
+  const problems = cases.flatMap(({ id, split }, i): Problem[] => {
+    if (column === undefined || split === "test" || texts[i] !== "") return [];
+    const fact = written[i] === "" ? "has no label" : `${column} is "${written[i]}", which is no label`;
+    return [{ severity: "error", case: id, rule: "missing-label", message: `${fact} (${list.rows[i].where})` }];
+  });
   return {
     name,
     root,
@@ -128,7 +146,24 @@ export async function openClassification(
     ...(known.ratings ? { ratings: known.ratings } : {}),
     cases: cases.filter(({ split }) => split !== "test"),
     test: cases.filter(({ split }) => split === "test"),
+    problems,
   };
+}
+
+/** How tables write what is not known. */
+function isMissing(text: string): boolean {
+  return /^(#?n\/?a|<na>|nan|null)$/i.test(text.trim());
+}
+
+/**
+ * Whether a path names a data set whose cases have one class or rating each, rather than label maps. Reads the list alone.
+ */
+export async function isClassification(path: string): Promise<boolean> {
+  const list = await readList(path).catch(() => undefined);
+  const column = list && labelColumns.find((name) => list.columns.includes(name));
+  if (list === undefined || column === undefined) return false;
+  const labels = list.rows.flatMap(({ fields }) => fields[column] || []);
+  return labels.length > 0 && !labels.some((text) => isVolumeName(basename(text)));
 }
 
 async function readList(path: string): Promise<List> {
@@ -142,15 +177,18 @@ async function readList(path: string): Promise<List> {
       `${path}: no classification data set; expected ${names.join(", ")} in it, or the path of a list`,
     );
   const source = resolve(inside);
-  const text = (await readFile(source, "utf8")).replace(/^\uFEFF/, "");
+  if (extname(source).toLowerCase() === ".npz")
+    return { source, modality: [], columns: ["case", "image", "label"], ...(await readMedMnist(source)) };
+  const text = await readText(source);
   const name = found.isDirectory() ? basename(resolve(path)) : basename(source, extname(source));
   const extension = extname(source).toLowerCase();
   if (extension === ".csv" || extension === ".tsv") {
-    const { columns, rows } = parseCsv(text, source);
+    const { columns, rows } = withKnownNames(parseCsv(text, source), knownColumns);
     const listed = rows.map(({ line, fields }) => ({ where: `line ${line}`, fields }));
     return { name, source, modality: [], columns, rows: listed };
   }
-  if (extension !== ".json") throw new ConfigError(`${path}: not a list of cases; expected .csv, .tsv or .json`);
+  if (extension !== ".json")
+    throw new ConfigError(`${path}: not a list of cases; expected .csv, .tsv, .json or MedMNIST's .npz`);
   let document: unknown;
   try {
     document = JSON.parse(text);
@@ -199,9 +237,11 @@ function columnOf(
   asked: string | undefined,
 ): string | undefined {
   if (asked === undefined) return usual.find((name) => columns.includes(name));
-  if (!columns.includes(asked))
+  const found =
+    columns.find((name) => name === asked) ?? columns.find((name) => name.toLowerCase() === asked.toLowerCase());
+  if (found === undefined)
     throw new ConfigError(`${option} ${asked}: ${source} has no such column; it has ${columns.join(", ")}`);
-  return asked;
+  return found;
 }
 
 /** Absolute paths of the image and, if there is one, the mask. */
@@ -210,9 +250,13 @@ function filesOf(
   root: string,
   source: string,
   beside: { readonly images: ReadonlyMap<string, string>; readonly masks: ReadonlyMap<string, string> },
+  find: (path: string) => string,
 ): { image: string; label?: string } {
-  const place = (path: string): string => (isAbsolute(path) ? path : resolve(root, path));
-  const id = fields.case || fields.id;
+  const place = (path: string): string => {
+    const absolute = isAbsolute(path) ? path : resolve(root, path);
+    return arraySlice(absolute) === undefined ? find(absolute) : absolute;
+  };
+  const id = (fields.case || fields.id)?.normalize("NFC");
   const image = fields.image ? place(fields.image) : id ? beside.images.get(id) : undefined;
   if (image === undefined) {
     const rule = id ? `no volume images/${id} beside the list` : "expected a path under image, or the name of a case";
@@ -226,7 +270,7 @@ function filesOf(
 function volumesIn(folder: string): ReadonlyMap<string, string> {
   const names = existsSync(folder) ? readdirSync(folder) : [];
   const volumes = names.filter(isVolumeName);
-  return new Map(volumes.map((name) => [caseName(name), join(folder, name)]));
+  return new Map(volumes.map((name) => [idOf(name), join(folder, name)]));
 }
 
 interface Understood {
@@ -309,7 +353,7 @@ function auxiliaryOf(
   if (columns === undefined || columns.length === 0) return {};
   const entries = columns.flatMap((column): [string, number][] => {
     const text = (fields[column] ?? "").trim();
-    if (text === "") return [];
+    if (text === "" || isMissing(text)) return [];
     if (!Number.isFinite(Number(text)))
       throw new DataError(`${where}: ${column}: expected a number as an auxiliary target, found "${text}"`);
     return [[column, Number(text)]];

@@ -1,8 +1,11 @@
 /** @module medvox/data: data sets: opening, verifying, splitting, planning, preprocessing, and batches from worker threads. */
+
+export { matchClasses } from "./class-match.ts";
 export {
   type ClassificationDataset,
   type ClassificationOptions,
   type ClassifiedCase,
+  isClassification,
   openClassification,
 } from "./classification.ts";
 export { type DataCase, type Dataset, type LabelClass, type OpenOptions, openDataset } from "./dataset.ts";
@@ -61,6 +64,7 @@ export {
   type SceneOptions,
   writeScenes,
 } from "./lesion-scenes.ts";
+export { type ListedImages, listImages } from "./list-images.ts";
 export { type Batch, createLoader, type Loader, type LoaderOptions } from "./loader.ts";
 export type { LabelPick } from "./pick.ts";
 export { makePlan, type Plan, type PlanChoices, patchFor } from "./plan.ts";
@@ -102,5 +106,6 @@ export {
   type Verification,
   type VerifiedCase,
   type VerifyOptions,
+  verifyClassification,
   verifyDataset,
 } from "./verify.ts";

@@ -7,9 +7,10 @@
 import { access } from "node:fs/promises";
 import { basename, relative } from "node:path";
 import { GeometryError } from "../errors.ts";
-import { readVolume } from "../files/index.ts";
+import { fileOf, readVolume } from "../files/index.ts";
 import { gridDifference, spacingOf } from "../volume/affine.ts";
 import type { Grid, Vec3, Volume } from "../volume/types.ts";
+import type { ClassificationDataset } from "./classification.ts";
 import { counted } from "./counted.ts";
 import type { DataCase, Dataset, LabelClass } from "./dataset.ts";
 import { affineToleranceMm, labelGridProblem } from "./label-grid.ts";
@@ -59,6 +60,8 @@ export interface VerifyOptions {
   readonly onFinding?: (finding: Problem) => void;
   /** The largest decoded volume that is read, in bytes. */
   readonly maxBytes?: number;
+  /** `false`: cases need no label map, as those that have a class. Default true. */
+  readonly labelMaps?: boolean;
 }
 
 /**
@@ -71,7 +74,8 @@ export async function verifyDataset(dataset: Dataset, options: VerifyOptions = {
     options.onFinding?.(finding);
   };
   // A case without a label is found again when its turn comes.
-  for (const problem of dataset.problems) if (problem.rule !== "missing-label") find(problem);
+  for (const problem of dataset.problems)
+    if (problem.rule !== "missing-label" || options.labelMaps === false) find(problem);
   const cases: VerifiedCase[] = [];
   const seen: Seen = { images: new Map(), labels: new Map(), channels: dataset.modality.length || undefined };
   const all = [...dataset.cases, ...dataset.test];
@@ -85,7 +89,7 @@ export async function verifyDataset(dataset: Dataset, options: VerifyOptions = {
       else warnings++;
       find({ severity, case: item.id, rule, message, ...more });
     };
-    const facts = await verifyCase(dataset, item, trained.has(item), seen, report, options.maxBytes);
+    const facts = await verifyCase(dataset, item, trained.has(item), seen, report, options);
     cases.push({ id: item.id, errors, warnings, ...facts });
     options.onProgress?.(cases.length, all.length, item.id);
     // Reading and hashing small files hardly yields; this lets Ctrl-C and progress through.
@@ -117,6 +121,15 @@ export async function verifyDataset(dataset: Dataset, options: VerifyOptions = {
   };
 }
 
+/** Images, and masks where there are any, of a data set whose cases have classes. */
+export async function verifyClassification(
+  { name, root, source, modality, cases, test, problems }: ClassificationDataset,
+  options: Omit<VerifyOptions, "labelMaps"> = {},
+): Promise<Verification> {
+  const about = { name, root, source, modality, cases, test, problems, labels: [], labelsFrom: "discovered" } as const;
+  return verifyDataset(about, { ...options, labelMaps: false });
+}
+
 /** One line, as `medvox verify` prints it: `error    spleen_29: label is 512×512×89, image is 512×512×90`. */
 export function formatFinding(finding: Pick<Problem, "severity" | "case" | "message">): string {
   return `${finding.severity.padEnd(9)}${finding.case}: ${finding.message}`;
@@ -143,12 +156,12 @@ async function verifyCase(
   trained: boolean,
   seen: Seen,
   report: Report,
-  maxBytes?: number,
+  { maxBytes, labelMaps = true }: Pick<VerifyOptions, "maxBytes" | "labelMaps">,
 ): Promise<Omit<VerifiedCase, "id" | "errors" | "warnings">> {
   const name = (path: string) => relative(dataset.root, path) || basename(path);
   const load = async (path: string, what: string): Promise<Volume | undefined> => {
     try {
-      await access(path);
+      await access(fileOf(path));
     } catch {
       report("error", "missing-file", `${what} ${name(path)} is missing`);
       return undefined;
@@ -163,7 +176,7 @@ async function verifyCase(
   };
   const image = await verifyImage(item, load, trained, seen, dataset, report);
   if (item.label === undefined) {
-    if (trained) report("error", "missing-label", "has no label, and is not listed as a test case");
+    if (trained && labelMaps) report("error", "missing-label", "has no label, and is not listed as a test case");
     return image?.facts ?? {};
   }
   const label = await load(item.label, "label");

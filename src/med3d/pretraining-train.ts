@@ -30,11 +30,11 @@ import {
 } from "./pretraining-config.ts";
 import { writePretrainingReport } from "./pretraining-report.ts";
 import { overlapMonitor, setEpoch } from "./pretraining-scores.ts";
-import { type PretrainingPlan, prepareSets } from "./pretraining-sets.ts";
+import { type PretrainingCase, type PretrainingPlan, prepareSets } from "./pretraining-sets.ts";
 import { type SetStream, turnSource } from "./pretraining-turns.ts";
 import { type Run, type RunRecord, readRun, writeRun } from "./run-folder.ts";
 import { augmentationOf, optimiserOf } from "./segmentation-config.ts";
-import { segmentationLoss, segmentationScores } from "./segmentation-network.ts";
+import { ignoresVoxels, segmentationLoss, segmentationScores } from "./segmentation-network.ts";
 import { readStart, type Start, startFrom, startText } from "./start-from.ts";
 
 export type PretrainingRun = Run<"pretraining">;
@@ -113,7 +113,7 @@ async function runPretraining(
   try {
     model = await createBranchedModel({
       engine,
-      branches: branchesOf(config, plan),
+      branches: branchesOf(config, plan, record.splits.train),
       optimiser: optimiserOf(config),
       seed: config.seed,
       clipNorm: config.clipNorm ?? undefined,
@@ -147,13 +147,18 @@ async function runPretraining(
   await writePretrainingReport(options.out, { record, plan });
 }
 
-/** One network per set, all of them over the same encoder. */
-export function branchesOf(config: PretrainingConfig, plan: PretrainingPlan): Record<string, Branch> {
+/** One network per set, all of them over the same encoder. @param train cases, for those that have voxels which do not count */
+export function branchesOf(
+  config: PretrainingConfig,
+  plan: PretrainingPlan,
+  train: readonly PretrainingCase[] = [],
+): Record<string, Branch> {
   return Object.fromEntries(
     config.sets.map((set): [string, Branch] => {
       const { patch, batch, preprocessing } = plan.sets[set.name];
       const own = branchConfig(config, set);
       const at = scope("branch").child(set.name);
+      const ignores = ignoresVoxels(train.filter((item) => item.set === set.name));
       return [
         set.name,
         {
@@ -161,8 +166,8 @@ export function branchesOf(config: PretrainingConfig, plan: PretrainingPlan): Re
             const scores = segmentationScores(input, preprocessing.labels.length, own, at);
             return { scores, probability: softmax(scores) };
           },
-          loss: ({ scores }, { target }) => segmentationLoss(scores, target, config.loss),
-          monitor: overlapMonitor,
+          loss: ({ scores }, { target }) => segmentationLoss(scores, target, config.loss, ignores),
+          monitor: overlapMonitor(ignores),
           example: {
             input: { shape: [batch, preprocessing.channels, ...patch], dtype: "float32" },
             target: { shape: [batch, ...patch], dtype: "int32" },

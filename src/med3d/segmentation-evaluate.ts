@@ -1,7 +1,7 @@
 /** Scoring a run on its held-out cases: predictions as NIfTI files, scores as JSON and CSV, the report. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type DataCase, type Plan, readImage, readLabel } from "../data/index.ts";
+import { type DataCase, labelProblems, type Plan, type Problem, readImage, readLabel } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { readVolume, writeFileAtomic, writeVolume } from "../files/index.ts";
 import {
@@ -33,6 +33,8 @@ export interface EvaluateOptions extends SegmenterOptions, Pick<PredictOptions, 
 export interface Evaluation {
   readonly summary: SegmentationSummary;
   readonly cases: readonly CaseScores[];
+  /** What was found in the label maps: values that no class of the run has. */
+  readonly problems: readonly Problem[];
   /** As `medvox evaluate --json` prints it. */
   readonly json: object;
   readonly predictions: string;
@@ -56,17 +58,21 @@ export async function evaluateRun(folder: string, options: EvaluateOptions = {})
   await mkdir(predictions, { recursive: true });
   const labels: LabelNames = Object.fromEntries(plan.labels.map(({ index, name }) => [index, name]));
   const segmenter = await openSegmenter(folder, options);
+  const classes = plan.labels.map(({ index }) => index);
   const scores: CaseScores[] = [];
+  const problems: Problem[] = [];
   try {
     for (const item of cases) {
       const { volume, image } = await segmenter.segment(item, options);
       const truth = await readLabel(item, image);
       await writeVolume(predictionPath(predictions, item), volume, { like: image.header, force: true });
+      problems.push(...labelProblems(item, truth, classes, "the run"));
       scores.push(
         evaluateSegmentation(truth.data, volume.data, {
           size: image.size,
           spacingMm: spacingOf(image.affine),
           labels,
+          ignore: item.ignoreLabel,
           case: item.id,
         }),
       );
@@ -76,7 +82,7 @@ export async function evaluateRun(folder: string, options: EvaluateOptions = {})
     await segmenter.close();
   }
   const summary = summarise(scores, { seed: record.config.seed });
-  const json = evaluationJson(summary, scores);
+  const json = { ...evaluationJson(summary, scores), problems };
   const write = (name: string, text: string): Promise<void> => writeFileAtomic(join(out, name), text, { force: true });
   await write("evaluation.json", `${JSON.stringify(json, null, 2)}\n`);
   await write("scores.csv", scoresCsv(scores));
@@ -84,7 +90,7 @@ export async function evaluateRun(folder: string, options: EvaluateOptions = {})
   const seconds = (performance.now() - began) / 1000;
   const report = join(out, "report.html");
   await writeRunReport(report, folder, record, plan, { summary, scores, cases, seconds, predictions });
-  return { summary, cases: scores, json, predictions, report, seconds };
+  return { summary, cases: scores, problems, json, predictions, report, seconds };
 }
 
 /** The file of a case's predicted label map. */

@@ -13,6 +13,7 @@ import {
   type Dataset,
   fingerprintOf,
   holdOut,
+  ignoredClass,
   type Loader,
   makePlan,
   openDataset,
@@ -53,7 +54,7 @@ import {
   type SegmentationRequest,
 } from "./segmentation-config.ts";
 import { exportModel, modelFile } from "./segmentation-export.ts";
-import { segmentationLoss, segmentationScores } from "./segmentation-network.ts";
+import { ignoresVoxels, segmentationLoss, segmentationScores } from "./segmentation-network.ts";
 import { predictByWindows, wholeImage } from "./sliding-window.ts";
 import { readStart, type Start, startFrom, startText } from "./start-from.ts";
 
@@ -179,6 +180,7 @@ async function runSegmentation(
   const regionMarginMm = config.coarse === null ? undefined : config.marginMm + config.jitterMm;
   const preprocessing = { ...plan.preprocessing, ...(regionMarginMm !== undefined && { regionMarginMm }) };
   const classes = preprocessing.labels.length;
+  const ignores = ignoresVoxels([...splits.train, ...splits.validation]);
   const loader = createLoader({
     cases: splits.train,
     prepare: preprocessing,
@@ -198,7 +200,7 @@ async function runSegmentation(
           const scores = segmentationScores(input, classes, config);
           return { scores, probability: softmax(scores) };
         },
-        loss: ({ scores }, { target }) => segmentationLoss(scores, target, config.loss),
+        loss: ({ scores }, { target }) => segmentationLoss(scores, target, config.loss, ignores),
         optimiser: optimiserOf(config),
         seed: config.seed,
         clipNorm: config.clipNorm ?? undefined,
@@ -288,7 +290,7 @@ async function validate(
         return outputs.probability.data as Float32Array;
       },
     });
-    for (const count of countOverlap(truth, predicted, names)) {
+    for (const count of countOverlap(truth, predicted, names, ignoredClass)) {
       perClass.set(count.name, [...(perClass.get(count.name) ?? []), dice(count)]);
     }
   }

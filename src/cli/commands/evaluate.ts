@@ -1,7 +1,7 @@
 /** `medvox evaluate RUN`: predicts the held-out cases, scores them, writes the report. */
-import { openClassification, openDataset } from "../../data/index.ts";
+import { matchClasses, openClassification, openDataset } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
-import { branchRun, evaluateClassificationRun, evaluateRun, type Run, readAnyRun } from "../../med3d/index.ts";
+import { branchRun, evaluateClassificationRun, evaluateRun, type Run, readAnyRun, readRun } from "../../med3d/index.ts";
 import { classificationText } from "../classification.ts";
 import { ratings } from "../classification-options.ts";
 import { type CommandContext, defineCommand, type Outcome } from "../command.ts";
@@ -89,9 +89,11 @@ export const command = defineCommand<Options, [string]>({
       throw new ConfigError(`--set ${set}: ${run} is a ${opened.task} run; only a pre-training has sets`);
     if (positive !== undefined || negative !== undefined)
       throw new ConfigError(`--positive and --negative: ${run} is a ${opened.task} run; they are for classifiers`);
-    const dataset = data === undefined ? undefined : await openDataset(data);
+    const target = opened.task === "pretraining" ? await branchRun(run, set) : run;
+    const { plan } = await readRun(target);
+    const dataset = data === undefined ? undefined : matchClasses(await openDataset(data), plan.labels, run);
     const cases = dataset && [...dataset.cases, ...dataset.test].filter(({ label }) => label !== undefined);
-    const evaluation = await evaluateRun(opened.task === "pretraining" ? await branchRun(run, set) : run, {
+    const evaluation = await evaluateRun(target, {
       ...options,
       cases,
       signal,
