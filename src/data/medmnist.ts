@@ -30,8 +30,8 @@ export async function readMedMnist(file: string): Promise<{ readonly name: strin
     const labels = headers.has(`${split}_labels`) ? await labelsOf(file, split, images.shape[0]) : undefined;
     for (let index = 0; index < images.shape[0]; index++) {
       const image = slicePath({ file, array, index });
-      const label = labels === undefined ? {} : { label: labels[index] };
-      rows.push({ where: `${array}[${index}]`, fields: { case: `${split}_${index}`, image, ...label }, split });
+      const fields = { case: `${split}_${index}`, image, label: labels?.[index] ?? "" };
+      rows.push({ where: `${array}[${index}]`, fields, split });
     }
   }
   if (rows.length === 0) {
