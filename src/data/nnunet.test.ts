@@ -11,6 +11,7 @@ import { makePlan } from "./plan.ts";
 import { prepareCase } from "./prepare.ts";
 import { restoreClasses } from "./preprocess.ts";
 import { readLabel } from "./read-case.ts";
+import { select } from "./selection.ts";
 import { imageOf, temporaryFolder } from "./test/made-up.ts";
 
 function folderWith(description: object, ...files: string[]): string {
@@ -75,13 +76,16 @@ describe("the cases", () => {
 
   it("that are left out or missing are said", async () => {
     const files = ["imagesTr/a_0000.nii.gz", "imagesTr/b_0000.nii.gz", "imagesTr/c_0000.nrrd", "labelsTr/a.nii.gz"];
-    const { cases, problems } = await openDataset(folderWith({ ...v2, numTraining: 3 }, ...files));
+    const root = folderWith({ ...v2, numTraining: 3 }, ...files);
+    const { cases, problems } = await openDataset(root);
     expect(cases.map(({ id }) => id)).toEqual(["a", "b"]);
     expect(problems.map(({ case: id, rule, message }) => [id, rule, message])).toEqual([
       ["c_0000", "unsupported", "c_0000.nrrd does not end in .nii.gz, the file_ending of dataset.json; left out"],
       [expect.any(String), "case-count", "numTraining is 3, 2 cases are there"],
       ["b", "missing-label", "has no label, and is not listed as a test case"],
     ]);
+    const part = select(await openDataset(root), { exclude: ["b"] }, "part");
+    expect(part.problems.map(({ rule }) => rule)).toEqual(["unsupported", "case-count"]);
   });
 });
 

@@ -56,9 +56,12 @@ export function select<D extends OpenedDataset>(whole: D, selection: Selection, 
     ...(selection.labelGrid && { labelGrid: selection.labelGrid }),
   });
   const { wanted, left } = chosenCases(whole, selection, where);
-  const keep = ({ id }: DataCase): boolean => (wanted === undefined || wanted.has(id)) && !left.has(id);
+  const keep = ({ id }: Pick<DataCase, "id">): boolean => (wanted === undefined || wanted.has(id)) && !left.has(id);
+  const ids = new Set([...whole.cases, ...whole.test].map(({ id }) => id));
   return {
     ...whole,
+    // Of cases that are not taken, nothing needs saying.
+    problems: whole.problems.filter(({ case: id }) => !ids.has(id) || keep({ id })),
     ...(selection.name && { name: selection.name }),
     ...(picked && { labels: picked.classes }),
     ...(modality && { modality }),
