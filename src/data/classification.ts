@@ -19,7 +19,7 @@ import { z } from "zod";
 import { ConfigError, DataError } from "../errors.ts";
 import { arraySlice } from "../files/index.ts";
 import { caseIds, idOf, isVolumeName } from "./case-id.ts";
-import { parseCsv, withKnownNames } from "./csv.ts";
+import { isMissing, parseCsv, withKnownNames } from "./csv.ts";
 import type { DataCase } from "./dataset.ts";
 import { checkDescription } from "./description.ts";
 import { readMedMnist } from "./medmnist.ts";
@@ -125,7 +125,7 @@ export async function openClassification(
       id: fields.case || fields.id || ids[i],
       ...places[i],
       ...splitOf(split ?? fields.split, `${list.source}: ${where}`),
-      ...(group !== undefined && fields[group] ? { group: fields[group] } : {}),
+      ...(group !== undefined && isGiven(fields[group]) ? { group: fields[group] } : {}),
       ...known.of(texts[i]),
       ...auxiliaryOf(fields, options.auxiliary, `${list.source}: ${where}`),
     }),
@@ -148,11 +148,6 @@ export async function openClassification(
     test: cases.filter(({ split }) => split === "test"),
     problems,
   };
-}
-
-/** How tables write what is not known. */
-function isMissing(text: string): boolean {
-  return /^(#?n\/?a|<na>|nan|null)$/i.test(text.trim());
 }
 
 /**
@@ -244,6 +239,10 @@ function columnOf(
   return found;
 }
 
+function isGiven(text: string | undefined): text is string {
+  return text !== undefined && text !== "" && !isMissing(text);
+}
+
 /** Absolute paths of the image and, if there is one, the mask. */
 function filesOf(
   { where, fields }: Row,
@@ -262,7 +261,7 @@ function filesOf(
     const rule = id ? `no volume images/${id} beside the list` : "expected a path under image, or the name of a case";
     throw new DataError(`${source}: ${where}: image: ${rule}`);
   }
-  const mask = fields.mask ? place(fields.mask) : fields.image || !id ? undefined : beside.masks.get(id);
+  const mask = isGiven(fields.mask) ? place(fields.mask) : fields.image || !id ? undefined : beside.masks.get(id);
   return mask === undefined ? { image } : { image, label: mask };
 }
 

@@ -40,6 +40,11 @@ export function parseCsv(text: string, file: string): CsvTable {
   return { columns, rows };
 }
 
+/** How tables write what is not known, besides leaving it empty. */
+export function isMissing(text: string): boolean {
+  return /^(#?n\/?a|<na>|nan|null)$/i.test(text.trim());
+}
+
 /** The table with those columns called as they are known that differ from it in capitals alone (`Image`, `LABEL`). */
 export function withKnownNames({ columns, rows }: CsvTable, known: readonly string[]): CsvTable {
   const called = (name: string): string => {

@@ -8,7 +8,7 @@ import { basename, dirname, extname, isAbsolute, resolve } from "node:path";
 import { z } from "zod";
 import { DataError } from "../errors.ts";
 import { caseIds } from "./case-id.ts";
-import { parseCsv, withKnownNames } from "./csv.ts";
+import { isMissing, parseCsv, withKnownNames } from "./csv.ts";
 import type { DataCase, OpenedDataset } from "./dataset.ts";
 import { checkDescription, nonEmptyPath } from "./description.ts";
 import { leaveIgnoredOut } from "./label-values.ts";
@@ -47,11 +47,11 @@ export function readCsvList(text: string, file: string): OpenedDataset {
   const listed = rows.map(({ line, fields }): Row => {
     if (fields.image === "") throw new DataError(`${file}: line ${line}: image: expected a path, it is empty`);
     // An empty field says nothing, like an absent column.
-    const field = (name: string) => fields[name] || undefined;
+    const field = (name: string) => (isMissing(fields[name] ?? "") ? undefined : fields[name] || undefined);
     return {
       image: fields.image,
       label: field("label"),
-      case: field("case"),
+      case: fields.case || undefined,
       split: field("split"),
       group: field("group"),
     };

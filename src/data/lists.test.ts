@@ -71,6 +71,22 @@ describe("a list", () => {
     expect((await openClassification(path, { classes: ["0", "1", "NA"] })).cases[2].class).toBe(2);
   });
 
+  it("NA is no patient, no mask and no label map either", async () => {
+    const path = written("image,label,mask,patient\na.nii.gz,x,NA,NA\nb.nii.gz,y,m.nii.gz,7\n");
+    const { cases } = await openClassification(path);
+    expect(cases.map(({ group, label }) => [group, label === undefined])).toEqual([
+      [undefined, true],
+      ["7", false],
+    ]);
+    const maps = written("image,label,group\na.nii.gz,l.nii.gz,n/a\nb.nii.gz,NA,1\n");
+    const dataset = await openDataset(maps, { lenient: true });
+    expect(dataset.cases.map(({ group, label }) => [group, label === undefined])).toEqual([
+      [undefined, false],
+      ["1", true],
+    ]);
+    expect(dataset.problems).toMatchObject([{ case: "b", rule: "missing-label" }]);
+  });
+
   it("finds files whose names have another Unicode form", async () => {
     const root = temporaryFolder();
     const nfc = "뇌0".normalize("NFC");
