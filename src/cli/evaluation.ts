@@ -37,7 +37,7 @@ const segmentationKeys = {
   hd95Mm: "95th percentile of the symmetric surface distance, mm, mean over classes",
   assdMm: "average symmetric surface distance, mm",
   perCase:
-    "per case: of a segmentation case, dice, meanDice, hd95Mm, assdMm, volumeDifferenceMl by class, absent classes; of a classifier case, truth, score",
+    "per case: of a segmentation case, dice, meanDice, hd95Mm, assdMm, volumeDifferenceMl by class, absent classes, unlistedVoxels and ignoredVoxels where there are any; of a classifier case, truth, score",
   overall: "every measure: mean, interval, median, std, min, max, n, leftOut",
   bootstrap: "resamples, confidence and seed of the intervals",
 };

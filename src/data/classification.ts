@@ -6,23 +6,28 @@
  *   `case`, `group` (the patient), `split`.
  * - JSON: rows of the same fields, alone or under `cases`; or the Decathlon's `dataset.json` whose `training` rows have a
  *   class for a label.
+ * - MedMNIST's `.npz` (`medmnist.ts`).
  *
  * The label's column may have any name (`--label malignancy`). Whole numbers of a column called `rating` or `malignancy`, or
- * for which a rule was given, are ratings; anything else is the name of a class.
+ * for which a rule was given, are ratings; anything else is the name of a class. `NA`, `NaN` and the like, as tables write what is
+ * not known, are no label, and said.
  */
 
 import { existsSync, readdirSync } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { basename, dirname, extname, isAbsolute, join, resolve } from "node:path";
 import { z } from "zod";
 import { ConfigError, DataError } from "../errors.ts";
-import { caseName } from "../files/index.ts";
-import { caseIds, isVolumeName } from "./case-id.ts";
-import { parseCsv } from "./csv.ts";
+import { arraySlice } from "../files/index.ts";
+import { caseIds, idOf, isVolumeName } from "./case-id.ts";
+import { isMissing, parseCsv, withKnownNames } from "./csv.ts";
 import type { DataCase } from "./dataset.ts";
 import { checkDescription } from "./description.ts";
+import { readMedMnist } from "./medmnist.ts";
 import type { Problem } from "./problem.ts";
 import { type RatingRule, ratingScale, classOf as ruleClass, ruleFor } from "./rating.ts";
+import { readText } from "./text.ts";
+import { fileFinder } from "./volume-files.ts";
 
 /** A case and what it is; its `label`, if any, is the mask of the lesion. */
 export interface ClassifiedCase extends DataCase {
@@ -45,8 +50,8 @@ export interface ClassificationDataset {
   readonly cases: readonly ClassifiedCase[];
   /** Cases that the list marks for testing. */
   readonly test: readonly ClassifiedCase[];
-  /** What was wrong with it when it was opened. */
-  readonly problems?: readonly Problem[];
+  /** What was found on opening: cases to learn from that have no label. */
+  readonly problems: readonly Problem[];
 }
 
 export interface ClassificationOptions extends Partial<RatingRule> {
@@ -65,6 +70,7 @@ export interface ClassificationOptions extends Partial<RatingRule> {
 const labelColumns = ["label", "rating", "malignancy", "class"];
 const ratingColumns = ["rating", "malignancy"];
 const groupColumns = ["group", "patient"];
+const knownColumns = [...labelColumns, ...groupColumns, "image", "mask", "case", "id", "split"];
 /** More different classes than this, and the column is a measurement. */
 const mostClasses = 100;
 
@@ -100,12 +106,16 @@ export async function openClassification(
   const group = columnOf(list, "--group", groupColumns, options.groupColumn);
   for (const name of options.auxiliary ?? []) columnOf(list, "--auxiliary", [], name);
   const beside = { images: volumesIn(join(root, "images")), masks: volumesIn(join(root, "masks")) };
-  const places = list.rows.map((row) => filesOf(row, root, list.source, beside));
+  const { find } = fileFinder();
+  const places = list.rows.map((row) => filesOf(row, root, list.source, beside, find));
   const ids = caseIds(
     places.map(({ image }) => image),
     root,
   );
-  const texts = list.rows.map(({ fields }) => (column === undefined ? "" : (fields[column] ?? "")));
+  const written = list.rows.map(({ fields }) => (column === undefined ? "" : (fields[column] ?? "")));
+  const isClass = (text: string): boolean =>
+    list.declared?.[text] !== undefined || options.classes?.includes(text) === true;
+  const texts = written.map((text) => (isMissing(text) && !isClass(text) ? "" : text));
   const hasRule = options.positive !== undefined || options.negative !== undefined;
   const isRating = column !== undefined && (hasRule || ratingColumns.includes(column));
   const known = isRating
@@ -116,13 +126,18 @@ export async function openClassification(
       id: fields.case || fields.id || ids[i],
       ...places[i],
       ...splitOf(split ?? fields.split, `${list.source}: ${where}`),
-      ...(group !== undefined && fields[group] ? { group: fields[group] } : {}),
+      ...(group !== undefined && isGiven(fields[group]) ? { group: fields[group] } : {}),
       ...known.of(texts[i]),
       ...auxiliaryOf(fields, options.auxiliary, `${list.source}: ${where}`),
     }),
   );
   checkUnique(cases, list.source);
   const { name, source, modality } = list;
+  const problems = cases.flatMap(({ id, split }, i): Problem[] => {
+    if (column === undefined || split === "test" || texts[i] !== "") return [];
+    const fact = written[i] === "" ? "has no label" : `${column} is "${written[i]}", which is no label`;
+    return [{ severity: "error", case: id, rule: "missing-label", message: `${fact} (${list.rows[i].where})` }];
+  });
   return {
     name,
     root,
@@ -132,7 +147,19 @@ export async function openClassification(
     ...(known.ratings ? { ratings: known.ratings } : {}),
     cases: cases.filter(({ split }) => split !== "test"),
     test: cases.filter(({ split }) => split === "test"),
+    problems,
   };
+}
+
+/**
+ * Whether a path names a data set whose cases have one class or rating each, rather than label maps. Reads the list alone.
+ */
+export async function isClassification(path: string): Promise<boolean> {
+  const list = await readList(path).catch(() => undefined);
+  const column = list && labelColumns.find((name) => list.columns.includes(name));
+  if (list === undefined || column === undefined) return false;
+  const labels = list.rows.flatMap(({ fields }) => fields[column] || []);
+  return labels.length > 0 && !labels.some((text) => isVolumeName(basename(text)));
 }
 
 async function readList(path: string): Promise<List> {
@@ -146,15 +173,18 @@ async function readList(path: string): Promise<List> {
       `${path}: no classification data set; expected ${names.join(", ")} in it, or the path of a list`,
     );
   const source = resolve(inside);
-  const text = (await readFile(source, "utf8")).replace(/^\uFEFF/, "");
+  if (extname(source).toLowerCase() === ".npz")
+    return { source, modality: [], columns: ["case", "image", "label"], ...(await readMedMnist(source)) };
+  const text = await readText(source);
   const name = found.isDirectory() ? basename(resolve(path)) : basename(source, extname(source));
   const extension = extname(source).toLowerCase();
   if (extension === ".csv" || extension === ".tsv") {
-    const { columns, rows } = parseCsv(text, source);
+    const { columns, rows } = withKnownNames(parseCsv(text, source), knownColumns);
     const listed = rows.map(({ line, fields }) => ({ where: `line ${line}`, fields }));
     return { name, source, modality: [], columns, rows: listed };
   }
-  if (extension !== ".json") throw new ConfigError(`${path}: not a list of cases; expected .csv, .tsv or .json`);
+  if (extension !== ".json")
+    throw new ConfigError(`${path}: not a list of cases; expected .csv, .tsv, .json or MedMNIST's .npz`);
   let document: unknown;
   try {
     document = JSON.parse(text);
@@ -203,9 +233,15 @@ function columnOf(
   asked: string | undefined,
 ): string | undefined {
   if (asked === undefined) return usual.find((name) => columns.includes(name));
-  if (!columns.includes(asked))
+  const found =
+    columns.find((name) => name === asked) ?? columns.find((name) => name.toLowerCase() === asked.toLowerCase());
+  if (found === undefined)
     throw new ConfigError(`${option} ${asked}: ${source} has no such column; it has ${columns.join(", ")}`);
-  return asked;
+  return found;
+}
+
+function isGiven(text: string | undefined): text is string {
+  return text !== undefined && text !== "" && !isMissing(text);
 }
 
 /** Absolute paths of the image and, if there is one, the mask. */
@@ -214,15 +250,19 @@ function filesOf(
   root: string,
   source: string,
   beside: { readonly images: ReadonlyMap<string, string>; readonly masks: ReadonlyMap<string, string> },
+  find: (path: string) => string,
 ): { image: string; label?: string } {
-  const place = (path: string): string => (isAbsolute(path) ? path : resolve(root, path));
-  const id = fields.case || fields.id;
+  const place = (path: string): string => {
+    const absolute = isAbsolute(path) ? path : resolve(root, path);
+    return arraySlice(absolute) === undefined ? find(absolute) : absolute;
+  };
+  const id = (fields.case || fields.id)?.normalize("NFC");
   const image = fields.image ? place(fields.image) : id ? beside.images.get(id) : undefined;
   if (image === undefined) {
     const rule = id ? `no volume images/${id} beside the list` : "expected a path under image, or the name of a case";
     throw new DataError(`${source}: ${where}: image: ${rule}`);
   }
-  const mask = fields.mask ? place(fields.mask) : fields.image || !id ? undefined : beside.masks.get(id);
+  const mask = isGiven(fields.mask) ? place(fields.mask) : fields.image || !id ? undefined : beside.masks.get(id);
   return mask === undefined ? { image } : { image, label: mask };
 }
 
@@ -230,7 +270,7 @@ function filesOf(
 function volumesIn(folder: string): ReadonlyMap<string, string> {
   const names = existsSync(folder) ? readdirSync(folder) : [];
   const volumes = names.filter(isVolumeName);
-  return new Map(volumes.map((name) => [caseName(name), join(folder, name)]));
+  return new Map(volumes.map((name) => [idOf(name), join(folder, name)]));
 }
 
 interface Understood {
@@ -313,7 +353,7 @@ function auxiliaryOf(
   if (columns === undefined || columns.length === 0) return {};
   const entries = columns.flatMap((column): [string, number][] => {
     const text = (fields[column] ?? "").trim();
-    if (text === "") return [];
+    if (text === "" || isMissing(text)) return [];
     if (!Number.isFinite(Number(text)))
       throw new DataError(`${where}: ${column}: expected a number as an auxiliary target, found "${text}"`);
     return [[column, Number(text)]];

@@ -7,21 +7,29 @@ export interface CsvRow {
   readonly fields: Readonly<Record<string, string>>;
 }
 
+export interface CsvTable {
+  readonly columns: readonly string[];
+  readonly rows: readonly CsvRow[];
+}
+
 /**
- * Reads a table with a header line. The separator is the one of tab, semicolon and comma that the header has most of.
- * Fields may be quoted (`""` is a quote inside); empty lines are skipped; names and values are trimmed.
+ * Reads a table with a header line. The separator is what Excel's first line `sep=;` says, or the one of tab, semicolon and comma
+ * that the header has most of. Fields may be quoted (`""` is a quote inside); empty lines are skipped; names and values are trimmed.
  * @throws DataError naming file and line.
  */
-export function parseCsv(text: string, file: string): { readonly columns: readonly string[]; readonly rows: CsvRow[] } {
-  const source = text.replace(/^\uFEFF/, "");
+export function parseCsv(text: string, file: string): CsvTable {
+  const whole = text.replace(/^\uFEFF/, "");
+  const told = /^"?sep=(.)"?\r?(\n|$)/i.exec(whole);
+  const source = told === null ? whole : whole.slice(told[0].length);
+  const firstLine = told === null ? 1 : 2;
   const header = source.split(/\r?\n/, 1)[0];
-  const separator = ["\t", ";", ","].reduce((best, s) => (count(header, s) > count(header, best) ? s : best), ",");
-  const records = splitRecords(source, separator, file);
+  const likely = ["\t", ";", ","].reduce((best, s) => (count(header, s) > count(header, best) ? s : best), ",");
+  const records = splitRecords(source, told?.[1] ?? likely, file, firstLine);
   const first = records.shift();
   if (!first) throw new DataError(`${file}: empty; expected a header line such as image,label`);
   const columns = first.fields.map((name) => name.trim());
   columns.forEach((name, i) => {
-    if (columns.indexOf(name) !== i) throw new DataError(`${file}: line 1: column "${name}" stands twice`);
+    if (columns.indexOf(name) !== i) throw new DataError(`${file}: line ${first.line}: column "${name}" stands twice`);
   });
   const rows = records.map(({ line, fields }) => {
     if (fields.length !== columns.length) {
@@ -32,16 +40,43 @@ export function parseCsv(text: string, file: string): { readonly columns: readon
   return { columns, rows };
 }
 
+/** How tables write what is not known, besides leaving it empty. */
+export function isMissing(text: string): boolean {
+  return /^(#?n\/?a|<na>|nan|null)$/i.test(text.trim());
+}
+
+/** The table with those columns called as they are known that differ from it in capitals alone (`Image`, `LABEL`). */
+export function withKnownNames({ columns, rows }: CsvTable, known: readonly string[]): CsvTable {
+  const called = (name: string): string => {
+    const lower = name.toLowerCase();
+    return known.includes(lower) && !columns.includes(lower) ? lower : name;
+  };
+  const names = columns.map(called);
+  if (names.some((name, i) => name !== columns[i] && names.indexOf(name) !== i)) return { columns, rows };
+  return {
+    columns: names,
+    rows: rows.map(({ line, fields }) => ({
+      line,
+      fields: Object.fromEntries(columns.map((name, i) => [names[i], fields[name]])),
+    })),
+  };
+}
+
 function count(text: string, separator: string): number {
   return text.split(separator).length - 1;
 }
 
-function splitRecords(text: string, separator: string, file: string): { line: number; fields: string[] }[] {
+function splitRecords(
+  text: string,
+  separator: string,
+  file: string,
+  firstLine: number,
+): { line: number; fields: string[] }[] {
   const records: { line: number; fields: string[] }[] = [];
   let fields: string[] = [];
   let field = "";
-  let line = 1;
-  let started = 1;
+  let line = firstLine;
+  let started = firstLine;
   const endRecord = () => {
     fields.push(field);
     if (fields.length > 1 || fields[0].trim() !== "") records.push({ line: started, fields });

@@ -38,6 +38,7 @@ describe("a Decathlon folder", () => {
         label: join(root, "labelsTr", `${id}.nii.gz`),
       })),
       test: [{ id: "case_90", image: join(root, "imagesTs/case_90.nii.gz"), split: "test" }],
+      problems: [],
     });
     expect(await openDataset(join(root, "dataset.json"))).toEqual(dataset);
   });
@@ -54,7 +55,23 @@ describe("a Decathlon folder", () => {
     ['{ "training": [], "labels": { "1": "x" } }', "labels: the value 0 (background) is missing"],
     ['{ "training": [], "labels": { "0": "x", "1": "x" } }', 'labels: two values are called "x"'],
     ['{ "training": [], "labels": { "b": 0, "x": 1, "y": 1 } }', 'labels: "x" and "y" share the value 1'],
-    ['{ "training": [], "labels": { "background": 0, "whole": [1, 2] } }', "labels.whole: regions of several values"],
+    [
+      '{ "training": [], "labels": { "background": 0, "whole": [1, 2], "core": [2] } }',
+      'labels.core: the value 2 belongs to "whole" already; regions that overlap',
+    ],
+    [
+      '{ "training": [], "labels": { "background": 0, "whole": [1, 2] }, "regions_class_order": [1, 2] }',
+      "regions_class_order: 1, 2; expected one value above 0 for each of whole, all different",
+    ],
+    ['{ "training": [], "file_ending": ".png" }', 'file_ending: ".png" is not read; medvox reads volumes'],
+    [
+      '{ "training": [], "overwrite_image_reader_writer": "Tiff3DIO" }',
+      "overwrite_image_reader_writer: Tiff3DIO is not known; expected one of SimpleITKIO",
+    ],
+    [
+      '{ "dataset": { "a": { "images": ["$RAW/a.nii.gz"], "label": "a.nii.gz" } } }',
+      "dataset.a.images[0]: $RAW/a.nii.gz: variables in paths are not replaced",
+    ],
     ['{ "training": [], "modality": { "0": "T1", "2": "T2" } }', "modality: channel 1 is missing"],
   ])("says what is wrong with %s", async (text, message) => {
     const root = folderWith({ "dataset.json": text });

@@ -2,24 +2,27 @@
  * What a data set is, and opening one, whichever layout it has:
  *
  * - Medical Segmentation Decathlon: a folder (or its `dataset.json`) that lists pairs of image and label;
- * - nnU-Net v2: a `dataset.json` with `channel_names`, cases found in `imagesTr` (`CASE_0000.nii.gz`) and `labelsTr`;
+ * - nnU-Net: a `dataset.json` with `channel_names`, cases found in `imagesTr` (`CASE_0000.nii.gz`) and `labelsTr`, or listed;
  * - the same folders without a `dataset.json`, or `images` and `labels`;
  * - a plain list: CSV, TSV or JSON with the columns `image`, `label` and optionally `case`, `split`, `group`;
  * - a part of any of them: JSON with `data` and what to take of it (`selection.ts`).
  *
  * Opening reads lists and file names, not voxels, except to find out the labels where nothing declares them.
  */
-import { readFile, stat } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { stat } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { ConfigError, DataError } from "../errors.ts";
 import { readDecathlon } from "./decathlon.ts";
 import { checkDescription } from "./description.ts";
 import { readFolders } from "./folders.ts";
+import { leaveIgnoredOut } from "./label-values.ts";
 import { discoverLabels } from "./labels.ts";
 import { readCsvList, readJsonList } from "./list.ts";
 import type { LabelPick } from "./pick.ts";
 import type { Problem } from "./problem.ts";
 import { select, viewSchema } from "./selection.ts";
+import { readText } from "./text.ts";
 
 /** One class of a label map: the value in the files and what it is called. */
 export interface LabelClass {
@@ -38,6 +41,10 @@ export interface DataCase {
   readonly label?: string;
   /** Which of the label map's values are taken, and as what; all of them as they are by default. */
   readonly labelPick?: LabelPick;
+  /** With `labelPick`: every value that the files may have. Others are reported; without it, whatever is not picked is background. */
+  readonly labelKnown?: readonly number[];
+  /** Value of the label map, after the pick, whose voxels count in no loss and no score. */
+  readonly ignoreLabel?: number;
   /** Which of the image's channels are taken, from 0; all by default. */
   readonly channelPick?: readonly number[];
   /** `"own"`: the label map lies on a grid of its own, and is brought to the image's. */
@@ -64,8 +71,8 @@ export interface Dataset {
   readonly cases: readonly DataCase[];
   /** What is to be predicted; labels are optional here. */
   readonly test: readonly DataCase[];
-  /** What was wrong with it when it was opened. */
-  readonly problems?: readonly Problem[];
+  /** What was found on opening; what is in the files is found by `verifyDataset`, `fingerprintOf` and `prepareCase`. */
+  readonly problems: readonly Problem[];
 }
 
 /** A data set before its labels were discovered. */
@@ -91,11 +98,12 @@ export interface OpenOptions {
  */
 export async function openDataset(path: string, options: OpenOptions = {}): Promise<Dataset> {
   const listed = await openDescription(resolve(path), path);
-  const opened = options.lenient ? numberRepeated(listed) : listed;
-  checkUnique(opened);
+  const numbered = options.lenient ? numberRepeated(listed) : listed;
+  checkUnique(numbered);
   const given = options.labels && Object.entries(options.labels).map(([k, name]) => ({ index: Number(k), name }));
-  const declared = given ?? opened.labels;
-  if (declared) return { ...opened, labels: sortLabels(declared, opened.source), labelsFrom: "declared" };
+  const named = given === undefined ? numbered : leaveIgnoredOut({ ...numbered, labels: given });
+  const opened = { ...named, problems: [...named.problems, ...unlabelledProblems(named)] };
+  if (opened.labels) return { ...opened, labels: sortLabels(opened.labels, opened.source), labelsFrom: "declared" };
   if (options.lenient) return { ...opened, labels: [], labelsFrom: "discovered" };
   const labels = await discoverLabels(opened.cases, options.signal, options.onProgress);
   return { ...opened, labels, labelsFrom: "discovered" };
@@ -107,20 +115,14 @@ async function openDescription(absolute: string, asked: string, from: readonly s
   });
   if (found.isDirectory()) {
     const description = join(absolute, "dataset.json");
-    const text = await readFile(description, "utf8").catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") return undefined;
-      throw new DataError(`${description}: cannot be read (${error.code})`, { cause: error });
-    });
-    if (text === undefined) return readFolders(absolute);
-    return readDecathlon(parseJson(text, description), description);
+    if (!existsSync(description)) return readFolders(absolute);
+    return readDecathlon(parseJson(await readText(description), description), description);
   }
   const extension = extname(absolute).toLowerCase();
   if (extension !== ".json" && extension !== ".csv" && extension !== ".tsv") {
     throw new ConfigError(`${asked}: not a data set; expected a folder, a dataset.json, or a list (.csv, .tsv, .json)`);
   }
-  const text = await readFile(absolute, "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw new DataError(`${asked}: cannot be read (${error.code})`, { cause: error });
-  });
+  const text = await readText(absolute);
   if (extension !== ".json") return readCsvList(text, absolute);
   const document = parseJson(text, absolute);
   const fields = typeof document === "object" && document !== null ? Object.keys(document) : [];
@@ -171,6 +173,14 @@ export function sortLabels(labels: readonly LabelClass[], file: string): readonl
     throw new DataError(`${file}: labels: the value 0 (background) is missing`);
   }
   return sorted;
+}
+
+/** Cases that nothing can be learnt from, where others have labels; images alone are there to be predicted. */
+function unlabelledProblems({ cases }: OpenedDataset): Problem[] {
+  const bare = cases.filter(({ label }) => label === undefined);
+  if (bare.length === cases.length) return [];
+  const message = "has no label, and is not listed as a test case";
+  return bare.map(({ id }) => ({ severity: "error", case: id, rule: "missing-label", message }));
 }
 
 function numberRepeated(dataset: OpenedDataset): OpenedDataset {

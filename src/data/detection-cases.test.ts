@@ -91,7 +91,7 @@ describe("the encoding that an XML file says it has", () => {
     expect(set.items.map(({ id }) => id)).toEqual(["a"]);
     expect(set.classes.map(({ name }) => name)).toEqual(["cat"]);
     expect(set.problems.map(({ message }) => message)).toEqual([
-      expect.stringMatching(/^Annotations.b\.xml: its bytes are not UTF-8, .* left out$/),
+      expect.stringMatching(/^Annotations.b\.xml: line \d+ is not UTF-8, .* left out$/),
       expect.stringMatching(/^Annotations.c\.xml: it declares the encoding "klingon", which is not known/),
     ]);
     expect(leftOutText(set)).toBe("2 of 3 annotation files left out");

@@ -6,7 +6,6 @@
 import type { LoadedVolume } from "../volume/header.ts";
 import {
   asFloat32,
-  gridDifference,
   intensityPercentiles,
   intensityStatistics,
   percentiles,
@@ -18,7 +17,8 @@ import { axisOrderTo } from "../volume/orient.ts";
 import type { CaseCache } from "./batches/cache.ts";
 import type { DataCase, Dataset } from "./dataset.ts";
 import { countLabels } from "./labels.ts";
-import { readImage, readLabel } from "./read-case.ts";
+import type { Problem } from "./problem.ts";
+import { labelProblems, readImage, readLabel } from "./read-case.ts";
 import { scanVoxels } from "./scan.ts";
 
 /** Intensities of one channel of one case, or of the foreground of all cases. */
@@ -58,6 +58,8 @@ export interface Fingerprint {
   readonly foreground: readonly IntensitySummary[];
   /** Which channels the cases take of their images; absent where they take all. */
   readonly channelPick?: readonly number[];
+  /** What was found in the cases: label values that no class has. */
+  readonly problems: readonly Problem[];
 }
 
 export interface FingerprintOptions {
@@ -77,25 +79,26 @@ const foregroundPerCase = 10_000;
  * @throws DataError or GeometryError naming the first case that cannot be read.
  */
 export async function fingerprintOf(
-  dataset: Pick<Dataset, "cases">,
+  dataset: Pick<Dataset, "cases"> & Partial<Pick<Dataset, "labels" | "source">>,
   options: FingerprintOptions = {},
 ): Promise<Fingerprint> {
   const { cases: chosen = dataset.cases, orientation = "RAS", cache, signal, onProgress } = options;
   const cases: CaseFingerprint[] = [];
   const samples: number[][] = [];
+  const problems: Problem[] = [];
+  const classes = dataset.labels && dataset.labels.length > 0 ? dataset.labels.map(({ index }) => index) : undefined;
   for (const item of chosen) {
     signal?.throwIfAborted();
     const image = await readImage(item, cache?.read);
     const label = item.label === undefined ? undefined : await readLabel(item, image, cache?.read);
+    if (label && classes) problems.push(...labelProblems(item, label, classes, dataset.source));
     cases.push(fingerprintCase(item.id, image, label, orientation));
-    if (label && gridDifference(image, label, Math.min(...spacingOf(image.affine)) / 2) === undefined) {
-      collectForeground(image, label, samples);
-    }
+    if (label) collectForeground(image, label, item.ignoreLabel, samples);
     onProgress?.(cases.length, chosen.length, item.id);
   }
   const channelPick = chosen.find((item) => item.channelPick)?.channelPick;
   const foreground = samples.map((values) => summarize(Float32Array.from(values)));
-  return { orientation, cases, foreground, ...(channelPick && { channelPick }) };
+  return { orientation, cases, foreground, ...(channelPick && { channelPick }), problems };
 }
 
 function fingerprintCase(
@@ -127,15 +130,16 @@ function fingerprintCase(
 }
 
 /** Evenly spread foreground voxels, per channel appended to `samples`. */
-function collectForeground(image: Volume, label: Volume, samples: number[][]): void {
+function collectForeground(image: Volume, label: Volume, ignoreLabel: number | undefined, samples: number[][]): void {
   const { data } = asFloat32(image);
   const perChannel = label.data.length;
+  const isForeground = (value: number | bigint): boolean => value > 0 && value !== ignoreLabel;
   let count = 0;
-  for (let i = 0; i < perChannel; i++) if (label.data[i] > 0) count++;
+  for (let i = 0; i < perChannel; i++) if (isForeground(label.data[i])) count++;
   const every = Math.max(1, Math.ceil(count / foregroundPerCase));
   let seen = 0;
   for (let i = 0; i < perChannel; i++) {
-    if (!(label.data[i] > 0) || seen++ % every !== 0) continue;
+    if (!isForeground(label.data[i]) || seen++ % every !== 0) continue;
     for (let channel = 0; channel < image.channels; channel++) {
       (samples[channel] ??= []).push(data[channel * perChannel + i]);
     }

@@ -3,30 +3,38 @@
  * nnU-Net share, or plainly `images` and `labels`. Image and label belong together by name; nnU-Net's images carry a channel
  * suffix (`_0000`).
  */
-import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { DataError } from "../errors.ts";
-import { caseName } from "../files/index.ts";
-import { isVolumeName } from "./case-id.ts";
+import { volumeExtension } from "../files/index.ts";
+import { idOf } from "./case-id.ts";
 import type { DataCase, OpenedDataset } from "./dataset.ts";
+import type { Problem } from "./problem.ts";
+import { type FolderOfVolumes, groupChannels, haveChannels, unsupported, volumesIn } from "./volume-files.ts";
+
+/** What folders or lists hold. */
+export interface FoundCases {
+  readonly cases: readonly DataCase[];
+  readonly test: readonly DataCase[];
+  readonly problems: readonly Problem[];
+}
+
+export interface FolderLayout {
+  /** Whether images end in a channel number; left out, they do where their names say so (`haveChannels`) and the labels' do not. */
+  readonly channelSuffix?: boolean;
+  /** The files' ending; those of another are left out. */
+  readonly ending?: string;
+}
 
 /**
  * A folder without a description.
  * @throws DataError when there is neither `imagesTr` nor `images`, or nothing in it.
  */
 export async function readFolders(root: string): Promise<OpenedDataset> {
-  const { cases, test } = await casesInFolders(root, {});
-  return { name: basename(root), root, source: root, modality: [], cases, test };
+  return { name: basename(root), root, source: root, modality: [], ...(await casesInFolders(root, {})) };
 }
 
-/**
- * Pairs of image and label, in order of name. `channelSuffix` says whether images end in a channel number;
- * left out, they do when every one of them ends in `_0000` and so on and the labels do not.
- */
-export async function casesInFolders(
-  root: string,
-  options: { readonly channelSuffix?: boolean },
-): Promise<{ cases: DataCase[]; test: DataCase[] }> {
+/** Pairs of image and label, in order of name. @throws DataError where there are no images */
+export async function casesInFolders(root: string, layout: FolderLayout): Promise<FoundCases> {
   const decathlon = await volumesIn(join(root, "imagesTr"));
   const images = decathlon ?? (await volumesIn(join(root, "images")));
   if (images === undefined) {
@@ -36,11 +44,16 @@ export async function casesInFolders(
   }
   const imageFolder = join(root, decathlon ? "imagesTr" : "images");
   const labelFolder = join(root, decathlon ? "labelsTr" : "labels");
-  if (images.length === 0) throw new DataError(`${imageFolder}: no volume in it`);
-  const labels = new Map((await volumesIn(labelFolder))?.map((file) => [caseName(file), file]));
+  const wanted = ofEnding(images, layout.ending);
+  if (wanted.names.length === 0) {
+    const [first] = wanted.problems;
+    throw new DataError(`${imageFolder}: no volume in it${first ? ` (${first.message})` : ""}`);
+  }
+  const found = ofEnding((await volumesIn(labelFolder)) ?? none, layout.ending);
+  const labels = new Map(found.names.map((file) => [idOf(file), file]));
   const suffixed =
-    options.channelSuffix ?? images.every((file) => channelSuffix.test(caseName(file)) && !labels.has(caseName(file)));
-  const cases = group(images, suffixed, imageFolder).map((item): DataCase => {
+    layout.channelSuffix ?? (haveChannels(wanted.names) && !wanted.names.some((file) => labels.has(idOf(file))));
+  const cases = groupChannels(wanted.names, suffixed, imageFolder).map((item): DataCase => {
     const label = labels.get(item.id);
     return label === undefined ? item : { ...item, label: join(labelFolder, label) };
   });
@@ -48,46 +61,29 @@ export async function casesInFolders(
   const seen = new Set(cases.map((item) => item.id));
   for (const [id, file] of labels) {
     if (seen.has(id)) continue;
-    const image = join(imageFolder, suffixed ? file.replace(id, `${id}_0000`) : file);
-    cases.push({ id, image, label: join(labelFolder, file) });
+    const stem = file.slice(0, file.length - (volumeExtension(file)?.length ?? 0));
+    const image = suffixed ? `${stem}_0000${file.slice(stem.length)}` : file;
+    cases.push({ id, image: join(imageFolder, image), label: join(labelFolder, file) });
   }
-  const tests = (await volumesIn(join(root, "imagesTs"))) ?? [];
-  const test = group(tests, suffixed, join(root, "imagesTs")).map((item): DataCase => ({ ...item, split: "test" }));
-  return { cases, test };
+  const { test, problems } = await testCases(root, { ...layout, channelSuffix: suffixed });
+  return { cases, test, problems: [...wanted.problems, ...found.problems, ...problems] };
 }
 
-const channelSuffix = /_(\d{4})$/;
-
-function group(files: readonly string[], suffixed: boolean, folder: string): DataCase[] {
-  if (!suffixed) return files.map((file) => ({ id: caseName(file), image: join(folder, file) }));
-  const channels = new Map<string, string[]>();
-  for (const file of files) {
-    const stem = caseName(file);
-    const channel = channelSuffix.exec(stem);
-    if (!channel) throw new DataError(`${join(folder, file)}: no channel number; expected a name like ${stem}_0000`);
-    const id = stem.slice(0, -channel[0].length);
-    const list = channels.get(id) ?? [];
-    list[Number(channel[1])] = join(folder, file);
-    channels.set(id, list);
-  }
-  return [...channels].map(([id, list]) => {
-    for (let i = 0; i < list.length; i++) {
-      if (list[i] === undefined) throw new DataError(`${folder}: ${id}: channel ${i} is missing`);
-    }
-    return list.length === 1 ? { id, image: list[0] } : { id, image: list[0], moreChannels: list.slice(1) };
-  });
+/** The images of `imagesTs`, if there is such a folder. */
+export async function testCases(root: string, layout: FolderLayout): Promise<Pick<FoundCases, "test" | "problems">> {
+  const folder = join(root, "imagesTs");
+  const { names, problems } = ofEnding((await volumesIn(folder)) ?? none, layout.ending);
+  const test = groupChannels(names, layout.channelSuffix ?? haveChannels(names), folder);
+  return { test: test.map((item): DataCase => ({ ...item, split: "test" })), problems };
 }
 
-/** Volume files of a folder in order of name, or `undefined` where there is no such folder. */
-async function volumesIn(folder: string): Promise<string[] | undefined> {
-  const entries = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
-    throw new DataError(`${folder}: cannot be read (${error.code})`, { cause: error });
-  });
-  return (
-    entries
-      // Of a header/image pair, the header stands for both.
-      ?.filter((name) => isVolumeName(name) && !/\.img(\.gz)?$/i.test(name))
-      .sort()
-  );
+const none: FolderOfVolumes = { names: [], problems: [] };
+
+function ofEnding({ names, problems }: FolderOfVolumes, ending: string | undefined): FolderOfVolumes {
+  if (ending === undefined) return { names, problems };
+  const isWanted = (name: string): boolean => name.toLowerCase().endsWith(ending.toLowerCase());
+  const others = names
+    .filter((name) => !isWanted(name))
+    .map((name) => unsupported(name, `${name} does not end in ${ending}, the file_ending of dataset.json; left out`));
+  return { names: names.filter(isWanted), problems: [...problems, ...others] };
 }

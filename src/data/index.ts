@@ -1,4 +1,5 @@
 /** @module medvox/data: data sets: opening, verifying, splitting, planning, preprocessing, and batches from worker threads. */
+
 export {
   createDetectionLoader,
   type DetectionBatch,
@@ -21,10 +22,12 @@ export {
   preparedCases,
 } from "./batches/volumes.ts";
 export type { WholeItems } from "./batches/whole.ts";
+export { matchClasses } from "./class-match.ts";
 export {
   type ClassificationDataset,
   type ClassificationOptions,
   type ClassifiedCase,
+  isClassification,
   openClassification,
 } from "./classification.ts";
 export {
@@ -78,6 +81,8 @@ export {
   fingerprintOf,
   type IntensitySummary,
 } from "./fingerprint.ts";
+export { affineToleranceMm } from "./label-grid.ts";
+export { ignoredClass, labelValue } from "./label-values.ts";
 export {
   type GroupedLesion,
   type Lung,
@@ -88,6 +93,7 @@ export {
   type SceneOptions,
   writeScenes,
 } from "./lesion-scenes.ts";
+export { type ListedImages, listImages } from "./list-images.ts";
 export type { LabelPick } from "./pick.ts";
 export { type ListedPictures, listPictures, unsupportedPicture } from "./pictures.ts";
 export { makePlan, type Plan, type PlanChoices, patchFor } from "./plan.ts";
@@ -123,16 +129,14 @@ export {
   refuseProblems,
 } from "./problem.ts";
 export { classOf, med3dNodules, positiveShare, type RatingRule, ratingScale, ruleFor } from "./rating.ts";
-export { imageHash, readCaseSize, readImage, readLabel } from "./read-case.ts";
+export { imageHash, type LabelMap, labelProblems, readCaseSize, readImage, readLabel } from "./read-case.ts";
 export { type Selection, select, selectionSchema } from "./selection.ts";
 export { type Fold, type HoldOut, holdOut, kFolds, type SplitOptions, sortById } from "./split.ts";
 export {
-  affineToleranceMm,
-  type Finding,
   formatFinding,
   type Verification,
   type VerifiedCase,
   type VerifyOptions,
-  type VerifyRule,
+  verifyClassification,
   verifyDataset,
 } from "./verify.ts";

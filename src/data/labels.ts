@@ -3,6 +3,7 @@ import { DataError } from "../errors.ts";
 import { readVolume } from "../files/index.ts";
 import type { VoxelArray } from "../volume/types.ts";
 import type { DataCase, LabelClass } from "./dataset.ts";
+import { eachRun } from "./label-values.ts";
 
 /** More different values than this, and the file is an image rather than a label map. */
 const mostClasses = 1000;
@@ -10,7 +11,7 @@ const mostClasses = 1000;
 export interface LabelCounts {
   /** Voxels per whole value. Stops growing at 1000 values. */
   readonly counts: ReadonlyMap<number, number>;
-  /** Voxels whose value is not a whole number (NaN and infinities included). */
+  /** Voxels whose value is no label (see `label-values.ts`): fractions, NaN, infinities. */
   readonly fractional: number;
   /** One of them. */
   readonly fractionalExample?: number;
@@ -20,21 +21,14 @@ export function countLabels(data: VoxelArray): LabelCounts {
   const counts = new Map<number, number>();
   let fractional = 0;
   let fractionalExample: number | undefined;
-  // Runs of one value are long in label maps, so the map is touched once per run.
-  let start = 0;
-  while (start < data.length) {
-    const value = data[start];
-    let end = start + 1;
-    while (end < data.length && data[end] === value) end++;
-    const number = Number(value);
-    if (!Number.isInteger(number)) {
+  eachRun(data, ({ label, value, start, end }) => {
+    if (label === undefined) {
       fractional += end - start;
-      fractionalExample ??= number;
-    } else if (counts.has(number) || counts.size < mostClasses) {
-      counts.set(number, (counts.get(number) ?? 0) + end - start);
+      fractionalExample ??= value;
+    } else if (counts.has(label) || counts.size < mostClasses) {
+      counts.set(label, (counts.get(label) ?? 0) + end - start);
     }
-    start = end;
-  }
+  });
   return fractionalExample === undefined ? { counts, fractional } : { counts, fractional, fractionalExample };
 }
 

@@ -8,10 +8,12 @@ import { basename, dirname, extname, isAbsolute, resolve } from "node:path";
 import { z } from "zod";
 import { DataError } from "../errors.ts";
 import { caseIds } from "./case-id.ts";
-import { parseCsv } from "./csv.ts";
+import { isMissing, parseCsv, withKnownNames } from "./csv.ts";
 import type { DataCase, OpenedDataset } from "./dataset.ts";
 import { checkDescription, nonEmptyPath } from "./description.ts";
+import { leaveIgnoredOut } from "./label-values.ts";
 import { channelPickSchema, labelPickSchema, select } from "./selection.ts";
+import { fileFinder } from "./volume-files.ts";
 
 const row = z.object({
   image: nonEmptyPath,
@@ -38,18 +40,18 @@ const document = z.object({
  * @throws DataError naming file, line and column.
  */
 export function readCsvList(text: string, file: string): OpenedDataset {
-  const { columns, rows } = parseCsv(text, file);
+  const { columns, rows } = withKnownNames(parseCsv(text, file), ["image", "label", "case", "split", "group"]);
   if (!columns.includes("image")) {
     throw new DataError(`${file}: line 1: no column "image"; found ${columns.map((c) => `"${c}"`).join(", ")}`);
   }
   const listed = rows.map(({ line, fields }): Row => {
     if (fields.image === "") throw new DataError(`${file}: line ${line}: image: expected a path, it is empty`);
     // An empty field says nothing, like an absent column.
-    const field = (name: string) => fields[name] || undefined;
+    const field = (name: string) => (isMissing(fields[name] ?? "") ? undefined : fields[name] || undefined);
     return {
       image: fields.image,
       label: field("label"),
-      case: field("case"),
+      case: fields.case || undefined,
       split: field("split"),
       group: field("group"),
     };
@@ -99,6 +101,7 @@ function datasetOf(
     rows.map((r) => place(r.image)),
     root,
   );
+  const { find } = fileFinder();
   const all = rows.map((r, i): DataCase => {
     const split = r.split ? splits[r.split.toLowerCase()] : undefined;
     if (r.split && split === undefined) {
@@ -106,13 +109,13 @@ function datasetOf(
     }
     return {
       id: r.case != null ? String(r.case) : ids[i],
-      image: place(r.image),
-      ...(r.label ? { label: place(r.label) } : {}),
+      image: find(place(r.image)),
+      ...(r.label ? { label: find(place(r.label)) } : {}),
       ...(split ? { split } : {}),
       ...(r.group != null && r.group !== "" ? { group: String(r.group) } : {}),
     };
   });
-  return {
+  return leaveIgnoredOut({
     name: about.name ?? basename(file, extname(file)),
     root,
     source: file,
@@ -120,5 +123,6 @@ function datasetOf(
     modality: about.modality ?? [],
     cases: all.filter((item) => item.split !== "test"),
     test: all.filter((item) => item.split === "test"),
-  };
+    problems: [],
+  });
 }

@@ -2,31 +2,27 @@
 import { DataError } from "../errors.ts";
 import type { Volume } from "../volume/types.ts";
 import { counted } from "./counted.ts";
+import { eachRun, requireLabel } from "./label-values.ts";
 
-/** Entry k lists the file's values that become label k + 1; every other value becomes 0, background. */
+/** Entry k lists the file's values that become label k + 1 (none, where nothing does); every other value becomes 0, background. */
 export type LabelPick = readonly (readonly number[])[];
 
 /**
  * The label map with only the picked values, renumbered from 1.
  * @throws DataError where a value is not a whole number
  */
-export function pickLabels<V extends Volume>(label: V, pick: LabelPick, name: string): V & Volume<Int16Array> {
+export function pickLabels<V extends Volume>(
+  label: V,
+  pick: LabelPick,
+  name: string,
+): V & Volume<Int16Array | Int32Array> {
   const indexOf = new Map(pick.flatMap((values, k) => values.map((value) => [value, k + 1] as const)));
   const { data } = label;
-  const picked = new Int16Array(data.length);
-  // Runs of one value are long, so the map is asked once per run.
-  for (let start = 0; start < data.length; ) {
-    const value = data[start];
-    let end = start + 1;
-    while (end < data.length && data[end] === value) end++;
-    const number = Number(value);
-    if (!Number.isInteger(number)) {
-      throw new DataError(`${name}: label has the value ${number}; labels are whole numbers`);
-    }
-    const index = indexOf.get(number);
-    if (index !== undefined) picked.fill(index, start, end);
-    start = end;
-  }
+  const picked = pick.length <= 0x7fff ? new Int16Array(data.length) : new Int32Array(data.length);
+  eachRun(data, (run) => {
+    const index = indexOf.get(requireLabel(run, name));
+    if (index !== undefined) picked.fill(index, run.start, run.end);
+  });
   return { ...label, data: picked };
 }
 

@@ -62,6 +62,7 @@ test.each<[string, unknown, RegExp]>([
 const fingerprint = (change: object = {}): Fingerprint => ({
   orientation: "RAS",
   foreground: [],
+  problems: [],
   cases: [
     {
       id: "a",

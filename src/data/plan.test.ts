@@ -96,6 +96,7 @@ describe("makePlan", () => {
     modality,
     cases: [],
     test: [],
+    problems: [],
   });
   const intensity = [{ low: -900, median: 0, high: 300, mean: 10, sd: 100 }];
   const of = (spacing: [number, number, number][], channels = 1): Fingerprint => ({
@@ -109,6 +110,7 @@ describe("makePlan", () => {
       labelVoxels: {},
     })),
     foreground: [{ low: -50.5, median: 90, high: 180.25, mean: 88.125, sd: 30.5 }],
+    problems: [],
   });
 
   it("takes the median spacing per axis and the median size at it", () => {

@@ -9,7 +9,7 @@
  * - intensities: CT is clipped to the 0.5–99.5 percentile of the foreground of all cases and z-scored by its mean and
  *   standard deviation; anything else is clipped to its own 0.5–99.5 percentiles and z-scored, image by image.
  */
-import { DataError } from "../errors.ts";
+import { ConfigError, DataError } from "../errors.ts";
 import type { Vec3 } from "../volume/types.ts";
 import { counted } from "./counted.ts";
 import type { Dataset, LabelClass } from "./dataset.ts";
@@ -50,7 +50,8 @@ const voxelsPerBatch = 4 * 48 * 64 * 48;
 
 /**
  * The plan for a data set.
- * @throws DataError when the fingerprint has no case or its cases differ in channels.
+ * @throws DataError when the fingerprint has no case or its cases differ in channels, ConfigError where a channel's name asks for a
+ * normalisation that is not there.
  */
 export function makePlan(
   dataset: Pick<Dataset, "name" | "labels" | "modality">,
@@ -111,7 +112,18 @@ export function patchFor(medianSize: Vec3, maxVoxels: number): [number, number, 
   return [patch[2], patch[1], patch[0]];
 }
 
+/** What nnU-Net's names for channels ask for, by the words it knows. */
+const otherNormalisations = ["rescale_to_0_1", "rescale_0_1", "rgb_to_0_1"];
+
 function intensityFor(modality: readonly string[], fingerprint: Fingerprint): IntensityScheme {
+  const words = modality.map((name) => name.trim().toLowerCase());
+  const isRaw = (name: string): boolean => name === "nonorm";
+  const other = words.findIndex((name) => otherNormalisations.includes(name) || (isRaw(name) && !words.every(isRaw)));
+  if (other >= 0)
+    throw new ConfigError(
+      `channel_names: "${modality[other]}" asks for a normalisation that medvox does not do channel by channel; choose one for all with intensity`,
+    );
+  if (words.length > 0 && words.every(isRaw)) return { kind: "none" };
   const isCt = modality.length > 0 && modality.every((name) => name.trim().toLowerCase() === "ct");
   const foreground = fingerprint.foreground[0];
   if (isCt && modality.length === 1 && foreground) {

@@ -231,7 +231,7 @@ describe("labels", () => {
     const spec = { ...plain, orientation: "LPS", labels: [0, 10, 20] };
     const { volume, unknown } = preprocessLabel(label, label, spec);
     expect([...volume.data]).toEqual([0, 1, 2, 0, 1]);
-    expect(unknown).toBe(1);
+    expect([...unknown]).toEqual([[99, 1]]);
     expect([...restoreClasses(volume, label, spec).data]).toEqual([0, 10, 20, 0, 10]);
   });
 

@@ -27,7 +27,6 @@ import {
   type SlicedVolume,
   slicedOnGrid,
   slicedWhole,
-  spacingOf,
   type Vec3,
   type Volume,
   type VoxelArray,
@@ -36,6 +35,8 @@ import {
   zScoreChange,
 } from "../volume/index.ts";
 import { counted } from "./counted.ts";
+import { requireSameGrid } from "./label-grid.ts";
+import { eachRun, ignoredClass, requireLabel } from "./label-values.ts";
 import { pickChannels } from "./pick.ts";
 
 export type IntensityScheme =
@@ -126,23 +127,25 @@ function onWorkingGrid(image: Volume, spec: Preprocessing): SlicedVolume {
 /** A label map on the working grid, as class indices. */
 export interface PreprocessedLabel {
   readonly volume: Volume<Int16Array>;
-  /** Voxels of the file whose value is none of the plan's labels; they count as background. */
-  readonly unknown: number;
+  /** Voxels of the file whose value is none of the plan's labels, by value; they count as background. */
+  readonly unknown: ReadonlyMap<number, number>;
 }
 
 /**
  * Prepares the label map that belongs to `image` (the volume as read). Values become class indices; a label whose affine
  * differs from the image's by less than half a voxel is taken to lie on the image's grid.
+ * @param ignoreLabel the value of voxels that do not count; they get {@link ignoredClass}
  * @throws DataError when label and image do not lie on one grid, or a value is not a whole number.
  */
-export function preprocessLabel(label: Volume, image: Grid, spec: Preprocessing): PreprocessedLabel {
+export function preprocessLabel(
+  label: Volume,
+  image: Grid,
+  spec: Preprocessing,
+  ignoreLabel?: number,
+): PreprocessedLabel {
   const name = label.name ?? "label";
-  if (label.size.some((n, axis) => n !== image.size[axis])) {
-    throw new DataError(`${name}: label is ${label.size.join("×")}, image is ${image.size.join("×")}`);
-  }
-  const difference = gridDifference(image, label, Math.min(...spacingOf(image.affine)) / 2);
-  if (difference) throw new DataError(`${name}: label lies elsewhere than image: ${difference}`);
-  const { classes, unknown } = toClasses(label.data, spec.labels, name);
+  requireSameGrid(label, image, name);
+  const { classes, unknown } = toClasses(label.data, spec.labels, ignoreLabel, name);
   const onImage = { ...label, data: classes, size: image.size, affine: image.affine };
   const oriented = reorient(onImage, spec.orientation);
   const grid = spec.spacingMm === null ? oriented : gridWithSpacing(oriented, spec.spacingMm);
@@ -280,29 +283,19 @@ function checkFinite(image: SlicedVolume): void {
 function toClasses(
   data: VoxelArray,
   labels: readonly number[],
+  ignoreLabel: number | undefined,
   name: string,
-): { classes: Int16Array; unknown: number } {
+): { classes: Int16Array; unknown: Map<number, number> } {
   const classOf = new Map(labels.map((value, index) => [value, index]));
+  if (ignoreLabel !== undefined) classOf.set(ignoreLabel, ignoredClass);
   const classes = new Int16Array(data.length);
-  let unknown = 0;
-  // Runs of one value are long, so the map is asked once per run.
-  let last: number | bigint = 0;
-  let index = classOf.get(0) ?? 0;
-  let known = classOf.has(0);
-  for (let i = 0; i < data.length; i++) {
-    const value = data[i];
-    if (value !== last) {
-      const number = Number(value);
-      if (!Number.isInteger(number)) {
-        throw new DataError(`${name}: label has the value ${number}; labels are whole numbers`);
-      }
-      last = value;
-      known = classOf.has(number);
-      index = classOf.get(number) ?? 0;
-    }
-    classes[i] = index;
-    if (!known) unknown++;
-  }
+  const unknown = new Map<number, number>();
+  eachRun(data, (run) => {
+    const value = requireLabel(run, name);
+    const index = classOf.get(value);
+    if (index === undefined) unknown.set(value, (unknown.get(value) ?? 0) + run.end - run.start);
+    else if (index !== 0) classes.fill(index, run.start, run.end);
+  });
   return { classes, unknown };
 }
 

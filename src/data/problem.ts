@@ -31,6 +31,7 @@ export const problemEffects = {
   "other-name": "noted",
   "missing-part": "noted",
   "without-annotation": "noted",
+  "case-count": "noted",
   "constant-image": "noted",
   "one-slice": "noted",
   "affine-mismatch": "noted",
@@ -64,6 +65,9 @@ export interface Problem {
   readonly message: string;
   /** Number of the box in its file, from 1: object, annotation or line. */
   readonly box?: number;
+  /** Of label maps: the value that no class has, and how many voxels have it. */
+  readonly value?: number;
+  readonly voxels?: number;
 }
 
 /** How often each rule was broken, in the order in which it was first seen: `{ degenerate: 2 }`. */

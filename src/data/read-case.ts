@@ -1,14 +1,19 @@
 /** Reading the files of a case: its image, all channels of it, and its label map; the part that the case takes of them. */
+import { basename } from "node:path";
 import { DataError } from "../errors.ts";
 import { readVolume, readVolumeHeader } from "../files/index.ts";
-import { gridDifference, spacingOf } from "../volume/affine.ts";
+import { gridDifference } from "../volume/affine.ts";
 import type { LoadedVolume } from "../volume/header.ts";
 import { resample } from "../volume/resample.ts";
 import type { Grid, Volume } from "../volume/types.ts";
 import { asFloat32, bytesPerVoxel, scaledType } from "../volume/voxels.ts";
 import type { ReadVolume } from "./batches/cache.ts";
 import type { DataCase } from "./dataset.ts";
+import { labelToleranceMm, requireSameGrid } from "./label-grid.ts";
+import { unknownLabelProblems, unknownValues, wholeLabels } from "./label-values.ts";
+import { countLabels } from "./labels.ts";
 import { pickChannels, pickLabels } from "./pick.ts";
+import type { Problem } from "./problem.ts";
 import { scanVoxels } from "./scan.ts";
 
 /**
@@ -66,26 +71,64 @@ export async function imageHash(item: DataCase): Promise<string> {
   return scanVoxels(await readImage(item)).hash;
 }
 
+/** A case's label map, whole numbers only. */
+export type LabelMap = LoadedVolume & Unpicked;
+
+interface Unpicked {
+  /** Of a map that values are picked from: voxels by value of what is neither picked nor known to be left out. */
+  readonly unpicked?: ReadonlyMap<number, number>;
+}
+
 /**
  * The label map of a case.
- * @param image the grid of the case's image, for a label map on a grid of its own; read from its file where left out
+ * @param image the grid of the case's image, which the label must lie on unless it has a grid of its own; that is then read from
+ * the image's file where left out
  * @param read where the files' voxels come from; its default is the disk
- * @throws DataError where the case has none, or it has several channels.
+ * @throws DataError where the case has none, it has several channels, a fraction for a label, or lies off the image's grid.
  */
-export async function readLabel(item: DataCase, image?: Grid, read: ReadVolume = readVolume): Promise<LoadedVolume> {
+export async function readLabel(item: DataCase, image?: Grid, read: ReadVolume = readVolume): Promise<LabelMap> {
   if (item.label === undefined) throw new DataError(`${item.id}: has no label (image ${item.image})`);
   const label = await read(item.label);
   if (label.channels !== 1) {
     throw new DataError(`${item.id}: label has ${label.channels} channels, must have one (${item.label})`);
   }
   const grid = item.labelGrid === "own" ? (image ?? (await read(item.image))) : undefined;
-  return takenOf({ ...label, name: item.id }, item, grid);
+  const taken = takenOf({ ...label, name: item.id }, item, grid);
+  if (image !== undefined) requireSameGrid(taken, image, item.id);
+  return taken;
 }
 
-/** What a case takes of its label map: the picked values, on the image's grid. */
-export function takenOf<V extends Volume>(label: V, item: DataCase, image: Grid | undefined): V {
-  const picked = item.labelPick === undefined ? label : pickLabels(label, item.labelPick, item.id);
+/**
+ * What a case takes of its label map: whole numbers, the picked values, on the image's grid.
+ * @throws DataError for a fraction
+ */
+export function takenOf<V extends Volume>(label: V, item: DataCase, image: Grid | undefined): V & Unpicked {
+  const { labelPick, labelKnown } = item;
+  const picked: V & Unpicked =
+    labelPick === undefined
+      ? wholeLabels(label, item.id)
+      : {
+          ...pickLabels(label, labelPick, item.id),
+          unpicked: labelKnown && unknownValues(countLabels(label.data).counts, labelKnown),
+        };
   if (item.labelGrid !== "own" || image === undefined) return picked;
-  if (gridDifference(image, picked, Math.min(...spacingOf(image.affine)) / 2) === undefined) return picked;
+  if (gridDifference(image, picked, labelToleranceMm(image)) === undefined) return picked;
   return { ...picked, ...resample(picked, image, { mode: "nearest", outside: 0 }), name: item.id };
+}
+
+/**
+ * What is wrong with a label map, as {@link readLabel} gives it: voxels of values that no class has.
+ * @param classes the values that the data set declares; those that are picked are the case's to know
+ * @param source of the data set, for the message
+ */
+export function labelProblems(
+  item: DataCase,
+  label: Volume & Unpicked,
+  classes: readonly number[],
+  source = "the data set",
+): Problem[] {
+  const known = item.labelPick === undefined ? [...classes, ...[item.ignoreLabel ?? []].flat()] : item.labelKnown;
+  if (known === undefined) return [];
+  const unknown = label.unpicked ?? unknownValues(countLabels(label.data).counts, known);
+  return unknownLabelProblems(item.id, unknown, known, basename(source));
 }

@@ -172,7 +172,7 @@ describe("a list", () => {
     const { findings } = await verifyDataset(dataset);
     expect(findings.map(({ rule, message }) => [rule, message])).toContainEqual([
       "fractional-label",
-      "label has the value 0.5; labels are whole numbers",
+      "label has 1 voxel without a whole number, such as 0.5",
     ]);
   });
 });

@@ -8,6 +8,7 @@ import { z } from "zod";
 import { DataError } from "../errors.ts";
 import type { DataCase, LabelClass, OpenedDataset } from "./dataset.ts";
 import { nonEmptyPath } from "./description.ts";
+import { ignoreName } from "./label-values.ts";
 import type { LabelPick } from "./pick.ts";
 
 const valueOrName = z.union([z.number().int().positive("a label value is a whole number from 1"), z.string().min(1)]);
@@ -50,14 +51,17 @@ export function select<D extends OpenedDataset>(whole: D, selection: Selection, 
   const modality = selection.modality ?? (channels && whole.modality.length > 0 ? namesOf(whole, channels) : undefined);
   const narrow = (item: DataCase): DataCase => ({
     ...item,
-    ...(picked && { labelPick: composed(item.labelPick, picked.pick) }),
+    ...(picked && pickedOf(item, whole, picked)),
     ...(channels && { channelPick: channels.map((channel) => item.channelPick?.[channel] ?? channel) }),
     ...(selection.labelGrid && { labelGrid: selection.labelGrid }),
   });
   const { wanted, left } = chosenCases(whole, selection, where);
-  const keep = ({ id }: DataCase): boolean => (wanted === undefined || wanted.has(id)) && !left.has(id);
+  const keep = ({ id }: Pick<DataCase, "id">): boolean => (wanted === undefined || wanted.has(id)) && !left.has(id);
+  const ids = new Set([...whole.cases, ...whole.test].map(({ id }) => id));
   return {
     ...whole,
+    // Of cases that are not taken, nothing needs saying.
+    problems: whole.problems.filter(({ case: id }) => !ids.has(id) || keep({ id })),
     ...(selection.name && { name: selection.name }),
     ...(picked && { labels: picked.classes }),
     ...(modality && { modality }),
@@ -66,15 +70,38 @@ export function select<D extends OpenedDataset>(whole: D, selection: Selection, 
   };
 }
 
-/** The picked classes, numbered from 1 behind the background, and the values that make up each. */
+/** The picked classes, numbered from 1 behind the background, the values that make up each, and those that do not count. */
+interface Picked {
+  readonly classes: readonly LabelClass[];
+  readonly pick: LabelPick;
+  readonly ignored: readonly number[];
+}
+
+/** What becomes of a case's label map: the picked values, and behind them what does not count. */
+function pickedOf(
+  { labelPick, labelKnown, ignoreLabel }: DataCase,
+  { labels }: OpenedDataset,
+  { pick, ignored }: Picked,
+): Pick<DataCase, "labelPick" | "labelKnown" | "ignoreLabel"> {
+  const before = ignoreLabel === undefined ? [] : [ignoreLabel];
+  const notCounted = [...before, ...ignored];
+  const outer = notCounted.length === 0 ? pick : [...pick, notCounted];
+  const known = labelPick === undefined ? labels && [...labels.map(({ index }) => index), ...before] : labelKnown;
+  return {
+    labelPick: composed(labelPick, outer),
+    ...(known && { labelKnown: known }),
+    ...(notCounted.length > 0 && { ignoreLabel: outer.length }),
+  };
+}
+
 function resolveLabels(
   { name, labels }: OpenedDataset,
   asked: NonNullable<Selection["labels"]>,
   where: string,
-): { classes: LabelClass[]; pick: LabelPick } {
+): Picked {
   const owner = new Map<number, string>();
   const known = labels?.map((label) => `${label.index} ${label.name}`).join(", ");
-  const pick = Object.entries(asked).map(([to, from]) =>
+  const values = Object.entries(asked).map(([to, from]) =>
     [from].flat().map((given) => {
       const found = labels?.find((label) => (typeof given === "number" ? label.index : label.name) === given);
       if (found === undefined && (labels !== undefined || typeof given === "string")) {
@@ -95,9 +122,11 @@ function resolveLabels(
   if (names.includes("background")) {
     throw new DataError(`${where}: labels.background: whatever is not picked is background; leave it out`);
   }
+  const classes = names.filter((to) => to !== ignoreName);
   return {
-    classes: [{ index: 0, name: "background" }, ...names.map((to, k) => ({ index: k + 1, name: to }))],
-    pick,
+    classes: [{ index: 0, name: "background" }, ...classes.map((to, k) => ({ index: k + 1, name: to }))],
+    pick: values.filter((_, i) => names[i] !== ignoreName),
+    ignored: values.filter((_, i) => names[i] === ignoreName).flat(),
   };
 }
 

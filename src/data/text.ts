@@ -38,7 +38,7 @@ async function readBytes(file: string, longest: number): Promise<Uint8Array> {
 }
 
 /**
- * A text file: UTF-8, or UTF-16 with a byte order mark.
+ * A text file: UTF-8, or UTF-16 with a byte order mark or without.
  * @throws DataError naming the file where it cannot be read, is longer than Node's longest text or is no such text
  */
 export async function readText(file: string): Promise<string> {
@@ -66,14 +66,44 @@ export async function readXmlText(file: string): Promise<string> {
  * @throws DataError saying which encoding the bytes are not
  */
 export function decodeText(bytes: Uint8Array, declared?: string): string {
-  const encoding = markedEncoding(bytes) ?? declared ?? "utf-8";
+  const encoding = markedEncoding(bytes) ?? declared ?? bareEncoding(bytes);
   const decoder = decoderOf(encoding);
   try {
     return decoder.decode(bytes);
   } catch (cause) {
     const how = declared === undefined ? "and no other encoding is declared" : `which it declares (${encoding})`;
-    throw new DataError(`its bytes are not ${encoding.toUpperCase()}, ${how}; save it as UTF-8`, { cause });
+    throw new DataError(`${brokenPlace(bytes, encoding)} not ${encoding.toUpperCase()}, ${how}; save it as UTF-8`, {
+      cause,
+    });
   }
+}
+
+/** Without a mark or a declaration: every second byte of Latin letters in UTF-16 is 0. */
+function bareEncoding(bytes: Uint8Array): "utf-8" | "utf-16le" | "utf-16be" {
+  if (bytes.length < 2 || bytes.length % 2 !== 0) return "utf-8";
+  const zeros = [0, 0];
+  for (let i = 0; i < Math.min(bytes.length, 1024); i++) if (bytes[i] === 0) zeros[i % 2]++;
+  const most = Math.min(bytes.length, 1024) / 4;
+  if (zeros[1] > most && zeros[0] === 0) return "utf-16le";
+  return zeros[0] > most && zeros[1] === 0 ? "utf-16be" : "utf-8";
+}
+
+/** `line 3 is`, or `its bytes are` where lines cannot be told. */
+function brokenPlace(bytes: Uint8Array, encoding: string): string {
+  if (encoding !== "utf-8") return "its bytes are";
+  let line = 1;
+  let start = 0;
+  for (let i = 0; i <= bytes.length; i++) {
+    if (i < bytes.length && bytes[i] !== 0x0a) continue;
+    try {
+      new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(start, i));
+    } catch {
+      return `line ${line} is`;
+    }
+    line++;
+    start = i + 1;
+  }
+  return "its bytes are";
 }
 
 function decoderOf(encoding: string): TextDecoder {

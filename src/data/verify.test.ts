@@ -4,8 +4,9 @@ import { describe, expect, it } from "vitest";
 import { writeVolume } from "../files/index.ts";
 import { affineFromSpacing } from "../volume/affine.ts";
 import { openDataset } from "./dataset.ts";
+import type { Problem } from "./problem.ts";
 import { imageOf, labelOf, type MadeUpCase, soundCases, writeDecathlon } from "./test/made-up.ts";
-import { type Finding, formatFinding, verifyDataset } from "./verify.ts";
+import { formatFinding, verifyDataset } from "./verify.ts";
 
 async function verifyCases(cases: readonly MadeUpCase[], more: object = {}, spoil: (root: string) => void = () => {}) {
   const root = await writeDecathlon(cases, more);
@@ -13,7 +14,7 @@ async function verifyCases(cases: readonly MadeUpCase[], more: object = {}, spoi
   return verifyDataset(await openDataset(root));
 }
 
-const lines = (findings: readonly Finding[]) => findings.map(formatFinding);
+const lines = (findings: readonly Problem[]) => findings.map(formatFinding);
 
 describe("verifyDataset", () => {
   it("finds nothing in a sound data set and says what it saw", async () => {

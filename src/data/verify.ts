@@ -7,40 +7,18 @@
 import { access } from "node:fs/promises";
 import { basename, relative } from "node:path";
 import { GeometryError } from "../errors.ts";
-import { readVolume } from "../files/index.ts";
+import { fileOf, readVolume } from "../files/index.ts";
 import { gridDifference, spacingOf } from "../volume/affine.ts";
 import type { Grid, Vec3, Volume } from "../volume/types.ts";
+import type { ClassificationDataset } from "./classification.ts";
 import { counted } from "./counted.ts";
 import type { DataCase, Dataset, LabelClass } from "./dataset.ts";
+import { affineToleranceMm, labelGridProblem } from "./label-grid.ts";
+import { ignoreName } from "./label-values.ts";
 import { countLabels } from "./labels.ts";
-import { takenOf } from "./read-case.ts";
+import type { Problem } from "./problem.ts";
+import { labelProblems, takenOf } from "./read-case.ts";
 import { scanVoxels } from "./scan.ts";
-
-export type VerifyRule =
-  | "missing-file"
-  | "missing-label"
-  | "unreadable"
-  | "geometry"
-  | "size-mismatch"
-  | "affine-mismatch"
-  | "channels"
-  | "not-finite"
-  | "constant-image"
-  | "fractional-label"
-  | "unknown-label"
-  | "empty-label"
-  | "unused-label"
-  | "one-slice"
-  | "duplicate";
-
-export interface Finding {
-  readonly severity: "error" | "warning";
-  /** Id of the case, or the data set's name for what concerns the whole. */
-  readonly case: string;
-  readonly rule: VerifyRule;
-  /** The fact and the rule, without the case. */
-  readonly message: string;
-}
 
 /** What was seen of one case; fields are absent where the file could not tell. */
 export interface VerifiedCase {
@@ -59,7 +37,8 @@ export interface VerifiedCase {
 
 export interface Verification {
   readonly dataset: string;
-  readonly findings: readonly Finding[];
+  /** Those of opening the data set first. */
+  readonly findings: readonly Problem[];
   readonly cases: readonly VerifiedCase[];
   readonly summary: {
     readonly cases: number;
@@ -78,19 +57,25 @@ export interface Verification {
 export interface VerifyOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (done: number, total: number, id: string) => void;
-  readonly onFinding?: (finding: Finding) => void;
+  readonly onFinding?: (finding: Problem) => void;
   /** The largest decoded volume that is read, in bytes. */
   readonly maxBytes?: number;
+  /** `false`: cases need no label map, as those that have a class. Default true. */
+  readonly labelMaps?: boolean;
 }
-
-/** Corners of image and label that lie further apart than this are a warning; than half a voxel, an error. */
-export const affineToleranceMm = 0.01;
 
 /**
  * Verifies every case, the test cases included. Throws only what `signal` was aborted with.
  */
 export async function verifyDataset(dataset: Dataset, options: VerifyOptions = {}): Promise<Verification> {
-  const findings: Finding[] = [];
+  const findings: Problem[] = [];
+  const find = (finding: Problem): void => {
+    findings.push(finding);
+    options.onFinding?.(finding);
+  };
+  // A case without a label is found again when its turn comes.
+  for (const problem of dataset.problems)
+    if (problem.rule !== "missing-label" || options.labelMaps === false) find(problem);
   const cases: VerifiedCase[] = [];
   const seen: Seen = { images: new Map(), labels: new Map(), channels: dataset.modality.length || undefined };
   const all = [...dataset.cases, ...dataset.test];
@@ -99,14 +84,12 @@ export async function verifyDataset(dataset: Dataset, options: VerifyOptions = {
     options.signal?.throwIfAborted();
     let errors = 0;
     let warnings = 0;
-    const report: Report = (severity, rule, message) => {
-      const finding: Finding = { severity, case: item.id, rule, message };
-      findings.push(finding);
+    const report: Report = (severity, rule, message, more) => {
       if (severity === "error") errors++;
       else warnings++;
-      options.onFinding?.(finding);
+      find({ severity, case: item.id, rule, message, ...more });
     };
-    const facts = await verifyCase(dataset, item, trained.has(item), seen, report, options.maxBytes);
+    const facts = await verifyCase(dataset, item, trained.has(item), seen, report, options);
     cases.push({ id: item.id, errors, warnings, ...facts });
     options.onProgress?.(cases.length, all.length, item.id);
     // Reading and hashing small files hardly yields; this lets Ctrl-C and progress through.
@@ -115,14 +98,13 @@ export async function verifyDataset(dataset: Dataset, options: VerifyOptions = {
   const labels = labelSummary(dataset, cases);
   for (const label of labels) {
     if (label.index === 0 || label.cases > 0 || !cases.some((c) => c.labelVoxels)) continue;
-    const finding: Finding = {
+    if (label.name === ignoreName && !dataset.labels.some(({ index }) => index === label.index)) continue;
+    find({
       severity: "warning",
       case: dataset.name,
       rule: "unused-label",
       message: `label ${label.index} (${label.name}) is declared but occurs in no case`,
-    };
-    findings.push(finding);
-    options.onFinding?.(finding);
+    });
   }
   return {
     dataset: dataset.name,
@@ -139,12 +121,26 @@ export async function verifyDataset(dataset: Dataset, options: VerifyOptions = {
   };
 }
 
+/** Images, and masks where there are any, of a data set whose cases have classes. */
+export async function verifyClassification(
+  { name, root, source, modality, cases, test, problems }: ClassificationDataset,
+  options: Omit<VerifyOptions, "labelMaps"> = {},
+): Promise<Verification> {
+  const about = { name, root, source, modality, cases, test, problems, labels: [], labelsFrom: "discovered" } as const;
+  return verifyDataset(about, { ...options, labelMaps: false });
+}
+
 /** One line, as `medvox verify` prints it: `error    spleen_29: label is 512×512×89, image is 512×512×90`. */
-export function formatFinding(finding: Pick<Finding, "severity" | "case" | "message">): string {
+export function formatFinding(finding: Pick<Problem, "severity" | "case" | "message">): string {
   return `${finding.severity.padEnd(9)}${finding.case}: ${finding.message}`;
 }
 
-type Report = (severity: Finding["severity"], rule: VerifyRule, message: string) => void;
+type Report = (
+  severity: Problem["severity"],
+  rule: Problem["rule"],
+  message: string,
+  more?: Pick<Problem, "value" | "voxels">,
+) => void;
 
 /** What earlier cases had, to compare with. */
 interface Seen {
@@ -160,12 +156,12 @@ async function verifyCase(
   trained: boolean,
   seen: Seen,
   report: Report,
-  maxBytes?: number,
+  { maxBytes, labelMaps = true }: Pick<VerifyOptions, "maxBytes" | "labelMaps">,
 ): Promise<Omit<VerifiedCase, "id" | "errors" | "warnings">> {
   const name = (path: string) => relative(dataset.root, path) || basename(path);
   const load = async (path: string, what: string): Promise<Volume | undefined> => {
     try {
-      await access(path);
+      await access(fileOf(path));
     } catch {
       report("error", "missing-file", `${what} ${name(path)} is missing`);
       return undefined;
@@ -180,25 +176,26 @@ async function verifyCase(
   };
   const image = await verifyImage(item, load, trained, seen, dataset, report);
   if (item.label === undefined) {
-    if (trained) report("error", "missing-label", "has no label, and is not listed as a test case");
+    if (trained && labelMaps) report("error", "missing-label", "has no label, and is not listed as a test case");
     return image?.facts ?? {};
   }
   const label = await load(item.label, "label");
   if (label === undefined) return image?.facts ?? {};
-  const taken = takeLabel(label, item, image?.grid, report);
-  if (taken === undefined) return image?.facts ?? {};
-  if (image) compareGrids(image.grid, taken, report);
-  return { ...image?.facts, labelVoxels: verifyLabel(dataset, item, taken, seen, report) };
-}
-
-/** What the case takes of its label map; a map whose values cannot be picked is reported. */
-function takeLabel(label: Volume, item: DataCase, image: Grid | undefined, report: Report): Volume | undefined {
-  try {
-    return takenOf(label, item, image);
-  } catch (error) {
-    report("error", "fractional-label", (error as Error).message.replace(`${item.id}: `, ""));
-    return undefined;
+  if (label.channels !== 1) report("error", "channels", `label has ${label.channels} channels, must have one`);
+  const { counts, fractional, fractionalExample } = countLabels(label.data);
+  if (fractional > 0) {
+    const value = Number(fractionalExample?.toPrecision(6));
+    report(
+      "error",
+      "fractional-label",
+      `label has ${counted(fractional, "voxel")} without a whole number, such as ${value}`,
+    );
+    return { ...image?.facts, labelVoxels: Object.fromEntries(counts) };
   }
+  const taken = takenOf(label, item, image?.grid);
+  const off = image && labelGridProblem(taken, image.grid);
+  if (off) report(off.severity, off.rule, off.message);
+  return { ...image?.facts, labelVoxels: verifyLabel(dataset, item, taken, seen, report) };
 }
 
 /** Checks the image, all its files; returns the grid of the first and what is worth reporting. */
@@ -271,48 +268,22 @@ async function verifyImage(
   return { grid: first, facts };
 }
 
-function compareGrids(image: Grid, label: Volume, report: Report): void {
-  if (image.size.some((n, axis) => n !== label.size[axis])) {
-    report("error", "size-mismatch", `label is ${label.size.join("×")}, image is ${image.size.join("×")}`);
-    return;
-  }
-  const half = Math.min(...spacingOf(image.affine)) / 2;
-  const difference = gridDifference(image, label, affineToleranceMm);
-  if (difference === undefined) return;
-  const broken = gridDifference(image, label, half) !== undefined;
-  const rule = broken
-    ? `more than half a voxel (${Number(half.toPrecision(3))} mm)`
-    : `above ${affineToleranceMm} mm, below half a voxel`;
-  report(broken ? "error" : "warning", "affine-mismatch", `label lies elsewhere than image: ${difference}; ${rule}`);
-}
-
+/** Values of a label map that is whole numbers throughout. */
 function verifyLabel(
   dataset: Dataset,
   item: DataCase,
-  label: Volume,
+  label: ReturnType<typeof takenOf<Volume>>,
   seen: Seen,
   report: Report,
 ): Readonly<Record<number, number>> {
-  if (label.channels !== 1) report("error", "channels", `label has ${label.channels} channels, must have one`);
-  const { counts, fractional, fractionalExample } = countLabels(label.data);
-  if (fractional > 0) {
-    const value = Number(fractionalExample?.toPrecision(6));
-    report(
-      "error",
-      "fractional-label",
-      `label has ${counted(fractional, "voxel")} without a whole number, such as ${value}`,
-    );
-  }
+  const { counts } = countLabels(label.data);
   const values = [...counts.keys()].sort((a, b) => a - b);
   if (dataset.labelsFrom === "declared") {
-    const known = new Set(dataset.labels.map((c) => c.index));
-    for (const value of values) {
-      if (known.has(value)) continue;
-      const fact = `${counted(counts.get(value) as number, "voxel")} with label ${value}`;
-      report("warning", "unknown-label", `${fact}, ${basename(dataset.source)} knows ${indexText(dataset.labels)}`);
-    }
+    const classes = dataset.labels.map(({ index }) => index);
+    for (const { severity, rule, message, value, voxels } of labelProblems(item, label, classes, dataset.source))
+      report(severity, rule, message, { value, voxels });
   }
-  if (fractional === 0 && !values.some((value) => value !== 0)) {
+  if (!values.some((value) => value !== 0)) {
     report("warning", "empty-label", "label has no foreground: every voxel is 0");
   } else {
     const { hash } = scanVoxels(label);
@@ -325,15 +296,9 @@ function verifyLabel(
   return Object.fromEntries(values.map((value) => [value, counts.get(value) as number]));
 }
 
-/** `0–2`, or `0, 1, 5` where values are left out. */
-function indexText(labels: readonly LabelClass[]): string {
-  const indices = labels.map((label) => label.index);
-  const whole = indices.every((index, i) => i === 0 || index === indices[i - 1] + 1);
-  return whole && indices.length > 1 ? `${indices[0]}–${indices.at(-1)}` : indices.join(", ");
-}
-
 function labelSummary(dataset: Dataset, cases: readonly VerifiedCase[]): Verification["summary"]["labels"] {
   const names = new Map(dataset.labels.map((label) => [label.index, label.name]));
+  for (const { ignoreLabel } of dataset.cases) if (ignoreLabel !== undefined) names.set(ignoreLabel, ignoreName);
   const totals = new Map([...names.keys()].map((index) => [index, { cases: 0, voxels: 0 }]));
   for (const { labelVoxels } of cases) {
     for (const [key, count] of Object.entries(labelVoxels ?? {})) {

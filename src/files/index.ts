@@ -1,4 +1,5 @@
 /** @module medvox/files: volumes and weights on disk; files are written whole or not at all. */
+export { arraySlice, fileOf, readNpzArray, readNpzHeaders, slicePath } from "./array-slices.ts";
 export type { FileContent, WriteOptions } from "./atomic.ts";
 export { removeStaleTemporaries, writeError, writeFileAtomic } from "./atomic.ts";
 export { makeFolder } from "./folders.ts";

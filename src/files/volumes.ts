@@ -20,6 +20,7 @@ import type { NrrdLayout } from "../volume/nrrd.ts";
 import { encodeNrrdParts, isNrrd, nrrdVolume, parseNrrdHeader, skipLines } from "../volume/nrrd.ts";
 import type { Volume, VoxelArray } from "../volume/types.ts";
 import { allocateVoxels, bytesPerVoxel, checkVoxelBytes, defaultMaxBytes, orderBytes } from "../volume/voxels.ts";
+import { arraySlice, readSlice, readSliceHeader } from "./array-slices.ts";
 import { writeFileAtomic } from "./atomic.ts";
 import { gzipPieces, inflateInto, inflateUpTo } from "./inflate.ts";
 
@@ -77,6 +78,8 @@ const peekBytes = 2 ** 18;
  * `GeometryError` where its affine is unusable; both name the path.
  */
 export async function readVolume(path: string, options: ReadOptions = {}): Promise<LoadedVolume> {
+  const slice = arraySlice(path);
+  if (slice !== undefined) return readSlice(slice);
   const decode: DecodeOptions & { name: string } = { ...options, name: path };
   const limit = (options.maxBytes ?? defaultMaxBytes) + peekBytes;
   const opened = await readHeader(path, decode);
@@ -106,6 +109,8 @@ export async function readVolume(path: string, options: ReadOptions = {}): Promi
 
 /** Size, affine, channels and element type, from the first bytes of the file alone. */
 export async function readVolumeHeader(path: string, options: ReadOptions = {}): Promise<VolumeHeader> {
+  const slice = arraySlice(path);
+  if (slice !== undefined) return readSliceHeader(slice);
   const opened = await readHeader(path, { ...options, name: path });
   return "layout" in opened ? opened.layout.header : opened.header;
 }

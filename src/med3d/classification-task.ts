@@ -1,11 +1,10 @@
 /** Classification as a task: from a list of cases and their labels to networks that say which class an image is of. */
-import { existsSync } from "node:fs";
-import { stat } from "node:fs/promises";
-import { join } from "node:path";
 import {
   checkPreparationFits,
   type DataCase,
   fingerprintOf,
+  isClassification,
+  listImages,
   openClassification,
   readPreparationFile,
 } from "../data/index.ts";
@@ -38,7 +37,6 @@ import {
 } from "./classification-scores.ts";
 import { balancedWeights, classificationSession } from "./classification-session.ts";
 import { encoderName } from "./encoder-config.ts";
-import { inputVolumes } from "./input-volumes.ts";
 import { runLines } from "./run-lines.ts";
 import { creditOf, filesOf, hashesOf } from "./segmentation-data.ts";
 import { readStart } from "./start-from.ts";
@@ -174,10 +172,11 @@ export const classification: ClassificationTask = {
     });
     const all = [...dataset.cases, ...dataset.test];
     const cases = all.filter((item) => item.class !== undefined || item.rating !== undefined);
-    return { cases, problems: dataset.problems ?? [] };
+    return { cases, problems: dataset.problems };
   },
 
-  inputs: casesToClassify,
+  inputs: (path, source) =>
+    casesToClassify(path, source && "run" in source ? source.run.plan.preprocessing.channels : undefined),
   open: (source, options) => classificationPredictor(source, options),
   score: scoreClassification,
   scoreText: ({ probabilities }) => `p ${probabilities.map((share) => share.toFixed(2)).join(" · ")}`,
@@ -195,7 +194,7 @@ async function opened(config: ClassificationConfig) {
   const { dataset, cases } = await usable(config);
   const splits: ClassifiedSplits = config.folds === null ? splitCases(dataset, cases, config) : everyCase(cases);
   const about: AboutData = dataset;
-  return { about, splits, credit: await creditOf(dataset), problems: dataset.problems ?? [] };
+  return { about, splits, credit: await creditOf(dataset), problems: dataset.problems };
 }
 
 /** What a fold or a seed takes over from the run that it is part of. */
@@ -213,12 +212,8 @@ function mapped({ train, validation, heldOut }: ClassifiedSplits) {
 }
 
 /** Lists of classification data as well, for their masks; their labels are not looked at. */
-async function casesToClassify(path: string): Promise<Listed<DataCase>> {
-  const found = await stat(path).catch(() => undefined);
-  const isList = found?.isFile() === true && /\.(csv|tsv|json|npz)$/i.test(path);
-  const hasList =
-    found?.isDirectory() === true && ["csv", "tsv", "json"].some((x) => existsSync(join(path, `labels.${x}`)));
-  if (!isList && !hasList) return inputVolumes(path);
-  const { cases, test, problems = [] } = await openClassification(path, { unlabelled: true });
+async function casesToClassify(path: string, channels?: number): Promise<Listed<DataCase>> {
+  if (!(await isClassification(path))) return listImages(path, { channels });
+  const { cases, test, problems } = await openClassification(path, { unlabelled: true });
   return { cases: test.length > 0 ? test : cases, problems };
 }

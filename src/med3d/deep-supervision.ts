@@ -24,19 +24,21 @@ export function trainingOutputs(
   return { scores, probability: softmax(scores), ...Object.fromEntries(named) };
 }
 
-/** The loss of what {@link trainingOutputs} gives. @param target int32 [N, D, H, W] */
+/** The loss of what {@link trainingOutputs} gives. @param target int32 [N, D, H, W] @param ignores whether targets may be -1, which count nothing */
 export function trainingLoss(
   outputs: Readonly<Record<string, Tensor>>,
   target: Tensor,
   loss: SegmentationConfig["loss"],
+  ignores = false,
 ): Tensor {
   const auxiliary: Tensor[] = [];
   for (let i = 1; outputs[`auxiliary${i}`] !== undefined; i++) auxiliary.push(outputs[`auxiliary${i}`]);
-  const whole = segmentationLoss(outputs.scores, target, loss);
+  const whole = segmentationLoss(outputs.scores, target, loss, ignores);
   if (auxiliary.length === 0) return whole;
   const weights = supervisionWeights(1 + auxiliary.length);
   return auxiliary.reduce(
-    (sum, scores, i) => add(sum, mul(segmentationLoss(scores, thinned(target, 2 ** (i + 1)), loss), weights[i + 1])),
+    (sum, scores, i) =>
+      add(sum, mul(segmentationLoss(scores, thinned(target, 2 ** (i + 1)), loss, ignores), weights[i + 1])),
     mul(whole, weights[0]),
   );
 }

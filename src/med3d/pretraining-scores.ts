@@ -13,14 +13,17 @@ export interface SetEpoch {
   readonly dice: Readonly<Record<string, number | null>>;
 }
 
-/** Voxels per class in the prediction, in the truth and in both. */
-export const overlapMonitor: Monitor = ({ scores }, { target }) => {
-  const classes = scores.shape[1];
-  const predicted = oneHot(cast(argMax(scores, 1), "int32"), classes);
-  const truth = oneHot(target, classes);
-  const perClass = (x: Tensor): Tensor => sum(x, { axes: [0, 2, 3, 4] });
-  return { both: perClass(mul(predicted, truth)), predicted: perClass(predicted), truth: perClass(truth) };
-};
+/** Voxels per class in the prediction, in the truth and in both; with `ignores`, of those whose target is a class. */
+export const overlapMonitor =
+  (ignores = false): Monitor =>
+  ({ scores }, { target }) => {
+    const classes = scores.shape[1];
+    const everywhere = oneHot(cast(argMax(scores, 1), "int32"), classes);
+    const truth = oneHot(target, classes);
+    const predicted = ignores ? mul(everywhere, sum(truth, { axes: [1], keepDims: true })) : everywhere;
+    const perClass = (x: Tensor): Tensor => sum(x, { axes: [0, 2, 3, 4] });
+    return { both: perClass(mul(predicted, truth)), predicted: perClass(predicted), truth: perClass(truth) };
+  };
 
 /** From an epoch's sums; `classes` are the names behind the background's. */
 export function setEpoch({ steps, lossSum, monitored }: Tally, classes: readonly string[]): SetEpoch {

@@ -20,6 +20,7 @@ import { overlapMonitor, setEpoch } from "./pretraining-scores.ts";
 import type { PretrainingCase, PretrainingPlan } from "./pretraining-sets.ts";
 import { type SetStream, turnSource } from "./pretraining-turns.ts";
 import { augmentationOf, optimiserOf } from "./segmentation-config.ts";
+import { ignoresVoxels } from "./segmentation-network.ts";
 import { readStart, startFrom, startText } from "./start-from.ts";
 
 export type PretrainingRun = Run<PretrainingConfig, PretrainingPlan, PretrainingCase>;
@@ -39,7 +40,7 @@ export async function pretrainingSession(
   try {
     const model = await createBranchedModel({
       engine,
-      branches: branchesOf(config, plan),
+      branches: branchesOf(config, plan, record.splits.train),
       optimiser: optimiserOf(config),
       seed: config.seed,
       clipNorm: config.clipNorm ?? undefined,
@@ -70,19 +71,24 @@ export async function pretrainingSession(
   }
 }
 
-/** One network per set, all of them over the same encoder. */
-export function branchesOf(config: PretrainingConfig, plan: PretrainingPlan): Record<string, Branch> {
+/** One network per set, all of them over the same encoder. @param train cases, for those that have voxels which do not count */
+export function branchesOf(
+  config: PretrainingConfig,
+  plan: PretrainingPlan,
+  train: readonly PretrainingCase[] = [],
+): Record<string, Branch> {
   return Object.fromEntries(
     config.sets.map((set): [string, Branch] => {
       const { patch, batch, preprocessing } = plan.sets[set.name];
       const own = branchConfig(config, set);
+      const ignores = ignoresVoxels(train.filter((item) => item.set === set.name));
       const at = scope("branch").child(set.name);
       return [
         set.name,
         {
           network: ({ input }) => trainingOutputs(input, preprocessing.labels.length, own, at),
-          loss: (outputs, { target }) => trainingLoss(outputs, target, config.loss),
-          monitor: overlapMonitor,
+          loss: (outputs, { target }) => trainingLoss(outputs, target, config.loss, ignores),
+          monitor: overlapMonitor(ignores),
           example: {
             input: { shape: [batch, preprocessing.channels, ...patch], dtype: "float32" },
             target: { shape: [batch, ...patch], dtype: "int32" },

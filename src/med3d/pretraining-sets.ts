@@ -79,7 +79,7 @@ export async function prepareSets(
     const before = done;
     const onProgress = (count: number): void => options.onFingerprint?.((done = before + count), total);
     const fingerprint = await fingerprintOf(
-      { cases: one.train },
+      { labels: one.dataset.labels, source: one.dataset.source, cases: one.train },
       { ...one.orientation, onProgress, signal: options.signal, cache: options.cache },
     );
     opened.push({ ...one, fingerprint });
@@ -93,7 +93,7 @@ export async function prepareSets(
     }),
     heldOut: opened.flatMap(({ set, heldOut }) => heldOut.map((item) => ({ ...volumeCase(item), set: set.name }))),
     credit: joined(credits),
-    problems: opened.flatMap(({ dataset }) => dataset.problems ?? []),
+    problems: opened.flatMap(({ dataset, fingerprint }) => [...dataset.problems, ...fingerprint.problems]),
     fingerprint: Object.assign({}, ...opened.map(({ set, fingerprint }) => inSet(set.name, hashesOf(fingerprint)))),
   };
 }

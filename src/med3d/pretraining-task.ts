@@ -1,11 +1,10 @@
 /** Pre-training as a task: one encoder under a decoder for each of several data sets. A branch predicts as the segmentation it is. */
 import { z } from "zod";
-import type { DataCase } from "../data/index.ts";
+import { type DataCase, listImages } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { type CaseScores, meanOf } from "../metrics/index.ts";
 import { epochsOf, notOfWeights, readProblems, type Task } from "../train/index.ts";
 import { encoderName } from "./encoder-config.ts";
-import { inputVolumes } from "./input-volumes.ts";
 import { branchRecord, branchRun, branchSet } from "./pretraining-branch.ts";
 import { type PretrainingConfig, pretrainingConfigSchema, resolvePretrainingConfig } from "./pretraining-config.ts";
 import { setOf, writePretrainingReport } from "./pretraining-report.ts";
@@ -124,7 +123,10 @@ export const pretraining: PretrainingTask = {
   },
 
   cases: (run, from, options, host) => segmentation.cases(branchRecord(run, setIn(options)), from, options, host),
-  inputs: inputVolumes,
+  inputs: (path, source) =>
+    listImages(path, {
+      channels: source && "run" in source ? Object.values(source.run.plan.sets)[0].preprocessing.channels : undefined,
+    }),
   async open(source, options, host) {
     if ("weights" in source) throw notOfWeights(source.weights);
     if ("model" in source)

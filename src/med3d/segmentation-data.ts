@@ -36,6 +36,8 @@ export const volumeCaseSchema = z.looseObject({
   labelPick: z.array(z.array(z.number())).optional(),
   channelPick: z.array(z.number().int().min(0)).optional(),
   labelGrid: z.literal("own").optional(),
+  labelKnown: z.array(z.number()).optional(),
+  ignoreLabel: z.number().optional(),
   group: z.string().optional(),
 });
 

@@ -1,4 +1,5 @@
 /** The network of a segmentation: MedicalNet's encoder and a decoder, and the loss on its scores. */
+import { type DataCase, ignoredClass } from "../data/index.ts";
 import { resize, type Scope, scope, softmax, type Tensor } from "../graph/index.ts";
 import {
   convSeg,
@@ -78,16 +79,30 @@ export function segmentationProbabilities(input: Tensor, classes: number, config
   return softmax(segmentationScores(input, classes, config), 1);
 }
 
-/** The loss a configuration asks for. Dice is taken over the whole batch: small classes missing from a patch do not swing it. */
-export function segmentationLoss(scores: Tensor, target: Tensor, loss: SegmentationConfig["loss"]): Tensor {
+/**
+ * The loss a configuration asks for. Dice is taken over the whole batch: small classes missing from a patch do not swing it.
+ * @param ignores whether targets may be -1, which count nothing
+ */
+export function segmentationLoss(
+  scores: Tensor,
+  target: Tensor,
+  loss: SegmentationConfig["loss"],
+  ignores = false,
+): Tensor {
+  const left = ignores ? { ignoreIndex: ignoredClass } : {};
   switch (loss) {
     case "diceCrossEntropy":
-      return diceCrossEntropy(scores, target, { batch: true, includeBackground: false });
+      return diceCrossEntropy(scores, target, { batch: true, includeBackground: false, ...left });
     case "crossEntropy":
-      return crossEntropy(scores, target);
+      return crossEntropy(scores, target, left);
     case "dice":
-      return dice(scores, target, { batch: true, includeBackground: false });
+      return dice(scores, target, { batch: true, includeBackground: false, ...left });
     case "focal":
-      return focal(scores, target);
+      return focal(scores, target, left);
   }
+}
+
+/** Whether some of the cases have voxels that do not count. */
+export function ignoresVoxels(cases: readonly Pick<DataCase, "ignoreLabel">[]): boolean {
+  return cases.some(({ ignoreLabel }) => ignoreLabel !== undefined);
 }

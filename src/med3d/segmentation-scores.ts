@@ -1,5 +1,5 @@
 /** The scores of a segmentation: a case at a time, and all of them as figures, tables and the report. */
-import { type DataCase, type Plan, type Problem, readImage, readLabel } from "../data/index.ts";
+import { type DataCase, labelProblems, type Plan, type Problem, readImage, readLabel } from "../data/index.ts";
 import { readVolume } from "../files/index.ts";
 import {
   type CaseScores,
@@ -25,14 +25,17 @@ export async function scoreSegmentation(
   item: DataCase,
   { volume, image }: SegmentationFound,
   _options: Options,
-  _report: (problem: Problem) => void,
+  report: (problem: Problem) => void,
 ): Promise<CaseScores> {
   const truth = await readLabel(item, image);
+  const classes = plan.labels.map(({ index }) => index);
+  for (const problem of labelProblems(item, truth, classes, "the run")) report(problem);
   return evaluateSegmentation(truth.data, volume.data, {
     size: image.size,
     spacingMm: spacingOf(image.affine),
     labels: labelNames(plan),
     case: item.id,
+    ignore: item.ignoreLabel,
   });
 }
 

@@ -2,6 +2,7 @@
 import {
   type Batch,
   createLoader,
+  ignoredClass,
   type Loader,
   type Plan,
   type PreparedCase,
@@ -24,6 +25,7 @@ import { cutWindow } from "../volume/index.ts";
 import { trainingLoss, trainingOutputs } from "./deep-supervision.ts";
 import { augmentationOf, optimiserOf, type SegmentationConfig } from "./segmentation-config.ts";
 import type { VolumeCase } from "./segmentation-data.ts";
+import { ignoresVoxels } from "./segmentation-network.ts";
 import { predictByWindows, wholeImage } from "./sliding-window.ts";
 import { readStart, startFrom, startText } from "./start-from.ts";
 
@@ -41,6 +43,7 @@ export async function segmentationSession(
   const regionMarginMm = config.coarse === null ? undefined : config.marginMm + config.jitterMm;
   const preprocessing = { ...plan.preprocessing, ...(regionMarginMm !== undefined && { regionMarginMm }) };
   const classes = preprocessing.labels.length;
+  const ignores = ignoresVoxels([...splits.train, ...splits.validation]);
   const loader = createLoader({
     cases: splits.train,
     prepare: preprocessing,
@@ -70,7 +73,7 @@ export async function segmentationSession(
       {
         engine,
         network: ({ input }) => trainingOutputs(input, classes, config),
-        loss: (outputs, { target }) => trainingLoss(outputs, target, config.loss),
+        loss: (outputs, { target }) => trainingLoss(outputs, target, config.loss, ignores),
         optimiser: optimiserOf(config),
         seed: config.seed,
         clipNorm: config.clipNorm ?? undefined,
@@ -157,7 +160,7 @@ async function validate(
         return outputs.probability.data as Float32Array;
       },
     });
-    for (const count of countOverlap(truth, predicted, names)) {
+    for (const count of countOverlap(truth, predicted, names, ignoredClass)) {
       perClass.set(count.name, [...(perClass.get(count.name) ?? []), dice(count)]);
     }
   }

@@ -1,15 +1,20 @@
 /** Segmentation as a task: from a data set of images and label maps to a network that labels images on their own grids. */
 import {
+  checkedJson,
   checkPlanFits,
   type DataCase,
   fingerprintOf,
   kFolds,
+  listImages,
   makePlan,
+  matchClasses,
   openDataset,
   type Plan,
+  planSchema,
   readPlanFile,
 } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
+import { readOnnx } from "../graph/index.ts";
 import type { CaseScores } from "../metrics/index.ts";
 import {
   type Beginning,
@@ -19,11 +24,11 @@ import {
   MODEL,
   type Prepared,
   type RunCase,
+  type Source,
   type Splits,
   type Task,
 } from "../train/index.ts";
 import { encoderName } from "./encoder-config.ts";
-import { inputVolumes } from "./input-volumes.ts";
 import { lastOf, runLines } from "./run-lines.ts";
 import {
   coarseConfig,
@@ -46,7 +51,7 @@ import { COARSE, encodeRun } from "./segmentation-export.ts";
 import { type SegmentationFound, segmentationPredictor } from "./segmentation-predictor.ts";
 import { segmentationSchemas } from "./segmentation-schemas.ts";
 import { scoreSegmentation, segmentationScoreText, summariseSegmentation } from "./segmentation-scores.ts";
-import { segmentationSession } from "./segmentation-session.ts";
+import { type SegmentationRun, segmentationSession } from "./segmentation-session.ts";
 import { readStart } from "./start-from.ts";
 
 export type SegmentationTask = Task<
@@ -75,8 +80,9 @@ export const segmentation: SegmentationTask = {
     // Folds and a cascade's two networks learn from the same files.
     if (config.folds !== null || config.coarse !== null) cache.stay(splits.train.flatMap(filesOf));
     const reading = { onProgress: events.onPlanning, signal, cache };
-    const fingerprint = await fingerprintOf({ cases: splits.train }, reading);
-    const watched = await fingerprintOf({ cases: splits.validation }, { signal, cache });
+    const data = { labels: dataset.labels, source: dataset.source };
+    const fingerprint = await fingerprintOf({ ...data, cases: splits.train }, reading);
+    const watched = await fingerprintOf({ ...data, cases: splits.validation }, { signal, cache });
     // Folds are made with one plan, so that their predictions can be averaged.
     const shared = child?.splits === undefined ? undefined : child.parent.plan;
     const plan = shared ?? given ?? makePlan(dataset, fingerprint, planChoicesOf(config));
@@ -90,7 +96,7 @@ export const segmentation: SegmentationTask = {
         heldOut: splits.heldOut.map(volumeCase),
       },
       credit: await creditOf(dataset),
-      problems: [...(dataset.problems ?? [])],
+      problems: [...dataset.problems, ...fingerprint.problems, ...watched.problems],
       fingerprint: { ...hashesOf(fingerprint), ...hashesOf(watched) },
     } satisfies Prepared<Plan, VolumeCase>;
   },
@@ -149,7 +155,7 @@ export const segmentation: SegmentationTask = {
     };
   },
 
-  async cases({ record: { splits, config }, store }, from) {
+  async cases({ record: { splits, config }, plan, store }, from) {
     if ("split" in from) {
       if (config.folds !== null && from.split !== "heldOut")
         throw new ConfigError(
@@ -157,17 +163,26 @@ export const segmentation: SegmentationTask = {
         );
       return { cases: splits[from.split], problems: [] };
     }
-    const dataset = await openDataset(from.data);
+    const dataset = matchClasses(await openDataset(from.data), plan.labels, store.place);
     const cases = [...dataset.cases, ...dataset.test].filter(({ label }) => label !== undefined);
-    return { cases, problems: dataset.problems ?? [] };
+    return { cases, problems: dataset.problems };
   },
 
-  inputs: inputVolumes,
+  inputs: (path, source) => listImages(path, { channels: channelsOf(source) }),
   open: (source, options, host) => segmentationPredictor(source, options, host),
   score: scoreSegmentation,
   scoreText: segmentationScoreText,
   summarise: summariseSegmentation,
 };
+
+/** How many channels the images of a network have. */
+export function channelsOf(source: Source<SegmentationRun> | undefined): number | undefined {
+  if (source === undefined || "weights" in source) return undefined;
+  if ("run" in source) return source.run.plan.preprocessing.channels;
+  const { plan } = readOnnx(source.model, source.path).metadata;
+  if (plan === undefined) return undefined;
+  return checkedJson(planSchema, plan, `${source.path}: metadata.plan`).preprocessing.channels;
+}
 
 /** With folds every case is learnt from by some networks and scored by another. */
 function splitsOf(dataset: Parameters<typeof splitCases>[0], config: SegmentationConfig): Splits<DataCase> {

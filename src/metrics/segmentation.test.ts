@@ -108,6 +108,32 @@ describe("evaluateSegmentation, by hand", () => {
     );
   });
 
+  it("leaves voxels out that the truth says not to count, in counts and distances", () => {
+    const grid = { size: [8, 1, 1] as Vec3, spacingMm: [1, 1, 1] as Vec3, labels, ignore: 9 };
+    // Of the five that are predicted, two lie where nobody looked.
+    const scores = evaluateSegmentation(line(".11..99."), line(".1111111"), grid);
+    const [c] = scores.classes;
+    expect(c).toMatchObject({ truthVoxels: 2, predictionVoxels: 5, overlapVoxels: 2 });
+    expect(c.dice).toBeCloseTo(4 / 7, 12);
+    expect(scores).toMatchObject({ ignoredVoxels: 2, unlistedVoxels: { truth: 0, prediction: 0 } });
+    const near = evaluateSegmentation(line(".11...9."), line(".11...1."), grid).classes[0];
+    expect(near).toMatchObject({ dice: 1, hausdorffMm: 0 });
+    const [count] = countOverlap(line(".11..99."), line(".1111111"), labels, 9);
+    expect(count).toMatchObject({ truth: 2, prediction: 5, both: 2 });
+    // Without it, they are voxels of a label that nobody listed.
+    expect(evaluateSegmentation(line(".11..99."), line(".1111111"), { ...grid, ignore: undefined })).toMatchObject({
+      ignoredVoxels: 0,
+      unlistedVoxels: { truth: 2 },
+      classes: [{ predictionVoxels: 7 }],
+    });
+  });
+
+  it("scores labels however large", () => {
+    const grid = { size: [2, 1, 1] as Vec3, spacingMm: [1, 1, 1] as Vec3, labels: { 40000: "a", 2000000: "b" } };
+    const { classes } = evaluateSegmentation([40000, 2000000], [40000, 40000], grid);
+    expect(classes.map((c) => c.dice)).toEqual([2 / 3, 0]);
+  });
+
   it("survives JSON unchanged", () => {
     const scores = evaluateSegmentation(line("1.22"), line("14.."), {
       size: [2, 2, 1],
@@ -130,7 +156,7 @@ describe("evaluateSegmentation, by hand", () => {
       {},
       { 0: "background" },
       { 1.5: "half" },
-      { 70000: "far" },
+      { 3000000000: "far" },
       { 1: "twice", 2: "twice" },
       { x: "y" },
     ];

@@ -54,6 +54,8 @@ export interface CaseScores {
   readonly classes: readonly ClassScores[];
   /** Voxels with a label that is not listed; scored as if they were background. */
   readonly unlistedVoxels: { readonly truth: number; readonly prediction: number };
+  /** Voxels that the truth says not to count. */
+  readonly ignoredVoxels: number;
 }
 
 export interface EvaluationGrid {
@@ -61,6 +63,8 @@ export interface EvaluationGrid {
   readonly size: Vec3;
   readonly spacingMm: Vec3;
   readonly labels: LabelNames;
+  /** The truth's value of voxels that do not count: whatever is predicted there is taken for background. */
+  readonly ignore?: number;
   /** For messages and tables. */
   readonly case?: string;
 }
@@ -75,10 +79,10 @@ export function evaluateSegmentation(truth: LabelArray, prediction: LabelArray, 
   const name = grid.case ?? "case";
   checkGrid(truth, prediction, grid, name);
   const labels = listLabels(grid.labels);
-  const maps = { truth: numbers(truth), prediction: numbers(prediction) };
+  const { maps, ignoredVoxels } = countedMaps(numbers(truth), numbers(prediction), grid.ignore);
   const { found, unlistedVoxels } = countLabels(maps.truth, maps.prediction, grid.size, labels);
   const classes = found.map((count) => scoreClass(count, maps, grid));
-  return { case: name, meanDice: meanOf(classes.map((c) => c.dice)), classes, unlistedVoxels };
+  return { case: name, meanDice: meanOf(classes.map((c) => c.dice)), classes, unlistedVoxels, ignoredVoxels };
 }
 
 /** How many voxels a class has in truth, in the prediction and in both. */
@@ -96,11 +100,39 @@ export function dice(count: Pick<OverlapCount, "truth" | "prediction" | "both">)
   return total === 0 ? null : (2 * count.both) / total;
 }
 
-/** Voxel counts per class without any distance: enough for Dice, and cheap enough to call after every epoch. */
-export function countOverlap(truth: LabelArray, prediction: LabelArray, labels: LabelNames): OverlapCount[] {
+/**
+ * Voxel counts per class without any distance: enough for Dice, and cheap enough to call after every epoch.
+ * @param ignore the truth's value of voxels that do not count
+ */
+export function countOverlap(
+  truth: LabelArray,
+  prediction: LabelArray,
+  labels: LabelNames,
+  ignore?: number,
+): OverlapCount[] {
   const size: Vec3 = [truth.length, 1, 1];
   checkLength("prediction", prediction.length, size, "case");
-  return countLabels(numbers(truth), numbers(prediction), size, listLabels(labels)).found;
+  const { maps } = countedMaps(numbers(truth), numbers(prediction), ignore);
+  return countLabels(maps.truth, maps.prediction, size, listLabels(labels)).found;
+}
+
+interface Maps {
+  readonly truth: ArrayLike<number>;
+  readonly prediction: ArrayLike<number>;
+}
+
+/** Both maps with background where the truth says not to count; themselves where it never does. */
+function countedMaps(
+  truth: ArrayLike<number>,
+  prediction: ArrayLike<number>,
+  ignore: number | undefined,
+): { maps: Maps; ignoredVoxels: number } {
+  let ignoredVoxels = 0;
+  if (ignore !== undefined) for (let i = 0; i < truth.length; i++) if (truth[i] === ignore) ignoredVoxels++;
+  if (ignoredVoxels === 0) return { maps: { truth, prediction }, ignoredVoxels };
+  const counted = (map: ArrayLike<number>): Int32Array =>
+    Int32Array.from({ length: map.length }, (_, i) => (truth[i] === ignore ? 0 : map[i]));
+  return { maps: { truth: counted(truth), prediction: counted(prediction) }, ignoredVoxels };
 }
 
 /** The classes to score, by ascending label. */
@@ -111,8 +143,8 @@ export function listLabels(labels: LabelNames): { label: number; name: string }[
     .sort((a, b) => a.label - b.label);
   const seen = new Set<string>();
   for (const { label, name } of listed) {
-    if (!Number.isInteger(label) || label < 0 || label > 0xffff) {
-      throw new ConfigError(`labels: ${label} (${name}) is not a label; a label is an integer from 1 to 65535`);
+    if (!Number.isInteger(label) || label < 0 || label > 0x7fff_ffff) {
+      throw new ConfigError(`labels: ${label} (${name}) is not a label; a label is an integer from 1 to 2147483647`);
     }
     if (seen.has(name))
       throw new ConfigError(`labels: two labels are called "${name}"; every class needs its own name`);
@@ -141,13 +173,8 @@ function countLabels(
   size: Vec3,
   labels: readonly { label: number; name: string }[],
 ): { found: LocatedCount[]; unlistedVoxels: { truth: number; prediction: number } } {
-  const slotOf = new Map(labels.map(({ label }, slot) => [label, slot]));
   const k = labels.length;
-  // Slot of a label, −1 for background and −2 for a label nobody listed.
-  const table = new Int32Array(labels[k - 1].label + 1).fill(-2);
-  table[0] = -1;
-  for (const [label, slot] of slotOf) table[label] = slot;
-  const slot = (label: number): number => table[label] ?? -2;
+  const slot = slotFinder(labels);
 
   const counts = { truth: new Float64Array(k), prediction: new Float64Array(k), both: new Float64Array(k) };
   const unlistedVoxels = { truth: 0, prediction: 0 };
@@ -194,11 +221,18 @@ function countLabels(
   return { found, unlistedVoxels };
 }
 
-function scoreClass(
-  count: LocatedCount,
-  maps: { truth: ArrayLike<number>; prediction: ArrayLike<number> },
-  grid: EvaluationGrid,
-): ClassScores {
+/** Slot of a label, −1 for background and −2 for a label nobody listed. */
+function slotFinder(labels: readonly { label: number }[]): (label: number) => number {
+  const slotOf = new Map([[0, -1], ...labels.map(({ label }, slot) => [label, slot] as const)]);
+  const largest = labels[labels.length - 1].label;
+  // A table is faster, as long as it is small.
+  if (largest > 0xffff) return (label) => slotOf.get(label) ?? -2;
+  const table = new Int32Array(largest + 1).fill(-2);
+  for (const [label, slot] of slotOf) table[label] = slot;
+  return (label) => table[label] ?? -2;
+}
+
+function scoreClass(count: LocatedCount, maps: Maps, grid: EvaluationGrid): ClassScores {
   const { truth, prediction, both } = count;
   const state: Presence =
     truth > 0 ? (prediction > 0 ? "both" : "truth only") : prediction > 0 ? "prediction only" : "neither";
@@ -229,7 +263,7 @@ function scoreClass(
  */
 function classDistances(
   { label, low, high }: LocatedCount,
-  maps: { truth: ArrayLike<number>; prediction: ArrayLike<number> },
+  maps: Maps,
   grid: EvaluationGrid,
 ): { hd95Mm: number; hausdorffMm: number; assdMm: number } {
   // One voxel of margin on axes that the image extends along: a box one voxel wide is not an image one voxel wide.

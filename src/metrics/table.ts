@@ -25,6 +25,8 @@ export function evaluationJson(summary: SegmentationSummary, cases: readonly Cas
       hd95Mm: byName(scores.classes, (c) => c.hd95Mm),
       assdMm: byName(scores.classes, (c) => c.assdMm),
       volumeDifferenceMl: byName(scores.classes, (c) => c.volumeDifferenceMl),
+      ...(scores.unlistedVoxels.truth > 0 && { unlistedVoxels: scores.unlistedVoxels.truth }),
+      ...(scores.ignoredVoxels > 0 && { ignoredVoxels: scores.ignoredVoxels }),
       absent: scores.classes.filter((c) => c.state !== "both").map((c) => ({ class: c.name, foundIn: c.state })),
     })),
     overall,

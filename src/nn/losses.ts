@@ -12,9 +12,11 @@ import {
   exp,
   less,
   logSoftmax,
+  maximum,
   mean,
   mul,
   neg,
+  not,
   type Operand,
   pow,
   relu,
@@ -39,6 +41,16 @@ export function oneHot(target: Tensor, classes: number): Tensor {
   return cast(equal(reshape(target, [n, 1, ...spatial]), index), "float32");
 }
 
+/** [N, 1, …], 1 where the target counts and 0 where it is `ignoreIndex`. */
+function countedPositions(target: Tensor, ignoreIndex: number): Tensor {
+  const [n, ...spatial] = target.shape;
+  const ignored = target.graph.constant(Int32Array.of(ignoreIndex), [1, 1, ...spatial.map(() => 1)]);
+  return cast(not(equal(reshape(target, [n, 1, ...spatial]), ignored)), "float32");
+}
+
+/** What nothing counted is divided by, so that a batch of ignored targets has the loss 0. */
+const nothing = 1e-20;
+
 function requireTarget(loss: string, scores: Tensor, target: Tensor): void {
   const expected = [scores.shape[0], ...scores.shape.slice(2)];
   if (target.dtype !== "int32" || shapeText(target.shape) !== shapeText(expected)) {
@@ -51,7 +63,7 @@ function requireTarget(loss: string, scores: Tensor, target: Tensor): void {
 export interface CrossEntropyOptions {
   /** One weight per class. */
   weights?: readonly number[];
-  /** Targets of this value do not count. */
+  /** Targets of this value do not count; it may be outside 0 … K−1. Where none counts the loss is 0. */
   ignoreIndex?: number;
 }
 
@@ -73,7 +85,9 @@ export function crossEntropy(
   if (!plain) counted = mul(counted, graph.constant(perClass, [1, classes, ...scores.shape.slice(2).map(() => 1)]));
   const total = neg(sum(mul(counted, logSoftmax(scores, 1))));
   // Every target counts fully: the divisor is known. Else it is what was counted.
-  return plain && ignoreIndex === undefined ? mul(total, classes / scores.size) : div(total, sum(counted));
+  return plain && ignoreIndex === undefined
+    ? mul(total, classes / scores.size)
+    : div(total, maximum(sum(counted), nothing));
 }
 
 /**
@@ -125,19 +139,24 @@ export interface DiceOptions {
   includeBackground?: boolean;
   /** Sums over the whole batch before dividing, instead of averaging the samples' Dice. */
   batch?: boolean;
+  /** Where the target has this value, neither it nor the prediction counts. */
+  ignoreIndex?: number;
 }
 
 /** 1 − soft Dice of softmax probabilities, averaged over classes (and samples): MONAI's DiceLoss(softmax=True, to_onehot_y=True). */
 export function dice(
   scores: Tensor,
   target: Tensor,
-  { smooth = 1e-5, includeBackground = true, batch = false }: DiceOptions = {},
+  { smooth = 1e-5, includeBackground = true, batch = false, ignoreIndex }: DiceOptions = {},
 ): Tensor {
   requireTarget("dice", scores, target);
   const classes = scores.shape[1];
   // By way of the logarithm, which cross-entropy beside it needs as well: the graph then computes it once.
-  const probability = exp(logSoftmax(scores, 1));
-  const truth = oneHot(target, classes);
+  const everywhere = exp(logSoftmax(scores, 1));
+  const counts = ignoreIndex === undefined ? undefined : countedPositions(target, ignoreIndex);
+  const probability = counts === undefined ? everywhere : mul(everywhere, counts);
+  const ofClass = oneHot(target, classes);
+  const truth = counts === undefined ? ofClass : mul(ofClass, counts);
   const axes = scores.shape.map((_, axis) => axis).filter((axis) => axis > 1 || (batch && axis === 0));
   const total = (x: Tensor): Tensor => sum(x, { axes });
   const overlap = add(mul(total(mul(probability, truth)), 2), smooth);
@@ -156,7 +175,7 @@ export function diceCrossEntropy(
 ): Tensor {
   const { diceWeight = 1, crossEntropyWeight = 1, weights, ignoreIndex, ...diceOptions } = options;
   return add(
-    mul(dice(scores, target, diceOptions), diceWeight),
+    mul(dice(scores, target, { ...diceOptions, ignoreIndex }), diceWeight),
     mul(crossEntropy(scores, target, { weights, ignoreIndex }), crossEntropyWeight),
   );
 }
@@ -183,6 +202,12 @@ export interface FocalOptions {
   gamma?: number;
 }
 
+/** {@link FocalOptions} of class targets. */
+export interface ClassFocalOptions extends FocalOptions {
+  /** Targets of this value do not count; the mean is over the others, and 0 where there are none. */
+  ignoreIndex?: number;
+}
+
 /** Sigmoid focal loss (Lin et al. 2017), averaged: torchvision's sigmoid_focal_loss with reduction "mean". */
 export function binaryFocal(scores: Tensor, target: Tensor, { alpha, gamma = 2 }: FocalOptions = {}): Tensor {
   const probability = sigmoid(scores);
@@ -194,7 +219,11 @@ export function binaryFocal(scores: Tensor, target: Tensor, { alpha, gamma = 2 }
 }
 
 /** Softmax focal loss, averaged over positions: MONAI's FocalLoss(use_softmax=True, to_onehot_y=True) summed over classes. */
-export function focal(scores: Tensor, target: Tensor, { alpha, gamma = 2 }: FocalOptions = {}): Tensor {
+export function focal(
+  scores: Tensor,
+  target: Tensor,
+  { alpha, gamma = 2, ignoreIndex }: ClassFocalOptions = {},
+): Tensor {
   requireTarget("focal", scores, target);
   const classes = scores.shape[1];
   const logarithm = logSoftmax(scores, 1);
@@ -206,7 +235,9 @@ export function focal(scores: Tensor, target: Tensor, { alpha, gamma = 2 }: Foca
     const share = scores.graph.constant(shares, [1, classes, ...scores.shape.slice(2).map(() => 1)]);
     loss = mul(loss, sum(mul(truth, share), { axes: [1] }));
   }
-  return mean(loss);
+  if (ignoreIndex === undefined) return mean(loss);
+  const counts = reshape(countedPositions(target, ignoreIndex), target.shape);
+  return div(sum(mul(loss, counts)), maximum(sum(counts), nothing));
 }
 
 /** Huber-like loss of boxes: ½d²/beta below beta, |d| − ½beta above; beta 0 is plain |d|. Averaged. */

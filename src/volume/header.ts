@@ -3,7 +3,7 @@ import type { NiftiHeader } from "./nifti-header.ts";
 import type { Grid, Volume, VoxelArray } from "./types.ts";
 import type { VoxelType } from "./voxels.ts";
 
-export type VolumeFormat = "nifti1" | "nifti2" | "nrrd" | "metaimage" | "mgh";
+export type VolumeFormat = "nifti1" | "nifti2" | "nrrd" | "metaimage" | "mgh" | "npz";
 
 /** Grid, channels and element type of a stored volume. */
 export interface VolumeHeader extends Grid {

@@ -1,12 +1,12 @@
 /** `medvox features`: what an encoder makes of images. */
 import { join } from "node:path";
+import { listImages } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
 import { makeFolder, writeFileAtomic, writeNpy, writeVolume } from "../../files/index.ts";
 import { type FeatureLayer, featureLayers, openFeatures } from "../../med3d/index.ts";
 import { encoderNames } from "../../nn/index.ts";
 import { defineCommand } from "../command.ts";
 import { refuseToOverwrite } from "../outputs.ts";
-import { casesOf } from "../predicted-cases.ts";
 import { archOf } from "../segmentation-options.ts";
 import { wholeNumber } from "../values.ts";
 
@@ -53,7 +53,7 @@ export const command = defineCommand<Options, [string]>({
     const { out, pool = false, raw } = options;
     const isNpy = out.endsWith(".npy");
     const isVolume = /\.nii(\.gz)?$/.test(out);
-    const cases = await casesOf(options.in);
+    const cases = (await listImages(options.in)).cases;
     if (pool && !isNpy) throw new ConfigError(`--out ${out}: pooled features are written to a .npy file`);
     if (!pool && cases.length > 1 && (isNpy || isVolume))
       throw new ConfigError(`--out ${out}: ${cases.length} maps need a folder; or --pool puts them into one table`);

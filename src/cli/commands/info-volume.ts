@@ -1,4 +1,5 @@
 /** What `medvox info` says of a volume: how it lies in space and what its values are. */
+import { labelValue } from "../../data/index.ts";
 import { readVolume } from "../../files/index.ts";
 import { orientationCode, spacingOf, type VolumeFormat, type VoxelArray } from "../../volume/index.ts";
 import type { Outcome } from "../command.ts";
@@ -9,6 +10,7 @@ const FORMAT_NAMES: Readonly<Record<VolumeFormat, string>> = {
   nrrd: "NRRD",
   metaimage: "MetaImage",
   mgh: "MGH",
+  npz: "NumPy archive",
 };
 
 /** A label map has at most this many different values. */
@@ -93,8 +95,8 @@ function summarizeValues(data: VoxelArray): Values {
 function countLabels(data: VoxelArray): Record<string, number> | undefined {
   const counts = new Map<number, number>();
   for (const voxel of data) {
-    const value = Number(voxel);
-    if (!Number.isInteger(value)) return undefined;
+    const value = labelValue(voxel);
+    if (value === undefined) return undefined;
     counts.set(value, (counts.get(value) ?? 0) + 1);
     if (counts.size > MOST_LABELS) return undefined;
   }

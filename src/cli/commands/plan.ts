@@ -180,7 +180,8 @@ async function forClassification(data: string, options: Options, reading: Readin
 /** A list of classes is what train classification takes a folder for. */
 function usualTask(data: string): Task {
   const lists = ["labels.csv", "labels.tsv", "labels.json"];
-  return lists.some((name) => existsSync(join(data, name))) ? "classification" : "segmentation";
+  const isOfClasses = /\.npz$/i.test(data) || lists.some((name) => existsSync(join(data, name)));
+  return isOfClasses ? "classification" : "segmentation";
 }
 
 function taskOf(text: string): Task {

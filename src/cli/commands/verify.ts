@@ -3,10 +3,13 @@ import { counted } from "../../data/counted.ts";
 import {
   type DetectionVerification,
   formatFinding,
+  isClassification,
   isDetection,
+  openClassification,
   openDataset,
   openDetection,
   type Verification,
+  verifyClassification,
   verifyDataset,
   verifyDetection,
 } from "../../data/index.ts";
@@ -31,7 +34,8 @@ export const command = defineCommand<object, [string]>({
     "summary.labels": "per label: index, name, cases, voxels",
     "summary.medianSize": "[x, y, z]",
     "summary.medianSpacingMm": "[x, y, z]",
-    task: "of boxes: detection; the summary then has images, boxes, skipped, empty, splits, classes (name, boxes, images, side)",
+    classes: "of a classification: name and cases of each class",
+    task: "of a classification: classification; of boxes: detection; the summary then has images, boxes, skipped, empty, splits, classes (name, boxes, images, side)",
     format: "of boxes: how they are written",
   },
   async run({ signal, progress, style }, _options, path) {
@@ -41,6 +45,21 @@ export const command = defineCommand<object, [string]>({
       const boxes = await verifyDetection(await openDetection(path, { signal }), { signal, onProgress });
       const ok = boxes.summary.errors === 0;
       return { document: { ok, task: "detection", ...boxes }, text: detectionPage(boxes, style), ok };
+    }
+    if (await isClassification(path)) {
+      const classified = await openClassification(path);
+      const verification = await verifyClassification(classified, { signal, onProgress });
+      const ok = verification.summary.errors === 0;
+      const classes = classified.classes.map((name, k) => ({
+        name,
+        cases: [...classified.cases, ...classified.test].filter((item) => item.class === k).length,
+      }));
+      const lines = classes.map(({ name, cases }) => `class    ${name}, ${counted(cases, "case")}`);
+      return {
+        document: { ok, task: "classification", ...verification, classes },
+        text: [page(verification, path, style, "classification"), ...lines].join("\n"),
+        ok,
+      };
     }
     // Labels are not looked for beforehand: that would stop at the first broken file.
     const dataset = await openDataset(path, { signal, lenient: true });
@@ -79,7 +98,12 @@ function detectionPage({ findings, summary, dataset, format }: DetectionVerifica
   return lines.join("\n");
 }
 
-function page({ findings, summary, dataset }: Verification, path: string, style: Style): string {
+function page(
+  { findings, summary, dataset }: Verification,
+  path: string,
+  style: Style,
+  task: "segmentation" | "classification" = "segmentation",
+): string {
   const lines = findingLines(findings, style);
   lines.push(
     style.bold(
@@ -93,6 +117,6 @@ function page({ findings, summary, dataset }: Verification, path: string, style:
   }
   for (const { index, name, cases } of summary.labels)
     lines.push(`label    ${index} ${name}, in ${counted(cases, "case")}`);
-  if (summary.errors === 0) lines.push(`next     medvox train segmentation --data ${path}`);
+  if (summary.errors === 0) lines.push(`next     medvox train ${task} --data ${path}`);
   return lines.join("\n");
 }

@@ -95,7 +95,7 @@ export async function predictAll(
   const { out, force = false, strict = false, signal, report, onProgress, onNote, ...rest } = options;
   const { task, source, path } = opened;
   const asked = checkedOptions(task, "predict", rest, path);
-  const { cases, problems } = await task.inputs(input);
+  const { cases, problems } = await task.inputs(input, source);
   if (strict && problems.length > 0)
     throw new DataError(`${input}: ${problems[0].case}: ${problems[0].message}; --strict leaves nothing out`);
   const predictor: Predictor<PredictInput, unknown> = await task.open(source, asked, hostOf({ signal, onNote }));

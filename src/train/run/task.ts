@@ -282,8 +282,8 @@ export interface Task<
     options: Options,
     host: Host,
   ): Promise<Listed<T>>;
-  /** What a path names that shall be predicted: an image, a folder, a data set. */
-  inputs(path: string): Promise<Listed<T>>;
+  /** What a path names that shall be predicted by a network: an image, a folder, a data set. */
+  inputs(path: string, source?: Source<Run<C, P, K>>): Promise<Listed<T>>;
   /** Opens a run or an exported model for predicting. */
   open(source: Source<Run<C, P, K>>, options: Options, host: Host): Promise<Predictor<T, F>>;
   /** @param report takes what is wrong with the truth of this case */
