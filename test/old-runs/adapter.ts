@@ -30,12 +30,14 @@ export async function readCheckpoint(
   path: string,
 ): Promise<{ tensors: ReadonlyMap<string, { shape: readonly number[]; data: Float32Array }>; position: string }> {
   const { tensors, metadata } = await readSafetensors(path);
-  return { tensors: tensors as Map<string, { shape: number[]; data: Float32Array }>, position: metadata.position };
+  const floats = new Map<string, { shape: readonly number[]; data: Float32Array }>();
+  for (const [name, { shape, data }] of tensors) floats.set(name, { shape, data: data as Float32Array });
+  return { tensors: floats, position: metadata.position };
 }
 
 /** Voxels of a mask by label. */
-export async function readMask(path: string): Promise<ArrayLike<number>> {
-  return (await readVolume(path)).data;
+export async function readMask(path: string): Promise<number[]> {
+  return Array.from((await readVolume(path)).data, Number);
 }
 
 async function medvox(...argv: string[]): Promise<Record<string, unknown>> {
