@@ -6,7 +6,8 @@ export default defineConfig({
     // Two cores: the engine uses both, so test files run at most two at a time, in child processes.
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    // These end what hangs. How long sound tests take is the machine's affair: beside others it may be ten times as long.
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
   },
 });

@@ -34,6 +34,9 @@ describe("the closing line of npm test", () => {
       "1 test skipped; ../shared is absent, so what needs its data sets did not run:\n  a.test.ts\n    reads a real volume",
     );
     expect(describeSkipped(skipped, true)).toContain("1 test skipped:");
+    expect(describeSkipped(skipped, true, false)).toBe(
+      "1 test skipped; npm run test:nightly also runs what takes longest:\n  a.test.ts\n    reads a real volume",
+    );
     expect(describeSkipped(new Map(), true)).toBe("no test was skipped");
   });
 });

@@ -1,6 +1,8 @@
 /**
  * `npm test`: builds, then runs every check and every test, and closes with one plain line, `N passed, N failed`.
- * A check (types, format, layers, package) counts as one. Arguments go to vitest: `npm test -- src/weights`.
+ * A check (types, format, layers, package) counts as one. Arguments go to vitest: `npm test -- src/weights`. `--nightly`
+ * (`npm run test:nightly`) adds what takes longest: demos, depths above 100, whole counts of damaged files, memory over many cycles,
+ * trainings that are killed and resumed.
  *
  * A test that needs the folder `../shared` (real data sets, too large for the repository) is skipped where that folder
  * is absent; which ones is said at the end, so that a skipped test is never mistaken for a passed one.
@@ -46,10 +48,17 @@ export function summarize(report: VitestReport, root: string): Summary {
   return summary;
 }
 
-export function describeSkipped(skipped: ReadonlyMap<string, readonly string[]>, sharedIsThere: boolean): string {
+export function describeSkipped(
+  skipped: ReadonlyMap<string, readonly string[]>,
+  sharedIsThere: boolean,
+  nightly = true,
+): string {
   const count = [...skipped.values()].reduce((sum, tests) => sum + tests.length, 0);
   if (count === 0) return sharedIsThere ? "no test was skipped" : "no test was skipped (../shared is absent)";
-  const reason = sharedIsThere ? "" : "; ../shared is absent, so what needs its data sets did not run";
+  const reason = [
+    ...(sharedIsThere ? [] : ["; ../shared is absent, so what needs its data sets did not run"]),
+    ...(nightly ? [] : ["; npm run test:nightly also runs what takes longest"]),
+  ].join("");
   const lines = [`${count} ${count === 1 ? "test" : "tests"} skipped${reason}:`];
   for (const [file, tests] of skipped) lines.push(`  ${file}`, ...tests.map((test) => `    ${test}`));
   return lines.join("\n");
@@ -58,7 +67,9 @@ export function describeSkipped(skipped: ReadonlyMap<string, readonly string[]>,
 function main(): void {
   const root = fileURLToPath(new URL("..", import.meta.url));
   // The package check calls npm; newer versions of it warn at each call about a setting of .npmrc that older ones need.
-  const env = { ...process.env, npm_config_loglevel: "error" };
+  const nightly = process.argv.includes("--nightly");
+  const rest = process.argv.slice(2).filter((argument) => argument !== "--nightly");
+  const env = { ...process.env, npm_config_loglevel: "error", ...(nightly && { MEDVOX_NIGHTLY: "1" }) };
   const run = (name: string, command: string, args: readonly string[]): boolean => {
     console.log(`\n── ${name}: ${command} ${args.join(" ")}`);
     const result = spawnSync(join(root, "node_modules", ".bin", command), args, {
@@ -84,14 +95,14 @@ function main(): void {
   const reportPath = join(work, "vitest.json");
   rmSync(reportPath, { force: true });
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${relative(root, reportPath)}`];
-  const vitestIsClean = run("tests", "vitest", ["run", ...reporters, ...process.argv.slice(2)]);
+  const vitestIsClean = run("tests", "vitest", ["run", ...reporters, ...rest]);
   const summary: Summary = existsSync(reportPath)
     ? summarize(JSON.parse(readFileSync(reportPath, "utf8")) as VitestReport, root)
     : { passed: 0, failed: 1, skipped: new Map() };
   // Vitest also fails for what no test stands for, such as an unhandled rejection.
   if (!vitestIsClean && summary.failed === 0) summary.failed = 1;
 
-  console.log(`\n${describeSkipped(summary.skipped, existsSync(join(root, "..", "shared")))}`);
+  console.log(`\n${describeSkipped(summary.skipped, existsSync(join(root, "..", "shared")), nightly)}`);
   if (failedChecks.length > 0) console.log(`failed checks: ${failedChecks.join(", ")}`);
   const failed = summary.failed + failedChecks.length;
   console.log(`${summary.passed + checks.length - failedChecks.length} passed, ${failed} failed`);

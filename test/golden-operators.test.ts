@@ -4,10 +4,10 @@
  * of the lowered forms, whatever its shape.
  */
 import { createHash } from "node:crypto";
-import { afterAll, beforeAll, describe, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type * as FormsModule from "../src/graph/lowering/forms.ts";
 import { isWinograd } from "../src/graph/lowering/winograd.ts";
-import { createEngine, type Engine } from "../src/runtime/index.ts";
+import { createEngine, type Engine, type Feeds } from "../src/runtime/index.ts";
 import { caseGraph, encodeCase } from "./golden-forms.ts";
 import { expectGolden, type GoldenCase, readGolden } from "./golden-values.ts";
 
@@ -49,30 +49,53 @@ const ways = [
   },
 ] as const;
 
-/** Models that gave the right values already: most operators look the same in several ways, byte for byte. */
-const passed = new Set<string>();
+interface Distinct {
+  readonly op: string;
+  readonly name: string;
+  readonly golden: GoldenCase;
+  readonly model: Uint8Array;
+  readonly feeds: Feeds;
+  /** The ways that give this very model. */
+  readonly ways: string[];
+}
 
-describe.each(ways)("$way", ({ form, ...options }) => {
-  const training = "training" in options;
-  const chosen = form === undefined ? cases : cases.filter(({ op }) => convolutions.has(op));
-  describe.each([...new Set(chosen.map(({ op }) => op))])("%s", (op) => {
-    test.each(chosen.filter((c) => c.op === op).map((c) => [c.name, c] as const))("%s", async (name, golden) => {
-      forced.form = form;
-      const built = caseGraph(golden, training);
-      const model = encodeCase(built, options);
-      const key = `${op} ${name} ${createHash("sha256").update(model).digest("hex")}`;
-      if (passed.has(key)) return;
+/** Most operators look the same in several ways, byte for byte: each model is one test, named by the ways that make it. */
+const distinct = new Map<string, Distinct>();
+for (const { way, form, ...options } of ways) {
+  forced.form = form;
+  for (const golden of form === undefined ? cases : cases.filter(({ op }) => convolutions.has(op))) {
+    const { op, name } = golden;
+    const built = caseGraph(golden, "training" in options);
+    const model = encodeCase(built, options);
+    const key = `${op} ${name} ${createHash("sha256").update(model).digest("hex")}`;
+    const known = distinct.get(key);
+    if (known === undefined) distinct.set(key, { op, name, golden, model, feeds: built.feeds, ways: [way] });
+    else known.ways.push(way);
+  }
+}
+forced.form = undefined;
+
+const models = [...distinct.values()];
+
+test.each(ways.map(({ way }) => way))("%s: there are models of its own", (way) => {
+  expect(models.filter(({ ways: [first] }) => first === way).length).toBeGreaterThan(10);
+});
+
+describe.each([...new Set(models.map(({ op }) => op))])("%s", (op) => {
+  const those = models.filter((one) => one.op === op);
+  test.each(those.map((one) => [one.name, one.ways.join(" = "), one] as const))(
+    "%s, %s",
+    async (name, _ways, { golden, model, feeds }) => {
       const program = await engine.load(model, { label: `${op} ${name}` });
       try {
-        const found = (await program.run(built.feeds)).outputs;
+        const found = (await program.run(feeds)).outputs;
         for (const [i, output] of golden.outputs.entries()) expectGolden(`output ${i}`, found[`output_${i}`], output);
         for (const [i, gradient] of golden.gradients?.entries() ?? []) {
           if (gradient !== null) expectGolden(`gradient ${i}`, found[`gradient_${i}`], gradient);
         }
-        passed.add(key);
       } finally {
         await program.close();
       }
-    });
-  });
+    },
+  );
 });

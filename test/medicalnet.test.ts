@@ -18,6 +18,7 @@ import { createEngine, type Engine } from "../src/runtime/index.ts";
 import type { Model } from "../src/train/model.ts";
 import { type FilledModel, filledModel, norm, step } from "./golden-networks.ts";
 import { countOf, formula, readGolden, TOLERANCE, uniform } from "./golden-values.ts";
+import { nightly } from "./nightly.ts";
 
 const file = new URL("../../shared/golden/medicalnet.json", import.meta.url);
 const present = existsSync(file);
@@ -117,7 +118,7 @@ describe.skipIf(!present).each([10, 18, 34, 50, 101, 152, 200] as const)("ResNet
   // Once as written for each kind of block; the forms of single operators are compared in golden-operators.
   const ways = depth === 10 || depth === 50 ? (["as written", "lowered"] as const) : (["lowered"] as const);
   // The deepest has 127 million weights to fill by formula.
-  test.each(ways)("activations and training, %s", { timeout: 600_000 }, async (way) => {
+  test.skipIf(depth > 100 && !nightly).each(ways)("activations and training, %s", { timeout: 600_000 }, async (way) => {
     const filled = await model(depth, way === "lowered");
     try {
       await expectActivations(filled.model, reference);

@@ -1,4 +1,4 @@
-/** The command as a user starts it: the built `dist/cli/main.js` in a process of its own. */
+/** The command as a user starts it: the built `dist/cli/main.js` in a process of its own, and what it answers in this one. */
 import { spawn, spawnSync } from "node:child_process";
 import {
   accessSync,
@@ -15,31 +15,26 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { buildIfStale } from "../../scripts/build.ts";
+import { MAIN, medvox, medvoxProcess } from "../../test/cli/medvox.ts";
 import { encodeNifti, identityAffine, type Vec3, type Volume } from "../volume/index.ts";
 
 const path = (below: string): string => fileURLToPath(new URL(`../../${below}`, import.meta.url));
-const main = path("dist/cli/main.js");
 const stoppable = path("test/cli/stoppable.mjs");
 const weights = path("test/golden/weights/all-dtypes.safetensors");
 const hippocampus = path("../shared/data/Task04_Hippocampus/labelsTr/hippocampus_001.nii.gz");
 
 beforeAll(() => buildIfStale());
 
-function medvox(...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: "utf8" });
-  return { status, stdout, stderr };
-}
-
 describe("the built command", () => {
   it("is executable and names its interpreter", () => {
-    accessSync(main, constants.X_OK);
-    expect(readFileSync(main, "utf8").startsWith("#!/usr/bin/env node\n")).toBe(true);
+    accessSync(MAIN, constants.X_OK);
+    expect(readFileSync(MAIN, "utf8").startsWith("#!/usr/bin/env node\n")).toBe(true);
   });
 
   it("prints its version and its help", () => {
     const { version } = JSON.parse(readFileSync(path("package.json"), "utf8"));
-    expect(medvox("--version")).toEqual({ status: 0, stdout: `${version}\n`, stderr: "" });
-    const help = medvox("--help");
+    expect(medvoxProcess("--version")).toEqual({ status: 0, stdout: `${version}\n`, stderr: "" });
+    const help = medvoxProcess("--help");
     expect([help.status, help.stderr]).toEqual([0, ""]);
     expect(help.stdout).toContain("doctor");
   });
@@ -48,61 +43,61 @@ describe("the built command", () => {
     const listModules = `process.on("exit", () => console.error(process.moduleLoadList.join()));`;
     const hook = `data:text/javascript,${encodeURIComponent(listModules)}`;
     const loaded = (...args: string[]): string =>
-      spawnSync(process.execPath, ["--import", hook, main, ...args], { encoding: "utf8" }).stderr;
+      spawnSync(process.execPath, ["--import", hook, MAIN, ...args], { encoding: "utf8" }).stderr;
     // Volumes are inflated with zlib, so it tells whether their code was loaded.
     expect(loaded("info", "--help")).toContain("NativeModule zlib");
     expect(loaded("--help")).not.toContain("NativeModule zlib");
   });
 
-  it("answers a wrong command with exit 2 and a suggestion", () => {
-    expect(medvox("docter")).toEqual({
+  it("answers a wrong command with exit 2 and a suggestion", async () => {
+    expect(await medvox("docter")).toEqual({
       status: 2,
       stdout: "",
       stderr: "ConfigError: unknown command 'docter'. Did you mean doctor?\n",
     });
   });
 
-  it("keeps standard output to one JSON document, also for errors", () => {
-    const good = medvox("info", weights, "--json");
+  it("keeps standard output to one JSON document, also for errors", async () => {
+    const good = medvoxProcess("info", weights, "--json");
     expect(good.status).toBe(0);
     expect(JSON.parse(good.stdout)).toMatchObject({ kind: "weights", values: 79, metadata: { format: "pt" } });
-    const missing = medvox("info", "none.nii", "--json");
+    const missing = await medvox("info", "none.nii", "--json");
     expect(missing.status).toBe(1);
     expect(JSON.parse(missing.stdout)).toEqual({
       error: { code: "E_DATA", message: "none.nii: cannot read: no such file" },
     });
-    const wrong = medvox("info", "a.nii", "--jsno", "--json");
+    const wrong = medvoxProcess("info", "a.nii", "--jsno", "--json");
     expect(wrong.status).toBe(2);
     expect(JSON.parse(wrong.stdout).error.code).toBe("E_CONFIG");
   });
 
-  it("shows no stack trace unless asked", () => {
-    const { status, stderr } = medvox("info", "none.safetensors");
+  it("shows no stack trace unless asked", async () => {
+    const { status, stderr } = medvoxProcess("info", "none.safetensors");
     expect([status, stderr]).toEqual([1, "WeightsError: none.safetensors: no such file\n"]);
-    expect(medvox("info", "none.safetensors", "--debug").stderr).toMatch(/\n {4}at /);
+    expect((await medvox("info", "none.safetensors", "--debug")).stderr).toMatch(/\n {4}at /);
   });
 
-  it("writes control characters of a file's names as text", () => {
-    const { stdout } = medvox("info", weights);
+  it("writes control characters of a file's names as text", async () => {
+    const { stdout } = await medvox("info", weights);
     expect(stdout).toContain(`größe "x"\\x0a `);
     expect(stdout).toContain("layer1.0.conv1.weight  F32   [1, 1, 1, 2, 3]\n");
   });
 
   it("says what works here", () => {
-    const { status, stdout } = medvox("doctor", "--json");
+    const { status, stdout } = medvoxProcess("doctor", "--json");
     expect(status).toBe(0);
     const { ok, devices, versions } = JSON.parse(stdout);
     expect(ok).toBe(true);
     expect(versions.node).toBe(process.versions.node);
     expect(devices.map(({ name }: { name: string }) => name)).toEqual(["cpu", "webgpu", "cuda"]);
     for (const { works, why } of devices) expect(works || why.length > 0).toBe(true);
-    const { stdout: text } = medvox("doctor");
+    const { stdout: text } = medvoxProcess("doctor");
     expect(text).toMatch(/^ {2}cpu {5}yes$/m);
     expect(text).not.toContain("\u001b");
   });
 
-  it.skipIf(!existsSync(hippocampus))("describes a real label map (needs ../shared)", () => {
-    const { stdout } = medvox("info", hippocampus, "--json");
+  it.skipIf(!existsSync(hippocampus))("describes a real label map (needs ../shared)", async () => {
+    const { stdout } = await medvox("info", hippocampus, "--json");
     expect(JSON.parse(stdout)).toMatchObject({
       kind: "volume",
       format: "nifti1",
@@ -143,18 +138,18 @@ describe("medvox verify", () => {
 
   const volume = (size: Vec3, data: Volume["data"]): Volume => ({ size, data, channels: 1, affine: identityAffine });
 
-  it("finds nothing wrong with a sound data set", () => {
-    const { status, stdout } = medvox("verify", writeDataset("sound", 4));
+  it("finds nothing wrong with a sound data set", async () => {
+    const { status, stdout } = await medvox("verify", writeDataset("sound", 4));
     expect(status).toBe(0);
     expect(stdout).toMatch(/^sound: 2 cases, 0 broken; 0 errors, 0 warnings\n/);
     expect(stdout).toContain("label    1 organ, in 2 cases\n");
   });
 
-  it("names a broken case and ends with 1", () => {
+  it("names a broken case and ends with 1", async () => {
     const root = writeDataset("broken", 3);
-    const { status, stdout } = medvox("verify", root);
+    const { status, stdout } = await medvox("verify", root);
     expect([status, stdout.split("\n")[0]]).toEqual([1, "error    case_2: label is 4×4×3, image is 4×4×4"]);
-    const json = medvox("verify", root, "--json");
+    const json = await medvox("verify", root, "--json");
     expect(json.status).toBe(1);
     const { ok, findings, summary } = JSON.parse(json.stdout);
     expect(ok).toBe(false);
@@ -162,10 +157,10 @@ describe("medvox verify", () => {
     expect(summary).toMatchObject({ cases: 2, errors: 1, warnings: 0, broken: 1 });
   });
 
-  it("tells a wrong path from a broken data set", () => {
-    expect(medvox("verify", join(folder, "none"))).toMatchObject({ status: 2, stdout: "" });
+  it("tells a wrong path from a broken data set", async () => {
+    expect(await medvox("verify", join(folder, "none"))).toMatchObject({ status: 2, stdout: "" });
     writeFileSync(join(folder, "dataset.json"), "{");
-    expect(medvox("verify", folder).status).toBe(1);
+    expect((await medvox("verify", folder)).status).toBe(1);
   });
 });
 

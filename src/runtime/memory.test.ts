@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
+import { nightly } from "../../test/nightly.ts";
 
 const script = fileURLToPath(new URL("../../bench/memory-cycles.ts", import.meta.url));
 
@@ -15,12 +16,12 @@ async function cycles(...options: string[]): Promise<{ growthMb: number; allowed
 // The cycles take minutes on a busy machine, and how long they take says nothing about memory.
 const noLimit = { timeout: 3_600_000 };
 
-test("resident memory stays flat while models come and go", noLimit, async () => {
+test.skipIf(!nightly)("resident memory stays flat while models come and go", noLimit, async () => {
   const { growthMb, allowedMb } = await cycles();
   expect(growthMb).toBeLessThan(allowedMb);
 });
 
-test("half a model kept in every cycle would be found", noLimit, async () => {
+test.skipIf(!nightly)("half a model kept in every cycle would be found", noLimit, async () => {
   const { growthMb, allowedMb } = await cycles("--leak-mb", "1.5");
   expect(growthMb).toBeGreaterThan(allowedMb);
 });

@@ -1,25 +1,18 @@
-/** Classification as a user types it: the built command on tiny made-up lesions. */
-import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+/** Classification as a user types it, on tiny made-up lesions. */
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildIfStale } from "../../scripts/build.ts";
 import { writeRated } from "../../src/data/test/made-up.ts";
 import { undeclaredKeys } from "./json-keys.ts";
+import { type Ended, MAIN, medvox, workFolder } from "./medvox.ts";
 
-const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
-const work = mkdtempSync(join(tmpdir(), "medvox-cli-classes-"));
+const work = workFolder("cli-classes");
 const run = join(work, "run");
 const small = ["--stages", "1", "--patch", "16,16,16", "--batch", "4", "--epochs", "2", "--threads", "1"];
 let data = "";
-let trained: ReturnType<typeof medvox>;
-
-function medvox(...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { encoding: "utf8", cwd: work });
-  return { status, stdout, stderr };
-}
+let trained: Ended;
 
 /** Of the run that the other tests look at, and of the one that is stopped. */
 const taught = ["--auxiliary", "malignancy", "--auxiliary-weight", "0.5", "--pooling", "mask"];
@@ -27,14 +20,12 @@ beforeAll(async () => {
   buildIfStale();
   data = await writeRated(8);
   const asked = ["--data", data, "--mask", ...taught, "--folds", "2", "--out", run, "--json"];
-  trained = medvox("train", "classification", ...asked, ...small);
+  trained = await medvox("train", "classification", ...asked, ...small);
 });
-afterAll(() => {
-  for (const folder of [work, data]) rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => rmSync(data, { recursive: true, force: true }));
 
 describe("train classification", () => {
-  test("--json: one document; a line for each network", () => {
+  test("--json: one document; a line for each network", async () => {
     expect(trained.status, trained.stderr).toBe(0);
     expect(JSON.parse(trained.stdout)).toEqual({
       task: "classification",
@@ -52,7 +43,7 @@ describe("train classification", () => {
     );
     for (const name of ["run.json", "plan.json", "members/fold-2/model.onnx", "members/fold-1/log.jsonl"])
       expect(existsSync(join(run, name)), name).toBe(true);
-    expect(medvox("info", run).stdout).toMatch(/^progress {2}2 of 2 networks trained, 4 of 4 epochs$/m);
+    expect((await medvox("info", run)).stdout).toMatch(/^progress {2}2 of 2 networks trained, 4 of 4 epochs$/m);
   });
 
   test.each([
@@ -72,9 +63,9 @@ describe("train classification", () => {
     [["--freeze"], /^ConfigError: freeze: needs weights to start from/m],
     [["--folds", "20"], /^ConfigError: split: cannot make 20 folds of 4 groups of 8 cases/m],
     [["--from", "none.safetensors"], /^WeightsError: none\.safetensors: /m],
-  ])("%j is told in one line", (args, message) => {
+  ])("%j is told in one line", async (args, message) => {
     const out = join(work, `wrong${args.join("")}`);
-    const { status, stdout, stderr } = medvox(
+    const { status, stdout, stderr } = await medvox(
       "train",
       "classification",
       ...["--data", data, "--out", out],
@@ -86,9 +77,11 @@ describe("train classification", () => {
     expect(stderr).not.toMatch(/\n {4}at |undefined/);
   });
 
-  test("without data, and into a folder that is taken", () => {
-    expect(medvox("train", "classification").stderr).toMatch(/^ConfigError: --data: is missing; name a list of cases/);
-    const { status, stderr } = medvox("train", "classification", "--data", data, "--out", run);
+  test("without data, and into a folder that is taken", async () => {
+    expect((await medvox("train", "classification")).stderr).toMatch(
+      /^ConfigError: --data: is missing; name a list of cases/,
+    );
+    const { status, stderr } = await medvox("train", "classification", "--data", data, "--out", run);
     expect([status, stderr]).toEqual([
       2,
       `ConfigError: ${run}: is a folder with files in it; --force writes into it\n`,
@@ -111,7 +104,7 @@ describe("train classification", () => {
     });
     const code = await new Promise((resolve) => child.once("exit", resolve));
     expect([code, told]).toEqual([1, expect.stringContaining(`resume with: medvox train --resume ${out}`)]);
-    expect(medvox("train", "--resume", out).status).toBe(0);
+    expect((await medvox("train", "--resume", out)).status).toBe(0);
     for (const name of ["fold-1", "fold-2"]) {
       const path = `members/${name}/checkpoints/last.safetensors`;
       expect(readFileSync(join(out, path)).equals(readFileSync(join(run, path))), name).toBe(true);
@@ -126,8 +119,18 @@ describe("plan", () => {
 
   test("of a list of classes is what its trainings do, over their own habits, in every fold", {
     timeout: 600_000,
-  }, () => {
-    const planned = medvox("plan", data, "--window=-200,600", "--patch", "16,16,8", "--batch", "2", "--out", file);
+  }, async () => {
+    const planned = await medvox(
+      "plan",
+      data,
+      "--window=-200,600",
+      "--patch",
+      "16,16,8",
+      "--batch",
+      "2",
+      "--out",
+      file,
+    );
     expect(planned.status, planned.stderr).toBe(0);
     expect(planned.stdout).toMatch(/^classes {2}benign, malignant$/m);
     const plan = planOf(file);
@@ -138,7 +141,7 @@ describe("plan", () => {
       preprocessing: { spacingMm: [1, 1, 1], intensity: { kind: "ctWindow", low: -200, high: 600 } },
     });
     const out = join(work, "planned");
-    const trained = medvox(
+    const trained = await medvox(
       "train",
       "classification",
       "--data",
@@ -156,7 +159,7 @@ describe("plan", () => {
       expect(planOf(join(out, folder, "plan.json")), folder).toEqual(plan);
     // A nodule's patch is 32³ in a lung window, unless a plan says otherwise.
     const nodules = join(work, "nodules");
-    const transferred = medvox(
+    const transferred = await medvox(
       ...[
         "transfer",
         "nodule",
@@ -177,22 +180,28 @@ describe("plan", () => {
     expect(planOf(join(nodules, "plan.json"))).toEqual(plan);
   });
 
-  test("of other classes, and of what is no classification, is told by file and key", () => {
+  test("of other classes, and of what is no classification, is told by file and key", async () => {
     const train = (path: string) =>
       medvox("train", "classification", "--data", data, "--plan", path, "--out", join(work, "no"));
     writeFileSync(join(work, "other.json"), JSON.stringify({ ...planOf(file), classes: ["a", "b"] }));
-    const { status, stderr } = train("other.json");
+    const { status, stderr } = await train("other.json");
     expect(status).toBe(2);
     expect(stderr).toMatch(/^ConfigError: plan other\.json: classes: has a, b; .* has benign, malignant$/m);
-    expect(train("nowhere.json").stderr).toMatch(/^ConfigError: plan nowhere\.json: cannot be read \(ENOENT\)$/m);
-    expect(medvox("plan", data, "--task", "detection").stderr).toMatch(/^ConfigError: --task detection: must be seg/);
-    expect(medvox("plan", data, "--task", "segmentation", "--mask").stderr).toMatch(/^ConfigError: --mask: is for/m);
+    expect((await train("nowhere.json")).stderr).toMatch(
+      /^ConfigError: plan nowhere\.json: cannot be read \(ENOENT\)$/m,
+    );
+    expect((await medvox("plan", data, "--task", "detection")).stderr).toMatch(
+      /^ConfigError: --task detection: must be seg/,
+    );
+    expect((await medvox("plan", data, "--task", "segmentation", "--mask")).stderr).toMatch(
+      /^ConfigError: --mask: is for/m,
+    );
   });
 });
 
 describe("evaluate", () => {
   test("--json: out-of-fold scores of every case under the stable keys, and the report", async () => {
-    const { status, stdout, stderr } = medvox("evaluate", run, "--json");
+    const { status, stdout, stderr } = await medvox("evaluate", run, "--json");
     expect(status, stderr).toBe(0);
     const document = JSON.parse(stdout);
     expect(document).toMatchObject({ task: "classification", cases: 8, run, report: join(run, "report.html") });
@@ -205,18 +214,18 @@ describe("evaluate", () => {
     expect(readFileSync(join(run, "report.html"), "utf8")).not.toMatch(/(src|href)="https?:/);
   });
 
-  test("in words, by another rule, of another data set", () => {
-    const { stdout } = medvox("evaluate", run, "--positive", "5", "--negative", "1,2");
+  test("in words, by another rule, of another data set", async () => {
+    const { stdout } = await medvox("evaluate", run, "--positive", "5", "--negative", "1,2");
     expect(stdout).toMatch(/^held out {5}AUC .* 5 cases: 3 benign, 2 malignant$/m);
     expect(stdout).toMatch(/^at Youden’s .*chosen on these cases\)$/m);
-    const other = medvox("evaluate", run, "--data", data, "--json");
+    const other = await medvox("evaluate", run, "--data", data, "--json");
     expect(JSON.parse(other.stdout)).toMatchObject({ cases: 8, report: join(run, "evaluations/data/report.html") });
   });
 });
 
 describe("predict", () => {
   test("a table of all networks' mean; images alone are refused where masks are needed", async () => {
-    const { status, stdout, stderr } = medvox("predict", run, "--in", data, "--out", "out", "--json");
+    const { status, stdout, stderr } = await medvox("predict", run, "--in", data, "--out", "out", "--json");
     expect(status, stderr).toBe(0);
     const document = JSON.parse(stdout);
     expect(document).toMatchObject({ task: "classification", networks: 2, table: join("out", "predictions.csv") });
@@ -224,12 +233,12 @@ describe("predict", () => {
     const [head, first] = readFileSync(join(work, "out/predictions.csv"), "utf8").split("\r\n");
     expect(head).toBe("case,called,p(benign),p(malignant)");
     expect(first.split(",")[0]).toBe(document.predictions[0].case);
-    const again = medvox("predict", run, "--in", data, "--out", "out");
+    const again = await medvox("predict", run, "--in", data, "--out", "out");
     expect([again.status, again.stderr]).toEqual([
       2,
       `ConfigError: ${join("out", "predictions.csv")}: exists already; --force replaces it\n`,
     ]);
-    const bare = medvox("predict", run, "--in", join(data, "images"), "--out", "bare");
+    const bare = await medvox("predict", run, "--in", join(data, "images"), "--out", "bare");
     expect(bare.stderr).toMatch(/^DataError: lesion_00: has no mask, which the network takes/);
   });
 });
@@ -239,18 +248,18 @@ describe("transfer", () => {
     const from = join(run, "members/fold-1/checkpoints/last.safetensors");
     const out = join(work, "transferred");
     const asked = ["--data", data, "--from", from, "--mask", "--held-out", "4", "--out", out, "--json"];
-    const { status, stdout, stderr } = medvox("transfer", "nodule", ...asked, ...small);
+    const { status, stdout, stderr } = await medvox("transfer", "nodule", ...asked, ...small);
     expect(status, stderr).toBe(0);
     expect(await undeclaredKeys("transfer nodule", stdout)).toEqual([]);
     const { config } = JSON.parse(readFileSync(join(out, "run.json"), "utf8"));
     expect(config).toMatchObject({ learningRate: 1e-4, newLayerRate: 10, window: [-1000, 400], from });
-    expect(medvox("transfer", "--help").stdout).toContain("transfer nodule");
+    expect((await medvox("transfer", "--help")).stdout).toContain("transfer nodule");
   });
 
-  test("classification from none trains at the usual rate", () => {
+  test("classification from none trains at the usual rate", async () => {
     const out = join(work, "plain");
     const asked = ["--data", data, "--from", "none", "--held-out", "0", "--out", out];
-    const { status, stdout, stderr } = medvox("transfer", "classification", ...asked, ...small);
+    const { status, stdout, stderr } = await medvox("transfer", "classification", ...asked, ...small);
     expect(status, stderr).toBe(0);
     expect(stdout).toMatch(/^next {3}medvox predict /m);
     const { config } = JSON.parse(readFileSync(join(out, "run.json"), "utf8"));

@@ -1,22 +1,10 @@
-/** Detection as a user types it: the built command on tiny made-up pictures, and on a few of BCCD's made small. */
-import { spawnSync } from "node:child_process";
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+/** Detection as a user types it: on tiny made-up pictures, and on a few of BCCD's made small. */
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isDeepStrictEqual } from "node:util";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { buildIfStale } from "../../scripts/build.ts";
 import { readImage2d, readSafetensors, writeSafetensors } from "../../src/files/index.ts";
 import { toPlanar } from "../../src/images/index.ts";
 import { random } from "../../src/random.ts";
@@ -24,29 +12,21 @@ import { detectorShapes, torchvisionDetector } from "../../src/rcnn/index.ts";
 import { smallRequest, writeSquares } from "../../src/rcnn/test/pictures.ts";
 import type { WeightTensor } from "../../src/weights/index.ts";
 import { undeclaredKeys } from "./json-keys.ts";
+import { type Ended, medvox, workFolder } from "./medvox.ts";
 
-const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const bccd = fileURLToPath(new URL("../../../shared/data/BCCD", import.meta.url));
 if (!existsSync(bccd)) console.warn("skipped: ../shared/data/BCCD is not here, so no blood cells are detected");
-const work = mkdtempSync(join(tmpdir(), "medvox-cli-detect-"));
+const work = workFolder("cli-detect");
 let data = "";
-let trained: ReturnType<typeof medvox>;
-
-function medvox(...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { encoding: "utf8", cwd: work });
-  return { status, stdout, stderr };
-}
+let trained: Ended;
 
 beforeAll(async () => {
-  buildIfStale();
   data = await writeSquares();
   writeFileSync(join(work, "small.json"), JSON.stringify(smallRequest));
   const asked = ["--data", data, "--config", "small.json", "--epochs", "30", "--optimizer", "adamW", "--lr", "0.003"];
-  trained = medvox("detect", "train", ...asked, "--out", "run", "--json");
+  trained = await medvox("detect", "train", ...asked, "--out", "run", "--json");
 }, 300_000);
-afterAll(() => {
-  for (const folder of [work, data]) rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => rmSync(data, { recursive: true, force: true }));
 
 describe("detect train", () => {
   test("--json: one document; who learns, what is left out, a line an epoch with loss and AP", async () => {
@@ -64,15 +44,15 @@ describe("detect train", () => {
     expect(trained.stderr).toMatch(/^epoch 30\/30 {2}loss \d\.\d{3} {2}validation \d\.\d{3} {2}AP50 \d\.\d{3}/m);
     for (const name of ["run.json", "plan.json", "log.jsonl", "checkpoints/last.safetensors"])
       expect(existsSync(join(work, "run", name)), name).toBe(true);
-    expect(medvox("info", "run").stdout).toMatch(/^progress {2}epoch 30\/30, loss /m);
+    expect((await medvox("info", "run")).stdout).toMatch(/^progress {2}epoch 30\/30, loss /m);
   });
 
-  test("nothing is overwritten unasked; a run that ended is left as it is", () => {
-    const again = medvox("detect", "train", "--data", data, "--out", "run");
+  test("nothing is overwritten unasked; a run that ended is left as it is", async () => {
+    const again = await medvox("detect", "train", "--data", data, "--out", "run");
     expect(again.status).toBe(2);
     expect(again.stderr).toMatch(/^ConfigError: run: is a folder with files in it/);
     const before = readFileSync(join(work, "run/checkpoints/last.safetensors"));
-    const resumed = medvox("train", "--resume", "run");
+    const resumed = await medvox("train", "--resume", "run");
     expect(resumed.status, resumed.stderr).toBe(0);
     expect(resumed.stdout).toContain("next   medvox evaluate run");
     expect(readFileSync(join(work, "run/checkpoints/last.safetensors")).equals(before)).toBe(true);
@@ -87,8 +67,8 @@ describe("detect train", () => {
     [["--trainable-stages", "6"], /^ConfigError: --trainable-stages 6: must be between 0 and 5/],
     [["--trainable-stages", "3"], /^ConfigError: trainableStages: 3; stages that stay as they are need weights/],
     [["--from", "run", "--backbone", "run"], /^ConfigError: backbone: from is given as well; name one of the two/],
-  ])("%j is told in one line", (asked, message) => {
-    const { status, stderr } = medvox("detect", "train", "--data", data, "--out", "wrong", ...asked);
+  ])("%j is told in one line", async (asked, message) => {
+    const { status, stderr } = await medvox("detect", "train", "--data", data, "--out", "wrong", ...asked);
     expect(status).toBe(2);
     expect(stderr).toMatch(message);
     expect(existsSync(join(work, "wrong"))).toBe(false);
@@ -96,14 +76,24 @@ describe("detect train", () => {
 });
 
 describe("detect train, what it starts from and what it is built of", () => {
-  const asked = (...more: string[]) => {
-    const { status, stderr } = medvox("detect", "train", "--data", data, "--epochs", "1", "--validation", "0", ...more);
+  const asked = async (...more: string[]) => {
+    const { status, stderr } = await medvox(
+      "detect",
+      "train",
+      "--data",
+      data,
+      "--epochs",
+      "1",
+      "--validation",
+      "0",
+      ...more,
+    );
     expect(status, stderr).toBe(0);
     return stderr;
   };
 
   test("--from: a detector, its first stages kept", async () => {
-    const same = asked("--config", "small.json", "--from", "run", "--out", "again");
+    const same = await asked("--config", "small.json", "--from", "run", "--out", "again");
     expect(same).toMatch(/^from run: \d+ matched · 0 missing · 0 unexpected/m);
     const [{ tensors: old }, { tensors: now }] = await Promise.all(
       ["run", "again"].map((run) => readSafetensors(join(work, run, "checkpoints/last.safetensors"))),
@@ -113,8 +103,8 @@ describe("detect train, what it starts from and what it is built of", () => {
     expect(kept("backbone.body.layer2.0.conv1.weight")).toBe(false);
   });
 
-  test("--backbone: its layers alone, all of which learn if asked to", () => {
-    const other = asked(
+  test("--backbone: its layers alone, all of which learn if asked to", async () => {
+    const other = await asked(
       ...[
         "--config",
         "small.json",
@@ -139,9 +129,9 @@ describe("detect train, what it starts from and what it is built of", () => {
     const heads = { regions: { hidden: 16, sampleCount: 32 }, rpn: { sampleCount: 32 } };
     writeFileSync(join(work, "vgg.json"), JSON.stringify({ detector: heads, threads: 1 }));
     const about = ["--config", "vgg.json", "--preset", "paper", "--arch", "vgg16", "--anchors", "12,20,30"];
-    const said = asked(...about, "--min-size", "48", "--max-size", "64", "--out", "vgg");
+    const said = await asked(...about, "--min-size", "48", "--max-size", "64", "--out", "vgg");
     expect(said).toMatch(/^Faster R-CNN \(paper\), VGG-16 · 64×48 · batch 2 · sgd 0.005 · 1 thread$/m);
-    const scored = medvox("detect", "evaluate", "vgg", "--threads", "1", "--json");
+    const scored = await medvox("detect", "evaluate", "vgg", "--threads", "1", "--json");
     expect(scored.status, scored.stderr).toBe(0);
     expect(JSON.parse(scored.stdout)).toMatchObject({ task: "detection", images: 3 });
     const { detector } = JSON.parse(readFileSync(join(work, "vgg/plan.json"), "utf8"));
@@ -155,24 +145,26 @@ describe("detect train, what it starts from and what it is built of", () => {
 
 describe("detect evaluate, and evaluate", () => {
   test("the keys of the architecture, the same by both names", async () => {
-    const own = medvox("detect", "evaluate", "run", "--threads", "1", "--json");
+    const own = await medvox("detect", "evaluate", "run", "--threads", "1", "--json");
     expect(own.status, own.stderr).toBe(0);
     const json = JSON.parse(own.stdout);
     expect(json).toMatchObject({ task: "detection", images: 3, run: "run", report: "run/report.html" });
     expect(Object.keys(json.classes)).toEqual(["bright", "dark"]);
     expect(json.ap50).toBeGreaterThan(0.5);
     expect(await undeclaredKeys("detect evaluate", own.stdout)).toEqual([]);
-    const common = medvox("evaluate", "run", "--threads", "1", "--json");
+    const common = await medvox("evaluate", "run", "--threads", "1", "--json");
     expect(JSON.parse(common.stdout)).toEqual(json);
     expect(await undeclaredKeys("evaluate", common.stdout)).toEqual([]);
-    expect(medvox("evaluate", "run", "--mirror").stderr).toMatch(/^ConfigError: --mirror: run is a detection run/);
+    expect((await medvox("evaluate", "run", "--mirror")).stderr).toMatch(
+      /^ConfigError: --mirror: run is a detection run/,
+    );
   });
 });
 
 describe("detect predict", () => {
   test("JSON and pictures; --score, --max and --classes choose", async () => {
     const input = join(data, "JPEGImages");
-    const all = medvox("detect", "predict", "run", "--in", input, "--out", "found", "--threads", "1", "--json");
+    const all = await medvox("detect", "predict", "run", "--in", input, "--out", "found", "--threads", "1", "--json");
     expect(all.status, all.stderr).toBe(0);
     const { detections, images, files } = JSON.parse(all.stdout);
     expect(images).toBe(9);
@@ -181,13 +173,13 @@ describe("detect predict", () => {
     expect(JSON.parse(readFileSync(join(work, "found/detections.json"), "utf8"))).toEqual(detections);
     expect(await undeclaredKeys("detect predict", all.stdout)).toEqual([]);
     const few = ["--score", "0.3", "--max", "1", "--classes", "dark", "--threads", "1", "--json"];
-    const chosen = JSON.parse(medvox("detect", "predict", "run", "--in", input, ...few).stdout).detections;
+    const chosen = JSON.parse((await medvox("detect", "predict", "run", "--in", input, ...few)).stdout).detections;
     const wanted = (detections as { category_id: number; score: number }[]).filter(
       ({ category_id, score }) => category_id === 1 && score > 0.3,
     );
     expect(new Set(chosen.map((one: { image_id: string }) => one.image_id)).size).toBe(chosen.length);
     for (const one of chosen) expect(wanted).toContainEqual(one);
-    const common = medvox("predict", "run", "--in", input, "--out", "found2", "--threads", "1", "--json");
+    const common = await medvox("predict", "run", "--in", input, "--out", "found2", "--threads", "1", "--json");
     expect(JSON.parse(common.stdout).detections).toEqual(detections);
     expect(await undeclaredKeys("predict", common.stdout)).toEqual([]);
   });
@@ -211,8 +203,9 @@ describe("detect predict", () => {
     await writeSafetensors(join(work, "old.safetensors"), old, {});
     const about = ["--arch", "fasterrcnn_resnet18_fpn", "--num-classes", "3", "--min-size", "96", "--max-size", "128"];
     const input = ["--in", join(data, "JPEGImages/p0.png"), "--threads", "1", "--json"];
-    const found = ["now", "old"].map((name) => {
-      const { status, stdout, stderr } = medvox(
+    const found: { image_id: string; bbox: number[] }[][] = [];
+    for (const name of ["now", "old"]) {
+      const { status, stdout, stderr } = await medvox(
         "detect",
         "predict",
         "--weights",
@@ -221,15 +214,15 @@ describe("detect predict", () => {
         ...input,
       );
       expect(status, stderr).toBe(0);
-      return JSON.parse(stdout).detections;
-    });
+      found.push(JSON.parse(stdout).detections);
+    }
     expect(found[0].length).toBeGreaterThan(0);
     expect(found[0][0]).toMatchObject({
       image_id: "p0",
       bbox: [expect.any(Number), expect.any(Number), expect.any(Number), expect.any(Number)],
     });
     expect(found[1]).toEqual(found[0]);
-    const imported = medvox(
+    const imported = await medvox(
       "import",
       "old.safetensors",
       "--arch",
@@ -256,21 +249,29 @@ describe("detect predict", () => {
       "now.onnx",
       "--json",
     ];
-    const exported = medvox(...graph);
+    const exported = await medvox(...graph);
     expect(exported.status, exported.stderr).toBe(0);
     expect(JSON.parse(exported.stdout)).toEqual({ format: "onnx", out: "now.onnx", canvas: [128, 96] });
-    const wrong = medvox("detect", "predict", "--weights", "now.safetensors", ...input);
+    const wrong = await medvox("detect", "predict", "--weights", "now.safetensors", ...input);
     expect(wrong.stderr).toMatch(/^ConfigError: --weights: needs --arch and --num-classes, too/);
   });
 });
 
 describe("export", () => {
   test("one ONNX file finds what detect predict finds; info shows what it is; predict says where it belongs", async () => {
-    const { status, stdout, stderr } = medvox("export", "run", "--format", "onnx", "--out", "squares.onnx", "--json");
+    const { status, stdout, stderr } = await medvox(
+      "export",
+      "run",
+      "--format",
+      "onnx",
+      "--out",
+      "squares.onnx",
+      "--json",
+    );
     expect(status, stderr).toBe(0);
     expect(JSON.parse(stdout)).toEqual({ run: "run", format: "onnx", out: "squares.onnx", canvas: [64, 48] });
     expect(await undeclaredKeys("export", stdout)).toEqual([]);
-    const { metadata, inputs } = JSON.parse(medvox("info", "squares.onnx", "--json").stdout);
+    const { metadata, inputs } = JSON.parse((await medvox("info", "squares.onnx", "--json")).stdout);
     expect(metadata).toMatchObject({ task: "detection", classes: '["bright","dark"]', canvas: "64,48" });
     expect(inputs).toEqual([{ name: "image", dtype: "float", shape: [1, 3, "height", "width"] }]);
     const picture = await readImage2d(join(data, "JPEGImages/p7.png"));
@@ -279,7 +280,7 @@ describe("export", () => {
     const found = await session.run({ image: new Tensor("float32", pixels, [1, 3, height, width]) });
     await session.release();
     const asked = ["--in", join(data, "JPEGImages/p7.png"), "--threads", "1", "--json"];
-    const { detections } = JSON.parse(medvox("detect", "predict", "run", ...asked).stdout);
+    const { detections } = JSON.parse((await medvox("detect", "predict", "run", ...asked)).stdout);
     expect(detections.length).toBeGreaterThan(0);
     expect(found.scores.dims).toEqual([detections.length]);
     const names = ["bright", "dark"];
@@ -289,19 +290,21 @@ describe("export", () => {
       expect((found.scores.data as Float32Array)[i]).toBeCloseTo(score, 4);
       expect(names[Number((found.labels.data as BigInt64Array)[i]) - 1]).toBe(names[category_id]);
     }
-    const wrong = medvox("predict", "squares.onnx", "--in", join(data, "JPEGImages/p7.png"), "--out", "never");
+    const wrong = await medvox("predict", "squares.onnx", "--in", join(data, "JPEGImages/p7.png"), "--out", "never");
     expect(wrong.stderr).toMatch(/^ConfigError: squares\.onnx: is an exported detector, for other programs/);
   });
 
   test("weights under torchvision's names, with the counters PyTorch has for batch norms", async () => {
     const asked = ["export", "run", "--out", "weights.safetensors", "--json", "--force"];
-    const plain = medvox(...asked, "--format", "safetensors");
+    const plain = await medvox(...asked, "--format", "safetensors");
     expect(plain.status, plain.stderr).toBe(0);
     expect(await undeclaredKeys("export", plain.stdout)).toEqual([]);
     const { tensors } = JSON.parse(plain.stdout);
     // Group norms count nothing.
-    expect(JSON.parse(medvox(...asked, "--format", "pth-names").stdout).tensors).toBe(tensors);
-    const names = JSON.parse(medvox("info", "weights.safetensors", "--json").stdout).tensors as { name: string }[];
+    expect(JSON.parse((await medvox(...asked, "--format", "pth-names")).stdout).tensors).toBe(tensors);
+    const names = JSON.parse((await medvox("info", "weights.safetensors", "--json")).stdout).tensors as {
+      name: string;
+    }[];
     expect(names.map(({ name }) => name)).toContain("roi_heads.box_predictor.cls_score.weight");
   });
 
@@ -310,8 +313,8 @@ describe("export", () => {
     [["run", "--weights", "x.pth"], /^ConfigError: export: name either a run or --weights FILE/],
     [["run", "--num-classes", "3"], /^ConfigError: --num-classes: is for --weights; a run knows its own/],
     [["run", "--encoder"], /^ConfigError: --encoder: is not for detectors/],
-  ])("%j is told in one line", (asked, message) => {
-    const { status, stderr } = medvox("export", ...asked, "--format", "onnx", "--out", "wrong.onnx");
+  ])("%j is told in one line", async (asked, message) => {
+    const { status, stderr } = await medvox("export", ...asked, "--format", "onnx", "--out", "wrong.onnx");
     expect(status).toBe(2);
     expect(stderr).toMatch(message);
     expect(existsSync(join(work, "wrong.onnx"))).toBe(false);
@@ -321,7 +324,7 @@ describe("export", () => {
 describe.skipIf(!existsSync(bccd))("BCCD", () => {
   test("a few pictures, made small: broken boxes are left out, a step is learnt, cells are scored", {
     timeout: 300_000,
-  }, () => {
+  }, async () => {
     const few = {
       train: ["BloodImage_00338", "BloodImage_00343", "BloodImage_00001", "BloodImage_00002"],
       val: ["BloodImage_00000"],
@@ -336,10 +339,10 @@ describe.skipIf(!existsSync(bccd))("BCCD", () => {
       }
     }
     const about = ["--data", "few", "--config", "small.json", "--min-size", "96", "--max-size", "128", "--epochs", "1"];
-    const train = medvox("detect", "train", ...about, "--validation", "0", "--out", "cells");
+    const train = await medvox("detect", "train", ...about, "--validation", "0", "--out", "cells");
     expect(train.status, train.stderr).toBe(0);
     expect(train.stderr).toMatch(/4 train · 1 held out · Platelets, RBC, WBC · 2 boxes left out$/m);
-    const { status, stdout, stderr } = medvox("evaluate", "cells", "--threads", "1", "--json");
+    const { status, stdout, stderr } = await medvox("evaluate", "cells", "--threads", "1", "--json");
     expect(status, stderr).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ task: "detection", images: 1 });
   });

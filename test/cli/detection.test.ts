@@ -1,22 +1,17 @@
 /** `medvox verify` on detection data sets, typed as a user types it. */
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { encode } from "fast-png";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { buildIfStale } from "../../scripts/build.ts";
 import { undeclaredKeys } from "./json-keys.ts";
+import { medvox, workFolder } from "./medvox.ts";
 
-const cli = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const bccd = fileURLToPath(new URL("../../../shared/data/BCCD", import.meta.url));
 if (!existsSync(bccd)) console.warn("skipped: ../shared/data/BCCD is not here, so no real detection set is verified");
-const work = mkdtempSync(join(tmpdir(), "medvox-detection-cli-"));
-const medvox = (...args: string[]) => spawnSync(process.execPath, [cli, ...args], { cwd: work, encoding: "utf8" });
+const work = workFolder("detection-cli");
 
 beforeAll(() => {
-  buildIfStale();
   mkdirSync(join(work, "cells"));
   writeFileSync(join(work, "cells/classes.txt"), "cell\n");
   for (const [i, line] of ["0 0.5 0.5 0.5 0.5", "0 0.5 0.5 0 0.5"].entries()) {
@@ -25,23 +20,22 @@ beforeAll(() => {
     writeFileSync(join(work, `cells/${i}.txt`), `${line}\n`);
   }
 });
-afterAll(() => rmSync(work, { recursive: true, force: true }));
 
 describe("verify", () => {
-  test("names the broken box, counts the others, exit status 1", () => {
-    const { status, stdout } = medvox("verify", "cells");
+  test("names the broken box, counts the others, exit status 1", async () => {
+    const { status, stdout } = await medvox("verify", "cells");
     expect(status).toBe(1);
     expect(stdout).toContain(
       "error    1: 1.txt: line 1 (cell): box 5,2.5–5,7.5 has no extent: a side of length 0; left out",
     );
     expect(stdout).toContain("cells (yolo): 2 images, 1 broken; 1 error, 0 warnings");
     expect(stdout).toContain("class    cell: 1 box in 1 image, sides 5 / 5 / 5");
-    const json = JSON.parse(medvox("verify", "cells", "--json").stdout);
+    const json = JSON.parse((await medvox("verify", "cells", "--json")).stdout);
     expect(json).toMatchObject({ ok: false, task: "detection", format: "yolo", summary: { boxes: 1, skipped: 1 } });
   });
 
-  test.skipIf(!existsSync(bccd))("BCCD: the two boxes without extent, and nothing else", () => {
-    const { status, stdout } = medvox("verify", bccd, "--json");
+  test.skipIf(!existsSync(bccd))("BCCD: the two boxes without extent, and nothing else", async () => {
+    const { status, stdout } = await medvox("verify", bccd, "--json");
     const { findings, summary } = JSON.parse(stdout);
     expect(status).toBe(1);
     expect(findings.map((finding: { case: string; rule: string }) => `${finding.case} ${finding.rule}`)).toEqual([

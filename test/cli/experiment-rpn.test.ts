@@ -1,22 +1,13 @@
-/** The RPN's ablations as a user types them: the built command on tiny made-up pictures. */
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+/** The RPN's ablations as a user types them: on tiny made-up pictures. */
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { buildIfStale } from "../../scripts/build.ts";
 import { smallRequest, writeSquares } from "../../src/rcnn/test/pictures.ts";
 import { undeclaredKeys } from "./json-keys.ts";
+import { medvox, workFolder } from "./medvox.ts";
 
-const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
-const work = mkdtempSync(join(tmpdir(), "medvox-cli-rpn-"));
+const work = workFolder("cli-rpn");
 let data = "";
-
-function medvox(...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { encoding: "utf8", cwd: work });
-  return { status, stdout, stderr };
-}
 
 function configured(name: string, changes: object): string {
   const asked = { proposals: [10], drawn: [10], detection: { ...smallRequest, data, epochs: 1, validation: 0 } };
@@ -25,16 +16,13 @@ function configured(name: string, changes: object): string {
 }
 
 beforeAll(async () => {
-  buildIfStale();
   data = await writeSquares();
 }, 300_000);
-afterAll(() => {
-  for (const folder of [work, data]) rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => rmSync(data, { recursive: true, force: true }));
 
 test("one document, a table, files; the same command again trains nothing", { timeout: 300_000 }, async () => {
   const config = configured("rpn.json", { conditions: ["proposals", "nms", "cls", "reg"] });
-  const made = medvox("experiment", "rpn", "--config", config, "--json");
+  const made = await medvox("experiment", "rpn", "--config", config, "--json");
   expect(made.status, made.stderr).toBe(0);
   expect(await undeclaredKeys("experiment rpn", made.stdout)).toEqual([]);
   const { experiment, folder, columns, rows } = JSON.parse(made.stdout);
@@ -54,7 +42,7 @@ test("one document, a table, files; the same command again trains nothing", { ti
     expect(existsSync(join(work, "runs/rpn", name)), name).toBe(true);
   expect(readFileSync(join(work, "runs/rpn/report.html"), "utf8")).toContain("without reg, anchors");
 
-  const again = medvox("experiment", "rpn", "--config", config);
+  const again = await medvox("experiment", "rpn", "--config", config);
   expect(again.status, again.stderr).toBe(0);
   expect(again.stderr).not.toContain("trained in");
   expect(again.stdout).toMatch(/^10 proposals {2}/m);
@@ -64,8 +52,8 @@ test.each([
   [{ condition: [] }, /^ConfigError: condition: is no setting\. Did you mean conditions\?$/m],
   [{ conditions: ["anchors"] }, /^ConfigError: conditions: anchors wants a detector of one level .* has 2 levels$/m],
   [{ kind: "transfer" }, /^ConfigError: --config wrong\.json: is for medvox experiment transfer$/m],
-])("%j is told in one line", (changes, message) => {
-  const { status, stderr } = medvox(
+])("%j is told in one line", async (changes, message) => {
+  const { status, stderr } = await medvox(
     "experiment",
     "rpn",
     "--config",

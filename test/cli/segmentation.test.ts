@@ -1,37 +1,21 @@
-/** Training, scoring and predicting as a user types it: the built command on a tiny made-up data set. */
-import { spawn, spawnSync } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+/** Training, scoring and predicting as a user types it: on a tiny made-up data set. */
+import { spawn } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildIfStale } from "../../scripts/build.ts";
 import { imageOf, labelOf, writeDecathlon } from "../../src/data/test/made-up.ts";
 import { readSafetensors, readVolume, writeVolume } from "../../src/files/index.ts";
 import { encoderShapes } from "../../src/nn/index.ts";
 import { undeclaredKeys } from "./json-keys.ts";
+import { type Ended, MAIN, medvox, medvoxProcess, workFolder } from "./medvox.ts";
 
-const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const SIZE = [16, 24, 16] as const;
-const work = mkdtempSync(join(tmpdir(), "medvox-cli-"));
+const work = workFolder("cli");
 const config = join(work, "config.json");
 const run = join(work, "run");
 let data = "";
-let trained: ReturnType<typeof medvox>;
-
-function medvox(...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { encoding: "utf8", cwd: work });
-  return { status, stdout, stderr };
-}
+let trained: Ended;
 
 beforeAll(async () => {
   buildIfStale();
@@ -40,11 +24,9 @@ beforeAll(async () => {
   );
   const settings = { epochs: 2, threads: 2, patch: SIZE, batch: 2, decoderChannels: [8, 8, 8], learningRate: 0.01 };
   writeFileSync(config, JSON.stringify({ data, ...settings, heldOut: 1, validation: 1, validateEvery: 2 }));
-  trained = medvox("train", "segmentation", "--config", config, "--out", run, "--json");
+  trained = medvoxProcess("train", "segmentation", "--config", config, "--out", run, "--json");
 });
-afterAll(() => {
-  for (const folder of [work, data]) rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => rmSync(data, { recursive: true, force: true }));
 
 /** Names and sizes of everything in a folder. */
 const contents = (folder: string): string[] =>
@@ -53,7 +35,7 @@ const contents = (folder: string): string[] =>
     .map((name) => `${name} ${statSync(join(folder, name)).mtimeMs}`);
 
 describe("train segmentation", () => {
-  test("--json: one document; progress beside it in plain lines", () => {
+  test("--json: one document; progress beside it in plain lines", async () => {
     expect(trained.status, trained.stderr).toBe(0);
     expect(JSON.parse(trained.stdout)).toEqual({
       task: "segmentation",
@@ -68,19 +50,19 @@ describe("train segmentation", () => {
     expect(trained.stderr).not.toContain("\u001b");
   });
 
-  test("leaves a run with everything that the others read", () => {
+  test("leaves a run with everything that the others read", async () => {
     for (const name of ["run.json", "plan.json", "log.jsonl", "model.onnx", "checkpoints/last.safetensors"])
       expect(existsSync(join(run, name)), name).toBe(true);
     const { config: resolved, splits, threads } = JSON.parse(readFileSync(join(run, "run.json"), "utf8"));
     expect(resolved).toMatchObject({ depth: 10, optimizer: "adamW", epochs: 2, learningRate: 0.01 });
     expect([splits.train.length, splits.validation.length, splits.heldOut.length, threads]).toEqual([4, 1, 1, 2]);
-    const { stdout } = medvox("info", run);
+    const { stdout } = await medvox("info", run);
     expect(stdout).toMatch(/^progress {2}epoch 2\/2, loss /m);
   });
 
-  test("does not touch a folder that is there, unless forced", () => {
+  test("does not touch a folder that is there, unless forced", async () => {
     const before = contents(run);
-    const { status, stdout, stderr } = medvox("train", "segmentation", "--config", config, "--out", run);
+    const { status, stdout, stderr } = await medvox("train", "segmentation", "--config", config, "--out", run);
     expect([status, stdout]).toEqual([2, ""]);
     expect(stderr).toBe(`ConfigError: ${run}: is a folder with files in it; --force writes into it\n`);
     expect(contents(run)).toEqual(before);
@@ -102,12 +84,12 @@ describe("train segmentation", () => {
     [["--decoder", "unet"], 2, /^ConfigError: decoder: /],
     [["--augmentation", "wild"], 2, /^ConfigError: .*wild/],
     [["--from", "none.safetensors"], 1, /^WeightsError: none\.safetensors: no such file$/m],
-  ])("%j is told in one line", (args, wanted, message) => {
+  ])("%j is told in one line", async (args, wanted, message) => {
     const named = join(work, "MadeUpSet");
-    if (!existsSync(named)) spawnSync("cp", ["-r", data, named]);
+    if (!existsSync(named)) cpSync(data, named, { recursive: true });
     const out = join(work, `wrong-${args[0]}-${args[1]}`);
     const asked = ["train", "segmentation", "--config", config, "--data", named, "--out", out, ...args];
-    const { status, stdout, stderr } = medvox(...asked);
+    const { status, stdout, stderr } = await medvox(...asked);
     expect([status, stdout]).toEqual([wanted, ""]);
     expect(stderr).toMatch(message);
     expect(stderr).not.toMatch(/\n {4}at |undefined/);
@@ -121,8 +103,8 @@ describe("train segmentation", () => {
       ["--config", "none.json"],
       /^ConfigError: --config none\.json: cannot be read \(ENOENT\)\n$/,
     ],
-  ])("%s: exit 2, one line, and no folder is made", (_, args, message) => {
-    const { status, stdout, stderr } = medvox("train", "segmentation", ...args, "--out", join(work, "never"));
+  ])("%s: exit 2, one line, and no folder is made", async (_, args, message) => {
+    const { status, stdout, stderr } = await medvox("train", "segmentation", ...args, "--out", join(work, "never"));
     expect([status, stdout]).toEqual([2, ""]);
     expect(stderr).toMatch(message);
     expect(stderr.trimEnd().split("\n")).toHaveLength(1);
@@ -134,19 +116,27 @@ describe("train segmentation", () => {
     ["no object", "null", /: must be an object of settings, e\.g\. \{ "epochs": 30 \}\n$/],
     ["an unknown key", '{ "data": "x", "epoch": 3 }', /^ConfigError: .*epoch/],
     ["a wrong value", '{ "data": "x", "epochs": -1 }', /^ConfigError: epochs: /],
-  ])("a configuration that is %s", (name, text, message) => {
+  ])("a configuration that is %s", async (name, text, message) => {
     const path = join(work, `${name}.json`);
     writeFileSync(path, text);
-    const { status, stderr } = medvox("train", "segmentation", "--config", path, "--out", join(work, "never"));
+    const { status, stderr } = await medvox("train", "segmentation", "--config", path, "--out", join(work, "never"));
     expect(status).toBe(2);
     expect(stderr).toMatch(message);
   });
 
-  test("a folder that cannot be written is one DataError, --json included", () => {
+  test("a folder that cannot be written is one DataError, --json included", async () => {
     const file = join(work, "a file");
     writeFileSync(file, "");
     const out = join(file, "run");
-    const { status, stdout, stderr } = medvox("train", "segmentation", "--config", config, "--out", out, "--json");
+    const { status, stdout, stderr } = await medvox(
+      "train",
+      "segmentation",
+      "--config",
+      config,
+      "--out",
+      out,
+      "--json",
+    );
     expect(status).toBe(1);
     const message = `${out}: cannot write: ${file} is not a folder (ENOTDIR)`;
     expect(JSON.parse(stdout)).toEqual({ error: { code: "E_DATA", message } });
@@ -155,10 +145,10 @@ describe("train segmentation", () => {
 });
 
 describe("train --resume", () => {
-  test("leaves a run that had ended as it is", () => {
+  test("leaves a run that had ended as it is", async () => {
     const checkpoint = readFileSync(join(run, "checkpoints/last.safetensors"));
     const log = readFileSync(join(run, "log.jsonl"));
-    expect(medvox("train", "--resume", run).status).toBe(0);
+    expect((await medvox("train", "--resume", run)).status).toBe(0);
     expect(readFileSync(join(run, "checkpoints/last.safetensors")).equals(checkpoint)).toBe(true);
     expect(readFileSync(join(run, "log.jsonl")).equals(log)).toBe(true);
   });
@@ -178,29 +168,29 @@ describe("train --resume", () => {
     const [line] = stderr.trimEnd().split("\n").slice(-1);
     expect(line).toMatch(/^stopped after step [1-3]; resume with: medvox train --resume /);
     const [, ...resume] = line.split("resume with: ")[1].split(" ");
-    expect(medvox(...resume).status).toBe(0);
+    expect((await medvox(...resume)).status).toBe(0);
     for (const name of ["checkpoints/last.safetensors", "model.onnx"])
       expect(readFileSync(join(stopped, name)).equals(readFileSync(join(run, name))), name).toBe(true);
     rmSync(stopped, { recursive: true });
   });
 
-  test("of what is no run says so", () => {
-    expect(medvox("train", "--resume", data)).toEqual({
+  test("of what is no run says so", async () => {
+    expect(await medvox("train", "--resume", data)).toEqual({
       status: 2,
       stdout: "",
       stderr: `ConfigError: ${data}: is no run of medvox (${join(data, "run.json")} is missing)\n`,
     });
-    expect(medvox("train").stderr).toMatch(/^ConfigError: train: say what: /);
+    expect((await medvox("train")).stderr).toMatch(/^ConfigError: train: say what: /);
   });
 });
 
 describe("export", () => {
   test("in every format as typed", async () => {
-    const onnx = medvox("export", run, "--format", "onnx", "--out", "net.onnx");
+    const onnx = await medvox("export", run, "--format", "onnx", "--out", "net.onnx");
     expect([onnx.status, onnx.stderr]).toEqual([0, ""]);
     expect(readFileSync(join(work, "net.onnx")).equals(readFileSync(join(run, "model.onnx")))).toBe(true);
 
-    const plain = medvox("export", run, "--format", "safetensors", "--out", "net.safetensors");
+    const plain = await medvox("export", run, "--format", "safetensors", "--out", "net.safetensors");
     expect([plain.status, plain.stderr]).toEqual([0, ""]);
     const { tensors } = await readSafetensors(join(work, "net.safetensors"));
     const checkpoint = await readSafetensors(join(run, "checkpoints/last.safetensors"));
@@ -209,7 +199,7 @@ describe("export", () => {
       expect(bits(tensor).equals(bits(checkpoint.tensors.get(name)!)), name).toBe(true);
     expect(tensors.has("decoder.classify.weight")).toBe(true);
 
-    const all = medvox("export", run, "--format", "pth-names", "--encoder", "--out", "encoder.safetensors");
+    const all = await medvox("export", run, "--format", "pth-names", "--encoder", "--out", "encoder.safetensors");
     expect([all.status, all.stderr]).toEqual([0, ""]);
     const { tensors: entries } = await readSafetensors(join(work, "encoder.safetensors"));
     const wanted = [...encoderShapes({ depth: 10, preActivation: false })].flatMap(([name, shape]) =>
@@ -225,19 +215,19 @@ describe("export", () => {
     expect(Object.fromEntries([...entries].map(([name, { shape }]) => [name, [...shape]]))).toEqual(
       Object.fromEntries(wanted),
     );
-    expect(medvox("info", "encoder.safetensors").status).toBe(0);
+    expect((await medvox("info", "encoder.safetensors")).status).toBe(0);
 
-    const again = medvox("export", run, "--format", "onnx", "--out", "net.onnx");
+    const again = await medvox("export", run, "--format", "onnx", "--out", "net.onnx");
     expect([again.status, again.stderr]).toEqual([2, expect.stringContaining("--force")]);
-    expect(medvox("export", run, "--format", "pth", "--out", "x").stderr).toMatch(
+    expect((await medvox("export", run, "--format", "pth", "--out", "x")).stderr).toMatch(
       /^ConfigError: --format pth: must be/,
     );
   });
 });
 
 describe("evaluate", () => {
-  test("--json: the stable keys; masks, tables and the report are there", () => {
-    const { status, stdout, stderr } = medvox("evaluate", run, "--json");
+  test("--json: the stable keys; masks, tables and the report are there", async () => {
+    const { status, stdout, stderr } = await medvox("evaluate", run, "--json");
     expect(status, stderr).toBe(0);
     const document = JSON.parse(stdout);
     expect(document).toMatchObject({ task: "segmentation", cases: 1, run, report: join(run, "report.html") });
@@ -251,7 +241,7 @@ describe("evaluate", () => {
     expect(readFileSync(join(run, "report.html"), "utf8")).not.toMatch(/(src|href)="https?:/);
   });
 
-  test("another data set: every labelled case of it, those for testing too", () => {
+  test("another data set: every labelled case of it, those for testing too", async () => {
     const list = join(work, "others.csv");
     const rows = [
       ["imagesTr/case_0.nii.gz", "labelsTr/case_0.nii.gz", "train"],
@@ -259,16 +249,16 @@ describe("evaluate", () => {
       ["imagesTr/case_2.nii.gz", "", "train"],
     ].map(([image, label, split]) => [join(data, image), label && join(data, label), split].join());
     writeFileSync(list, ["image,label,split", ...rows, ""].join("\n"));
-    const { status, stdout, stderr } = medvox("evaluate", run, "--data", list, "--json");
+    const { status, stdout, stderr } = await medvox("evaluate", run, "--data", list, "--json");
     expect(status, stderr).toBe(0);
     const { perCase } = JSON.parse(stdout);
     expect(perCase.map((row: { case: string }) => row.case)).toEqual(["case_0", "case_1"]);
   });
 
-  test("another split, and what is no run", () => {
-    const { stdout } = medvox("evaluate", run, "--split", "train", "--json");
+  test("another split, and what is no run", async () => {
+    const { stdout } = await medvox("evaluate", run, "--split", "train", "--json");
     expect(JSON.parse(stdout).cases).toBe(4);
-    const { status, stderr } = medvox("evaluate", join(work, "nothing"));
+    const { status, stderr } = await medvox("evaluate", join(work, "nothing"));
     expect([status, stderr]).toEqual([
       2,
       `ConfigError: ${join(work, "nothing")}: is no run of medvox (${join(work, "nothing", "run.json")} is missing)\n`,
@@ -280,11 +270,20 @@ describe("predict", () => {
   const image = (): string => join(data, "imagesTr/case_3.nii.gz");
 
   test("--json: one document; the exported model gives what the run gives", async () => {
-    const documents = [run, join(run, "model.onnx")].map((model, i) => {
-      const { status, stdout, stderr } = medvox("predict", model, "--in", image(), "--out", `masks-${i}`, "--json");
+    const documents = [];
+    for (const [i, model] of [run, join(run, "model.onnx")].entries()) {
+      const { status, stdout, stderr } = await medvox(
+        "predict",
+        model,
+        "--in",
+        image(),
+        "--out",
+        `masks-${i}`,
+        "--json",
+      );
       expect(status, stderr).toBe(0);
-      return JSON.parse(stdout);
-    });
+      documents.push(JSON.parse(stdout));
+    }
     expect(documents[0]).toMatchObject({
       task: "segmentation",
       run,
@@ -301,17 +300,17 @@ describe("predict", () => {
     expect(voxels.reduce((sum, n) => sum + n)).toBe(classes.filter((value) => value !== 0).length);
   });
 
-  test("does not overwrite, unless forced", () => {
+  test("does not overwrite, unless forced", async () => {
     mkdirSync(join(work, "kept"));
     const mask = join(work, "kept", "case_3.nii.gz");
     writeFileSync(mask, "precious");
     const asked = ["predict", run, "--in", join(data, "imagesTr"), "--out", join(work, "kept")];
-    const { status, stdout, stderr } = medvox(...asked);
+    const { status, stdout, stderr } = await medvox(...asked);
     expect([status, stdout]).toEqual([2, ""]);
     expect(stderr).toBe(`ConfigError: ${mask}: exists already (1 of 6); --force replaces it\n`);
     expect(readdirSync(join(work, "kept"))).toEqual(["case_3.nii.gz"]);
     expect(readFileSync(mask, "utf8")).toBe("precious");
-    expect(medvox(...asked, "--force").status).toBe(0);
+    expect((await medvox(...asked, "--force")).status).toBe(0);
     expect(readdirSync(join(work, "kept"))).toHaveLength(6);
   });
 
@@ -319,7 +318,7 @@ describe("predict", () => {
     const folder = join(work, "twins");
     mkdirSync(folder);
     for (const name of ["a.nii", "a.nii.gz"]) await writeVolume(join(folder, name), imageOf(SIZE, 1));
-    const { status, stderr } = medvox("predict", run, "--in", folder, "--out", join(work, "twin masks"));
+    const { status, stderr } = await medvox("predict", run, "--in", folder, "--out", join(work, "twin masks"));
     expect(status).toBe(2);
     expect(stderr).toMatch(
       /^ConfigError: .*a\.nii\.gz: would be written to .*, as .*a\.nii would; give them names that differ\n$/,
@@ -340,8 +339,8 @@ describe("predict", () => {
       /^DataError: .*config\.json: is no ONNX model/,
     ],
     ["no run", (): string[] => [data, "--in", image()], 2, /: is no run of medvox /],
-  ])("%s", (_, args, wanted, message) => {
-    const { status, stdout, stderr } = medvox("predict", ...args(), "--out", join(work, "masks of nothing"));
+  ])("%s", async (_, args, wanted, message) => {
+    const { status, stdout, stderr } = await medvox("predict", ...args(), "--out", join(work, "masks of nothing"));
     expect([status, stdout]).toEqual([wanted, ""]);
     expect(stderr).toMatch(message);
     expect(stderr).not.toMatch(/\n {4}at /);
@@ -379,16 +378,25 @@ describe("predicting a large image", () => {
     },
   );
 
-  test("--max-memory that does not suffice is told before anything is made, with what would", () => {
+  test("--max-memory that does not suffice is told before anything is made, with what would", async () => {
     const out = join(work, "too little");
-    const { status, stdout, stderr } = medvox("predict", run, "--in", large, "--out", out, "--max-memory", "100MB");
+    const { status, stdout, stderr } = await medvox(
+      "predict",
+      run,
+      "--in",
+      large,
+      "--out",
+      out,
+      "--max-memory",
+      "100MB",
+    );
     expect([status, stdout]).toEqual([2, ""]);
     expect(stderr).toMatch(/^ConfigError: .* (at least|takes) \d.*, --max-memory is 100 MB; allow more, or .*\n$/);
     expect(existsSync(out)).toBe(false);
   });
 
-  test.each(["3", "none", "0GB", "-1GB"])("--max-memory %s is no size", (text) => {
-    const { status, stderr } = medvox("predict", run, "--in", large, "--out", "never", `--max-memory=${text}`);
+  test.each(["3", "none", "0GB", "-1GB"])("--max-memory %s is no size", async (text) => {
+    const { status, stderr } = await medvox("predict", run, "--in", large, "--out", "never", `--max-memory=${text}`);
     expect(status).toBe(2);
     expect(stderr).toBe(`ConfigError: --max-memory ${text}: must be a size such as 2.5GB or 800MB\n`);
   });
@@ -397,7 +405,7 @@ describe("predicting a large image", () => {
 describe("--json", () => {
   const image = (): string => join(data, "imagesTr/case_3.nii.gz");
   test.each([
-    ["train segmentation", () => trained],
+    ["train segmentation", async () => trained],
     ["evaluate", () => medvox("evaluate", run, "--json")],
     ["predict", () => medvox("predict", run, "--in", image(), "--out", "keys", "--json")],
     ["plan", () => medvox("plan", data, "--json")],
@@ -407,7 +415,7 @@ describe("--json", () => {
     ["info", () => medvox("info", image(), "--json")],
     ["export", () => medvox("export", run, "--format", "safetensors", "--out", "keys.safetensors", "--json")],
   ])("of %s prints the keys that the reference lists", async (name, ask) => {
-    const { status, stdout, stderr } = ask();
+    const { status, stdout, stderr } = await ask();
     expect(status, stderr).toBe(0);
     expect(await undeclaredKeys(name, stdout)).toEqual([]);
   });

@@ -1,12 +1,9 @@
 /** `medvox import` and `export`, typed as a user types them. */
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { buildIfStale } from "../../scripts/build.ts";
+import { describe, expect, test } from "vitest";
 import { readSafetensors, readVolume, readWeightsFile, writeVolume } from "../../src/files/index.ts";
 import { graph } from "../../src/graph/index.ts";
 import { encodePortable } from "../../src/med3d/inference-model.ts";
@@ -14,26 +11,19 @@ import { resnet3d } from "../../src/nn/index.ts";
 import { createEngine } from "../../src/runtime/index.ts";
 import { formula } from "../golden-values.ts";
 import { undeclaredKeys } from "./json-keys.ts";
+import { medvox, workFolder } from "./medvox.ts";
 
-const cli = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const golden = fileURLToPath(new URL("../../../shared/golden/", import.meta.url));
 const released = `${golden}resnet_10_legacy.pth.gz`;
 const cifar = fileURLToPath(new URL("../../../shared/data/weights-legacy-torch/resnet20-12fca82f.th", import.meta.url));
 const fixtures = fileURLToPath(new URL("../fixtures/weights/", import.meta.url));
 const present = existsSync(released);
 if (!present) console.warn("skipped: ../shared/golden is not here, so no released checkpoint is imported");
-const work = mkdtempSync(join(tmpdir(), "medvox-weights-"));
-
-function medvox(...args: string[]) {
-  return spawnSync(process.execPath, [cli, ...args], { cwd: work, encoding: "utf8" });
-}
-
-beforeAll(() => buildIfStale());
-afterAll(() => rmSync(work, { recursive: true, force: true }));
+const work = workFolder("weights");
 
 describe.skipIf(!present)("a checkpoint as MedicalNet released them", () => {
   test("import: what found its place, and a file that medvox reads", async () => {
-    const { status, stdout, stderr } = medvox(
+    const { status, stdout, stderr } = await medvox(
       "import",
       released,
       "--arch",
@@ -47,14 +37,14 @@ describe.skipIf(!present)("a checkpoint as MedicalNet released them", () => {
     );
     const { tensors, metadata } = await readSafetensors(join(work, "resnet10.safetensors"));
     expect(metadata).toMatchObject({ arch: "resnet10", shortcut: "B" });
-    const info = medvox("info", "resnet10.safetensors", "--json");
+    const info = await medvox("info", "resnet10.safetensors", "--json");
     expect(JSON.parse(info.stdout)).toMatchObject({ tensors: expect.anything() });
     expect(await undeclaredKeys("info", info.stdout)).toEqual([]);
-    const before = JSON.parse(medvox("info", released, "--json").stdout);
+    const before = JSON.parse((await medvox("info", released, "--json")).stdout);
     expect([before.kind, before.tensors.length]).toEqual(["weights", 72]);
-    const checked = medvox("import", released, "--arch", "resnet10", "--json");
+    const checked = await medvox("import", released, "--arch", "resnet10", "--json");
     expect(await undeclaredKeys("import", checked.stdout)).toEqual([]);
-    const again = medvox("import", released, "--arch", "resnet10", "--out", "resnet10.safetensors");
+    const again = await medvox("import", released, "--arch", "resnet10", "--out", "resnet10.safetensors");
     expect([again.status, again.stderr]).toEqual([2, expect.stringContaining("--force replaces it")]);
     // What layer4 gives with them is what the original gives.
     const reference = JSON.parse(readFileSync(`${golden}resnet_10_legacy.json`, "utf8"));
@@ -84,7 +74,7 @@ describe.skipIf(!present)("a checkpoint as MedicalNet released them", () => {
     const image = { size: [32, 24, 16], channels: 1, affine, data: formula(7 + 3, 16 * 24 * 32) };
     await writeVolume(join(work, "formula.nii.gz"), image as never);
     const asked = ["features", released, "--arch", "resnet10", "--in", "formula.nii.gz", "--raw"];
-    const { status, stdout, stderr } = medvox(...asked, "--out", "layer4.npy", "--json");
+    const { status, stdout, stderr } = await medvox(...asked, "--out", "layer4.npy", "--json");
     expect(status, stderr).toBe(0);
     const bytes = readFileSync(join(work, "layer4.npy"));
     const found = new Float32Array(bytes.buffer.slice(bytes.byteOffset + 128, bytes.byteOffset + bytes.length));
@@ -95,34 +85,34 @@ describe.skipIf(!present)("a checkpoint as MedicalNet released them", () => {
     expect(Math.max(...apart)).toBeLessThanOrEqual(1e-4);
     // Eight times the voxel size, the same first voxel.
     expect(JSON.parse(stdout).features[0].affine).toEqual([16, 0, 0, -5, 0, 16, 0, 7, 0, 0, 24, 11, 0, 0, 0, 1]);
-    expect(medvox(...asked, "--out", "layer4.nii.gz").status).toBe(0);
+    expect((await medvox(...asked, "--out", "layer4.nii.gz")).status).toBe(0);
     const map = await readVolume(join(work, "layer4.nii.gz"));
     expect([map.size, map.channels]).toEqual([[4, 3, 2], 512]);
-    const pooled = medvox(...asked, "--pool", "--out", "pooled.npy", "--json");
+    const pooled = await medvox(...asked, "--pool", "--out", "pooled.npy", "--json");
     expect(JSON.parse(pooled.stdout).features[0].shape).toEqual([512]);
     const first = found.subarray(0, 24).reduce((sum, v) => sum + v, 0) / 24;
     const table = readFileSync(join(work, "pooled.npy"));
     expect(table.readFloatLE(128)).toBeCloseTo(first, 4);
-    expect(medvox(...asked, "--layer", "layer9", "--out", "x.npy")).toMatchObject({ status: 2 });
-    expect(medvox("features", released, "--in", "formula.nii.gz", "--out", "x.npy").stderr).toContain(
+    expect(await medvox(...asked, "--layer", "layer9", "--out", "x.npy")).toMatchObject({ status: 2 });
+    expect((await medvox("features", released, "--in", "formula.nii.gz", "--out", "x.npy")).stderr).toContain(
       "say which network with --arch",
     );
   });
 
-  test("another depth is refused as what it is", () => {
-    const { status, stderr } = medvox("import", released, "--arch", "resnet18");
+  test("another depth is refused as what it is", async () => {
+    const { status, stderr } = await medvox("import", released, "--arch", "resnet18");
     expect([status, stderr]).toEqual([
       1,
       `WeightsError: ${released}: holds resnet10 with shortcut B; the network is resnet18 with shortcut B\n`,
     ]);
-    const a = medvox("import", released, "--arch", "resnet10", "--shortcut", "A");
+    const a = await medvox("import", released, "--arch", "resnet10", "--shortcut", "A");
     expect(a.stderr).toContain("holds resnet10 with shortcut B; the network is resnet10 with shortcut A");
   });
 
   test("a legacy checkpoint of another network: read whole, and refused by name", async () => {
     const tensors = await readWeightsFile(cifar);
     expect(tensors.get("module.conv1.weight")?.shape).toEqual([16, 3, 3, 3]);
-    const { status, stderr } = medvox("import", cifar, "--arch", "resnet18", "--json");
+    const { status, stderr } = await medvox("import", cifar, "--arch", "resnet18", "--json");
     expect(status).toBe(1);
     expect(stderr).toMatch(/^WeightsError: .*resnet20-12fca82f\.th: /);
   });
@@ -132,7 +122,14 @@ describe("what PyTorch 2 saves", () => {
   // oracle/torch_checkpoints.py: half, float, double and bfloat16; turned, thinned and shared storages.
   test.each(["resnet10-bare-zip.pth", "resnet10-wrapped-legacy.pth"])("%s", async (name) => {
     writeFileSync(join(work, name), gunzipSync(readFileSync(join(fixtures, `${name}.gz`))));
-    const { status, stdout, stderr } = medvox("import", name, "--arch", "resnet10", "--out", `${name}.safetensors`);
+    const { status, stdout, stderr } = await medvox(
+      "import",
+      name,
+      "--arch",
+      "resnet10",
+      "--out",
+      `${name}.safetensors`,
+    );
     expect([status, stderr]).toEqual([0, ""]);
     expect(stdout).toMatch(/^72 matched · 0 missing · 0 unexpected/);
     const { tensors } = await readSafetensors(join(work, `${name}.safetensors`));
@@ -160,15 +157,15 @@ describe("what is no checkpoint", () => {
     ["no-tensors.pth", 1, /holds no tensors by name/],
     ["missing.pth", 1, /missing\.pth: no such file/],
     ["expected.json", 1, /^WeightsError: .*expected\.json: /],
-  ])("%s", (name, wanted, message) => {
-    const { status, stdout, stderr } = medvox("import", join(fixtures, name), "--arch", "resnet10");
+  ])("%s", async (name, wanted, message) => {
+    const { status, stdout, stderr } = await medvox("import", join(fixtures, name), "--arch", "resnet10");
     expect([status, stdout]).toEqual([wanted, ""]);
     expect(stderr).toMatch(message);
     expect(stderr.trimEnd().split("\n")).toHaveLength(1);
   });
 
-  test("an architecture that nobody knows", () => {
-    const { status, stderr } = medvox("import", join(fixtures, "bare-zip.pth"), "--arch", "resnet20");
+  test("an architecture that nobody knows", async () => {
+    const { status, stderr } = await medvox("import", join(fixtures, "bare-zip.pth"), "--arch", "resnet20");
     expect([status, stderr]).toEqual([
       2,
       expect.stringMatching(/^ConfigError: --arch resnet20: is no encoder; there are/),
