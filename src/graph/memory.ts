@@ -3,8 +3,8 @@
  * are alive together when its nodes run in order.
  *
  * Values computed from parameters and constants alone are counted with the weights, since the engine computes them once, when
- * the graph is loaded. A reshape is the same bytes under another shape. An elementwise node writes over an input that nobody
- * reads after it.
+ * the graph is loaded. A reshape is the same bytes under another shape. An operator that works in place writes over an input that
+ * nobody reads after it.
  */
 import { type DType, type Graph, sizeOf, type Tensor } from "./core.ts";
 import { reachable } from "./gradients.ts";
@@ -64,7 +64,7 @@ export function graphMemory(graph: Graph, outputs: readonly Tensor[]): GraphMemo
         largestBytes = Math.max(largestBytes, bytes(output));
       }
     }
-    const overwrites = elementwise.has(node.op) && ended.some((input) => bytes(input) === made);
+    const overwrites = graph.operators[node.op].inPlace && ended.some((input) => bytes(input) === made);
     liveBytes = Math.max(liveBytes, live + (overwrites ? 0 : made));
     live += made - endedBytes;
     for (const output of node.outputs) if (computed(output) && !lastRead.has(output)) live -= bytes(output);
@@ -77,15 +77,3 @@ export function graphMemory(graph: Graph, outputs: readonly Tensor[]): GraphMemo
     );
   }
 }
-
-const elementwise = new Set([
-  "relu",
-  "add",
-  "addAll",
-  "sub",
-  "mul",
-  "div",
-  "channelAffine",
-  "batchNormInference",
-  "softmax",
-]);

@@ -18,10 +18,19 @@ import {
   ValueInfoProtoSchema,
 } from "onnx-buf";
 import { ShapeError } from "../errors.ts";
-import { type DType, type Graph, type Shape, sizeOf, type Tensor, type TensorData, type TensorType } from "./core.ts";
+import {
+  type DType,
+  type Graph,
+  type Operator,
+  type Shape,
+  sizeOf,
+  type Tensor,
+  type TensorData,
+  type TensorType,
+} from "./core.ts";
 import { reachable } from "./gradients.ts";
 import { ONNX_DTYPE } from "./operators/elementwise.ts";
-import type { EmitContext, Emitter, OnnxAttribute, Operator } from "./operators/types.ts";
+import type { EmitContext, Emitter, OnnxAttribute } from "./operators/types.ts";
 import { contentKeys } from "./rewrite.ts";
 
 /** Version of ONNX's operator set that all graphs are written in. */

@@ -28,7 +28,7 @@ import {
   wideToInput,
   wideToWeights,
 } from "./convolution-rows.ts";
-import { axisMatrixRows, elementwise, isElementwise } from "./follow.ts";
+import { axisMatrixRows, elementwise } from "./follow.ts";
 import { type ConvolutionCase, chooseAlgorithms, chooseForms, type FormRule } from "./forms.ts";
 import { pieceNames, pieceShapes, sameLayout, Value, type WeightLayout } from "./values.ts";
 import type { WindowGeometry } from "./windows.ts";
@@ -143,7 +143,7 @@ function lowerNode(node: Node, inputs: readonly Value[], target: Graph, rule: Fo
         node.attributes,
       )
       .map(Value.plain);
-  if (isElementwise(node.op)) return elementwise(node, inputs, target) ?? copy();
+  if (target.operators[node.op].elementwise) return elementwise(node, inputs, target) ?? copy();
   switch (node.op) {
     case "conv": {
       const [x, w] = inputs;

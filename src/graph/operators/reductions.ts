@@ -1,10 +1,10 @@
 /** Reductions: their shape rules, ONNX forms and gradients. */
 import { ShapeError } from "../../errors.ts";
-import { type Shape, sizeOf, type Tensor } from "../core.ts";
+import { type Family, type GradientRule, type Operator, type Shape, sizeOf, type Tensor } from "../core.ts";
 import { cast, div, equal, mul } from "../functional/elementwise.ts";
 import { expand, reshape } from "../functional/movement.ts";
 import { sum } from "../functional/reduce.ts";
-import type { Emitter, Family, GradientRule, Operator, Reduction } from "./types.ts";
+import type { Emitter, Reduction } from "./types.ts";
 
 function reducedShape(shape: Shape, { axes, keepDims }: Reduction): number[] {
   return shape.flatMap((n, axis) => (axes.includes(axis) ? (keepDims ? [1] : []) : [n]));
@@ -20,6 +20,8 @@ function reduction(
   overNothing: (emit: Emitter, x: string) => string[] = (emit, x) => emit.node("Identity", [x]),
 ): Operator<Reduction> {
   return {
+    elementwise: false,
+    inPlace: false,
     shape: ([x], attributes) => {
       if (x.dtype === "bool") throw new ShapeError(`${onnxType}: bool cannot be reduced; cast it first`);
       return [{ shape: reducedShape(x.shape, attributes), dtype: x.dtype }];
@@ -62,6 +64,8 @@ export const reductions: Family<"reduceSum" | "reduceMean" | "reduceMax" | "redu
     reduceMax: reduction("ReduceMax", toExtreme),
     reduceMin: reduction("ReduceMin", toExtreme),
     argMax: {
+      elementwise: false,
+      inPlace: false,
       shape: ([x], { axis, keepDims }) => [
         { shape: reducedShape(x.shape, { axes: [axis], keepDims }), dtype: "int64" },
       ],
