@@ -16,7 +16,7 @@ export interface Layer {
   readonly browser: boolean;
 }
 
-const base = ["errors", "random"];
+const base = ["errors", "random", "bounded-cache"];
 const images = [...base, "boxes", "volume"];
 const engine = [...base, "graph", "runtime", "nn"];
 const training = [
@@ -39,6 +39,7 @@ const training = [
 export const LAYERS: Readonly<Record<string, Layer>> = {
   errors: { may: [], browser: true },
   random: { may: ["errors"], browser: true },
+  "bounded-cache": { may: [], browser: true },
   closest: { may: [], browser: true },
   progress: { may: [], browser: true },
   machine: { may: [], browser: false },

@@ -3,6 +3,7 @@
  * of detections come out the same everywhere. Coordinates are pixels from the top left corner, fractions allowed.
  */
 import { unzlibSync } from "fflate";
+import { BoundedCache } from "../bounded-cache.ts";
 import { ShapeError } from "../errors.ts";
 import type { Image2d } from "../images/index.ts";
 import { glyphStrips } from "./glyphs.ts";
@@ -23,11 +24,12 @@ interface Glyphs {
   readonly coverage: Uint8Array;
 }
 
-const unpacked = new Map<TextSize, Glyphs>();
+/** A font of each size, unpacked when it is first needed. */
+const fonts = new BoundedCache<TextSize, Glyphs>(Object.keys(glyphStrips).length);
 
-function glyphsOf(size: TextSize): Glyphs {
-  const known = unpacked.get(size);
-  if (known) return known;
+const glyphsOf = (size: TextSize): Glyphs => fonts.get(size, () => unpackGlyphs(size));
+
+function unpackGlyphs(size: TextSize): Glyphs {
   const { height, letters, widths, data } = glyphStrips[size];
   const places = new Map<string, { x: number; width: number }>();
   let x = 0;
@@ -36,9 +38,7 @@ function glyphsOf(size: TextSize): Glyphs {
     x += widths[i];
   });
   const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
-  const glyphs = { height, places, stride: x, coverage: unzlibSync(bytes) };
-  unpacked.set(size, glyphs);
-  return glyphs;
+  return { height, places, stride: x, coverage: unzlibSync(bytes) };
 }
 
 /** Width and height of a line of text in pixels. Letters that the font lacks are shown as `?`. */

@@ -2,6 +2,7 @@
  * Which form each pass of a convolution takes. The one place where this is decided; measured by `bench/forms` (its
  * RESULTS.md has the table). Another form gives other last bits, so the choice depends on shapes only, never on timing.
  */
+import { BoundedCache } from "../../bounded-cache.ts";
 import { inputRows, outputRows, tapCount, validPairs, type WindowGeometry } from "./windows.ts";
 import { isWinograd } from "./winograd.ts";
 import { type AxisAlgorithm, axisTransform } from "./winograd-axis.ts";
@@ -48,15 +49,12 @@ const LONG_TILES_FROM = 2000;
 const TILES_FROM = 400;
 const SHORT: ReadonlySet<AxisAlgorithm> = new Set<AxisAlgorithm>(["direct", "karatsuba", "two"]);
 
-const cache = new Map<string, Forms>();
+/** Convolutions whose choice is remembered: those of some ten networks. */
+const REMEMBERED = 500;
+export const formsOf = new BoundedCache<string, Forms>(REMEMBERED);
 
 export function chooseForms(convolution: ConvolutionCase): Forms {
-  const key = JSON.stringify(convolution);
-  const known = cache.get(key);
-  if (known !== undefined) return known;
-  const chosen = choose(convolution);
-  cache.set(key, chosen);
-  return chosen;
+  return formsOf.get(JSON.stringify(convolution), () => choose(convolution));
 }
 
 function choose(convolution: ConvolutionCase): Forms {
@@ -107,14 +105,14 @@ interface Combination {
   readonly types: number;
 }
 
-const combinations = new Map<string, Combination>();
+export const combinations = new BoundedCache<string, Combination>(REMEMBERED);
 
 /** The combination of algorithms that {@link nanoseconds} finds cheapest among those whose weights are not too many. */
 function cheapest(convolution: ConvolutionCase, training: boolean): Combination {
-  const key = `${training} ${JSON.stringify(convolution)}`;
-  const known = combinations.get(key);
-  if (known !== undefined) return known;
-  const { geometry, ci, co } = convolution;
+  return combinations.get(`${training} ${JSON.stringify(convolution)}`, () => findCheapest(convolution, training));
+}
+
+function findCheapest({ geometry, ci, co }: ConvolutionCase, training: boolean): Combination {
   let all: Combination[] = [{ algorithms: [], rows: geometry.batch, types: 1 }];
   for (const [axis, points] of geometry.input.entries()) {
     const every = axisOptions(points, geometry.dilation[axis]);
@@ -135,9 +133,7 @@ function cheapest(convolution: ConvolutionCase, training: boolean): Combination 
   );
   const cost = (of: Combination): number => nanoseconds(of, ci, co, training);
   // Of equal ones the last, where the axes transformed first grow least.
-  const chosen = small.reduce((a, b) => (cost(b) <= cost(a) ? b : a));
-  combinations.set(key, chosen);
-  return chosen;
+  return small.reduce((a, b) => (cost(b) <= cost(a) ? b : a));
 }
 
 function axisOptions(points: number, dilation: number): AxisOption[] {
