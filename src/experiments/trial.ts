@@ -74,7 +74,7 @@ export async function runTrials<S extends TrialScores>(
   return trials.map((trial) => results.get(trial)!);
 }
 
-export function trialName({
+function trialName({
   target,
   condition,
   seed,

@@ -227,19 +227,8 @@ export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((n, axis) => n === b[axis]);
 }
 
-/** Row-major strides, in elements. */
-export function stridesOf(shape: Shape): number[] {
-  const strides = new Array<number>(shape.length);
-  let step = 1;
-  for (let axis = shape.length - 1; axis >= 0; axis--) {
-    strides[axis] = step;
-    step *= shape[axis];
-  }
-  return strides;
-}
-
 /** Numbers as the typed array of `dtype` (bool is Uint8Array, as ONNX stores it). */
-export function arrayOf(dtype: DType, values: readonly number[]): TensorData {
+function arrayOf(dtype: DType, values: readonly number[]): TensorData {
   switch (dtype) {
     case "float32":
       return Float32Array.from(values);

@@ -32,7 +32,7 @@ import { writePretrainingReport } from "./pretraining-report.ts";
 import { overlapMonitor, setEpoch } from "./pretraining-scores.ts";
 import { type PretrainingPlan, prepareSets } from "./pretraining-sets.ts";
 import { type SetStream, turnSource } from "./pretraining-turns.ts";
-import { type Run, type RunRecord, readRun, writeRun } from "./run-folder.ts";
+import { type Run, readRun, writeRun } from "./run-folder.ts";
 import { augmentationOf, optimiserOf } from "./segmentation-config.ts";
 import { segmentationLoss, segmentationScores } from "./segmentation-network.ts";
 import { readStart, type Start, startFrom, startText } from "./start-from.ts";
@@ -205,5 +205,3 @@ function openStreams({ config, splits }: Run<"pretraining">["record"], plan: Pre
 export function foregroundOf(plan: PretrainingPlan, set: string): string[] {
   return plan.sets[set].labels.filter(({ index }) => index !== 0).map(({ name }) => name);
 }
-
-export type PretrainingRecord = RunRecord<"pretraining">;

@@ -1,6 +1,8 @@
 /** The engine as the rest of medvox sees it: programs (ONNX graphs) and banks (parameters), whatever machine is behind it. */
 import type { ArrayMessage, RunResult } from "./protocol.ts";
 
+export type { ArrayMessage, DeviceName, EngineOptions, RunResult } from "./protocol.ts";
+
 export type Feeds = Readonly<Record<string, ArrayMessage>>;
 
 export interface RunOptions {

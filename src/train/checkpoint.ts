@@ -5,8 +5,15 @@
 import { WeightsError } from "../errors.ts";
 import { readSafetensors, writeSafetensors } from "../files/index.ts";
 import type { WeightTensor } from "../weights/index.ts";
-import type { Tally } from "./loop.ts";
 import type { StateMap } from "./model.ts";
+
+/** What an epoch's steps measured, added up; of one branch, or of the only one. */
+export interface Tally {
+  readonly steps: number;
+  readonly lossSum: number;
+  /** Sums of the monitored values. */
+  readonly monitored: Readonly<Record<string, readonly number[]>>;
+}
 
 /** Where a training stands; all that resuming needs besides the arrays. */
 export interface TrainingPosition {

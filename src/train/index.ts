@@ -1,7 +1,7 @@
 /** @module medvox/train: models, the training loop, checkpoints. */
 export { bakedForm, encodeBaked, encodePortable } from "./baked.ts";
 export { checkedConfig } from "./checked-config.ts";
-export { readCheckpoint, readWeights, type TrainingPosition, writeCheckpoint } from "./checkpoint.ts";
+export { readCheckpoint, readWeights, type Tally, type TrainingPosition, writeCheckpoint } from "./checkpoint.ts";
 export type { Between } from "./executable.ts";
 export { appendLog, type LogLine, readLog } from "./log.ts";
 export {
@@ -14,7 +14,6 @@ export {
   logFile,
   runTraining,
   type StepReport,
-  type Tally,
   type TrainingBatch,
   type ValidationResult,
 } from "./loop.ts";

@@ -10,7 +10,7 @@ import { ConfigError, DataError, MedvoxError } from "../errors.ts";
 import { removeStaleTemporaries, writeError } from "../files/index.ts";
 import { type ScheduleSpec, scheduleFactor, type Warmup } from "../nn/index.ts";
 import type { Feeds, RunResult } from "../runtime/index.ts";
-import { readCheckpoint, type TrainingPosition, writeCheckpoint } from "./checkpoint.ts";
+import { readCheckpoint, type Tally, type TrainingPosition, writeCheckpoint } from "./checkpoint.ts";
 import { appendLog, type LogLine, truncateLog } from "./log.ts";
 import type { BranchTurn, Model } from "./model.ts";
 
@@ -38,14 +38,6 @@ export interface ValidationResult {
   readonly score: number;
   /** Scores per class, for log and curves. */
   readonly details?: Readonly<Record<string, number | null>>;
-}
-
-/** What an epoch's steps measured, added up; of one branch, or of the only one. */
-export interface Tally {
-  readonly steps: number;
-  readonly lossSum: number;
-  /** Sums of the monitored values. */
-  readonly monitored: Readonly<Record<string, readonly number[]>>;
 }
 
 export interface EpochReport {

@@ -22,7 +22,7 @@ export interface UnpickleOptions {
 }
 
 /** A reference to something importable, as it lies on the stack before it is called. */
-export class PickleGlobal {
+class PickleGlobal {
   readonly name: string;
   readonly call: Importable;
   constructor(name: string, call: Importable) {

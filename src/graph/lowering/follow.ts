@@ -42,7 +42,7 @@ function scalarOf(value: Value): Tensor {
 }
 
 /** A value that differs by channel only, as [1, C]. */
-export function channelBroadcast(value: Value, output: TensorType): Tensor | undefined {
+function channelBroadcast(value: Value, output: TensorType): Tensor | undefined {
   const { shape } = value.type;
   const lead = output.shape.length - shape.length;
   const onlyChannels = shape.every((n, i) => n === 1 || i + lead === 1);

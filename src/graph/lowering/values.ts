@@ -98,7 +98,7 @@ function plainToTaps(w: Tensor): Tensor {
   return transpose(reshape(w, [co, ci, w.size / (co * ci)]), [2, 1, 0]);
 }
 
-export function plainToRows(x: Tensor): Tensor {
+function plainToRows(x: Tensor): Tensor {
   const { rank } = x;
   const last = transpose(x, [0, ...Array.from({ length: rank - 2 }, (_, i) => i + 2), 1]);
   return reshape(last, [x.size / x.shape[1], x.shape[1]]);

@@ -20,7 +20,7 @@ import type { Attributes, ConvAttributes, Emitter, Window } from "./types.ts";
 const AXES = ["W", "H", "D"];
 
 /** D, H or W of spatial axis `i` of `axes`. */
-export function axisName(i: number, axes: number): string {
+function axisName(i: number, axes: number): string {
   return AXES[axes - 1 - i] ?? `axis ${i}`;
 }
 

@@ -23,7 +23,7 @@ function requireChannels(op: string, [x, ...vectors]: readonly TensorType[]): vo
 }
 
 /** All axes but the channels'. */
-export const allButChannels = (rank: number): number[] =>
+const allButChannels = (rank: number): number[] =>
   Array.from({ length: rank }, (_, axis) => axis).filter((axis) => axis !== 1);
 
 /** a·x + b as one BatchNormalization node: mean 0, variance 1, epsilon 0. For rows, where channels lie last, Mul and Add. */
