@@ -2,7 +2,7 @@
 import { type ForegroundVoxels, foregroundVoxels, type Sample } from "../augment/index.ts";
 import { spacingOf } from "../volume/affine.ts";
 import { cropOrPad, foregroundBox, growBox, type VoxelBox } from "../volume/crop.ts";
-import type { Vec3, Volume } from "../volume/types.ts";
+import { mapAxes, type Volume } from "../volume/types.ts";
 import type { DataCase } from "./dataset.ts";
 import { type PreprocessedImage, type Preprocessing, preprocess, preprocessLabel } from "./preprocess.ts";
 import { readImage, readLabel } from "./read-case.ts";
@@ -48,5 +48,12 @@ export async function prepareCase(
 export function regionOf(mask: Volume, marginMm: number): VoxelBox | undefined {
   const box = foregroundBox(mask);
   const spacing = spacingOf(mask.affine);
-  return box && growBox(box, spacing.map((mm) => Math.ceil(marginMm / mm)) as unknown as Vec3, mask.size);
+  return (
+    box &&
+    growBox(
+      box,
+      mapAxes(spacing, (mm) => Math.ceil(marginMm / mm)),
+      mask.size,
+    )
+  );
 }

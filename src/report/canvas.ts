@@ -14,7 +14,8 @@ export type TextSize = "small" | "large";
 
 /** `#rrggbb` as three numbers. */
 export function colorOf(hex: string): Color {
-  return [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16)) as unknown as Color;
+  const part = (at: number): number => Number.parseInt(hex.slice(at, at + 2), 16);
+  return [part(1), part(3), part(5)];
 }
 
 interface Glyphs {
