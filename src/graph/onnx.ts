@@ -137,7 +137,7 @@ interface Port {
 
 class Writer implements Emitter {
   readonly contrib: boolean;
-  /** Start of the names of the nodes being written. */
+  /** What the names of the nodes that are being written begin with. */
   prefix = "";
   /** Of the model, or of the loop's body that is being written. */
   #nodes: NodeProto[] = [];
@@ -326,7 +326,7 @@ class Writer implements Emitter {
   }
 }
 
-/** Nodes, and those of their loops' bodies. */
+/** All nodes, those in the bodies of loops included. */
 function* withBodies(nodes: readonly NodeProto[]): Generator<NodeProto> {
   for (const node of nodes) {
     yield node;

@@ -37,7 +37,7 @@ const WIDE_LIMIT = 64e6;
 const TRANSFORMED_MAP = 32e6;
 /** The transformed weights of a layer may be so many numbers (80 MB), or as many as the weights. */
 const TRANSFORMED_WEIGHTS = 20e6;
-/** Narrower layers do better as Conv on channel-first maps. */
+/** Layers with fewer channels than this are faster as Conv on channel-first maps. */
 const NARROWEST = 32;
 
 /**
@@ -72,7 +72,7 @@ function choose(convolution: ConvolutionCase): Forms {
   return chooseGathered(convolution);
 }
 
-/** Between `wide`, `paired` and `plain`, for what Winograd does not do. */
+/** The choice between `wide`, `paired` and `plain`, for convolutions that Winograd's algorithm does not fit. */
 export function chooseGathered({ geometry, ci, co }: ConvolutionCase): Forms {
   const taps = tapCount(geometry);
   const strided = geometry.stride.some((s) => s > 1);
@@ -84,8 +84,8 @@ export function chooseGathered({ geometry, ci, co }: ConvolutionCase): Forms {
 }
 
 /**
- * Winograd's algorithm for each axis.
- * @param training weights change, so each step pays for their transform
+ * The algorithm that Winograd's form uses along each axis.
+ * @param training whether weights change, so that each step pays for their transform
  */
 export function chooseAlgorithms(convolution: ConvolutionCase, training: boolean): readonly AxisAlgorithm[] {
   return cheapest(convolution, training).algorithms;
@@ -99,9 +99,9 @@ interface AxisOption {
 
 interface Combination {
   readonly algorithms: readonly AxisAlgorithm[];
-  /** Rows of the transformed map. */
+  /** How many rows the transformed map has. */
   readonly rows: number;
-  /** Transformed taps. */
+  /** How many matrices [Ci, Co] the transformed weights are. */
   readonly types: number;
 }
 
@@ -132,7 +132,7 @@ function findCheapest({ geometry, ci, co }: ConvolutionCase, training: boolean):
     ({ types }) => types <= 3 ** geometry.input.length || types * ci * co <= TRANSFORMED_WEIGHTS,
   );
   const cost = (of: Combination): number => nanoseconds(of, ci, co, training);
-  // Of equal ones the last, where the axes transformed first grow least.
+  // Of combinations that cost the same, the last one: there the axes that are transformed first grow least.
   return small.reduce((a, b) => (cost(b) <= cost(a) ? b : a));
 }
 

@@ -55,7 +55,7 @@ export class Value {
     return this.#pieces?.layout;
   }
 
-  /** Whether rows are there without work. */
+  /** Whether the value was computed as rows, or has been converted to rows for another reader. */
   get hasRows(): boolean {
     return this.#rows !== undefined;
   }

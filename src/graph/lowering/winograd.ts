@@ -117,7 +117,7 @@ function alongAxes(x: Tensor, batch: number, sides: readonly Side[], order: read
 }
 
 const forwards = (axes: readonly AxisTransform[]): number[] => axes.map((_, i) => i);
-/** Against the order of growth: what shrinks late axes first moves least. */
+/** The other way round, for maps that shrink: what follows a matrix product moves the smaller map. */
 const backwards = (axes: readonly AxisTransform[]): number[] => forwards(axes).reverse();
 
 function transposed(matrix: Float32Array, rows: number): Float32Array {

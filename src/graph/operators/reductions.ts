@@ -10,7 +10,7 @@ function reducedShape(shape: Shape, { axes, keepDims }: Reduction): number[] {
   return shape.flatMap((n, axis) => (axes.includes(axis) ? (keepDims ? [1] : []) : [n]));
 }
 
-function keptShape(shape: Shape, axes: readonly number[]): number[] {
+function shapeWithOnes(shape: Shape, axes: readonly number[]): number[] {
   return shape.map((n, axis) => (axes.includes(axis) ? 1 : n));
 }
 
@@ -35,14 +35,14 @@ function reduction(
 }
 
 const spread = (g: Tensor, x: Tensor, axes: readonly number[]): Tensor =>
-  expand(reshape(g, keptShape(x.shape, axes)), x.shape);
+  expand(reshape(g, shapeWithOnes(x.shape, axes)), x.shape);
 
 /** The gradient goes to the extreme elements, in equal shares where several are equal (as PyTorch's amax). */
 const toExtreme: GradientRule<Reduction> = ({ inputs: [x], outputs: [y], upstream: [g], attributes: { axes } }) => {
   if (g === undefined) return [];
-  const kept = keptShape(x.shape, axes);
-  const hit = cast(equal(x, reshape(y, kept)), "float32");
-  return [mul(div(hit, sum(hit, { axes, keepDims: true })), reshape(g, kept))];
+  const full = shapeWithOnes(x.shape, axes);
+  const hit = cast(equal(x, reshape(y, full)), "float32");
+  return [mul(div(hit, sum(hit, { axes, keepDims: true })), reshape(g, full))];
 };
 
 export const reductions: Family<"reduceSum" | "reduceMean" | "reduceMax" | "reduceMin" | "reduceSumSquare" | "argMax"> =
@@ -57,7 +57,7 @@ export const reductions: Family<"reduceSum" | "reduceMean" | "reduceMax" | "redu
     reduceSumSquare: reduction(
       "ReduceSumSquare",
       ({ inputs: [x], upstream: [g], attributes: { axes } }) => [
-        g && mul(mul(x, 2), reshape(g, keptShape(x.shape, axes))),
+        g && mul(mul(x, 2), reshape(g, shapeWithOnes(x.shape, axes))),
       ],
       (emit, x) => emit.node("Mul", [x, x]),
     ),
