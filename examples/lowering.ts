@@ -51,11 +51,12 @@ function step(channels: number, size: number, dilation: number) {
 
 /** One line for each node: what it reads, what it makes. */
 function show(outputs: Outputs): void {
-  const text = ({ shape, source }: Tensor): string => {
-    const from =
-      source.kind === "parameter" ? source.info.name : source.kind === "input" ? source.name : source.kind[0];
-    return `${source.kind === "node" ? "" : source.kind === "constant" ? "const" : from}[${shape.join(",")}]`;
+  const nameOf = ({ source }: Tensor): string => {
+    if (source.kind === "parameter") return source.info.name;
+    if (source.kind === "input") return source.name;
+    return source.kind === "constant" ? "const" : "";
   };
+  const text = (tensor: Tensor): string => `${nameOf(tensor)}[${tensor.shape.join(",")}]`;
   for (const { op, inputs, outputs: made } of reachable(...Object.values(outputs))) {
     console.log(`  ${op.padEnd(18)} ${inputs.map(text).join(" ")} → ${made.map(text).join(" ")}`);
   }
