@@ -1,129 +1,129 @@
 /**
- * `npm run layers`: imports in `src` only point down, never in circles, and what shall run in a browser touches no
- * Node API. A layer is a folder of `src`, or a file directly in it. The table below is the architecture; a new folder
- * has to be entered here, which is the moment to think where it belongs.
+ * `npm run layers`: imports in `src` only point down and never in circles, those of types included; what shall run in a browser touches
+ * no Node API; folders and doors stay within their bounds; nothing is exported that nobody uses. `layers/table.ts` is the architecture.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
-import { join, posix } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import ts from "typescript";
+import { circles, wayRound } from "./layers/circles.ts";
+import { doorsOf, namesOf } from "./layers/doors.ts";
+import { importsOf, isTest, nodeGlobalsOf, parse, readSources, resolveImport, type Sources } from "./layers/sources.ts";
+import {
+  CIRCLES,
+  DOOR_BOUND,
+  DOORS_OF_ANY_SIZE,
+  ENGINE_LAYER,
+  FOLDER_BOUND,
+  FOLDERS_OF_ANY_SIZE,
+  LARGER_FOLDERS,
+  LAYERS,
+  type Layer,
+  UNUSED,
+  WIDER_DOORS,
+} from "./layers/table.ts";
+import { unusedExports } from "./layers/unused.ts";
 
-export interface Layer {
-  /** Layers it may import from. */
-  readonly may: readonly string[];
-  /** Runs in a browser: no Node API, and nothing below it has one. */
-  readonly browser: boolean;
+/** Lines for the one who reads them. */
+export interface Found {
+  /** Broken rules. */
+  readonly problems: string[];
+  /** Exceptions that are not needed any more. */
+  readonly notes: string[];
 }
 
-const base = ["errors", "random"];
-const images = [...base, "boxes", "volume"];
-const engine = [...base, "graph", "runtime", "nn"];
-const training = [
-  ...engine,
-  "boxes",
-  "images",
-  "volume",
-  "metrics",
-  "weights",
-  "files",
-  "augment",
-  "data",
-  "closest",
-  "command-line",
-  "progress",
-  "machine",
-  "threads",
-];
-
-/** Bottom first: every layer may only name layers above it in this list. */
-export const LAYERS: Readonly<Record<string, Layer>> = {
-  errors: { may: [], browser: true },
-  random: { may: ["errors"], browser: true },
-  closest: { may: [], browser: true },
-  "command-line": { may: [], browser: true },
-  progress: { may: [], browser: true },
-  machine: { may: [], browser: false },
-  threads: { may: ["errors"], browser: false },
-  volume: { may: base, browser: true },
-  boxes: { may: [...base, "volume"], browser: true },
-  images: { may: [...base, "volume"], browser: true },
-  metrics: { may: images, browser: true },
-  weights: { may: base, browser: true },
-  augment: { may: [...images, "images"], browser: true },
-  files: { may: [...images, "images", "weights"], browser: false },
-  data: { may: [...images, "images", "files", "augment", "progress", "threads", "closest"], browser: false },
-  graph: { may: base, browser: true },
-  runtime: { may: [...base, "graph", "threads", "machine"], browser: false },
-  nn: { may: [...base, "graph"], browser: true },
-  train: { may: training, browser: false },
-  report: { may: [...images, "images", "metrics", "files", "data", "machine", "command-line"], browser: false },
-  experiments: { may: [...training, "train", "report"], browser: false },
-  med3d: { may: [...training, "train", "report", "experiments"], browser: false },
-  rcnn: { may: [...training, "train", "report", "experiments"], browser: false },
-  index: { may: [...training, "train", "report", "experiments", "med3d", "rcnn"], browser: false },
-  cli: { may: [...training, "train", "report", "experiments", "med3d", "rcnn"], browser: false },
-};
-
-/** The one layer that may import ONNX Runtime. */
-const ENGINE_LAYER = "runtime";
-
-/** Globals of Node that no browser has. */
-const NODE_GLOBALS = new Set(["process", "Buffer", "require", "__dirname", "__filename", "setImmediate"]);
-
-interface Import {
-  specifier: string;
-  line: number;
-  /** Erased by the compiler: it binds layers, but cannot make a circle at run time. */
-  typeOnly: boolean;
-}
-
-/** Checks sources by their path below `src` (forward slashes). Returns one line per broken rule. */
-export function checkLayers(
-  sources: ReadonlyMap<string, string>,
-  layers: Readonly<Record<string, Layer>> = LAYERS,
-): string[] {
+/** Checks the imports of sources by their path below `src` (forward slashes). Returns one line per broken rule. */
+export function checkLayers(sources: Sources, layers: Readonly<Record<string, Layer>> = LAYERS): string[] {
   const problems: string[] = [];
-  const edges = new Map<string, string[]>();
   for (const [path, text] of sources) {
     const own = layerOf(path);
     const layer = layers[own];
     if (layer === undefined) {
-      problems.push(`src/${path}: layer '${own}' is not in the table of scripts/check-layers.ts`);
+      problems.push(`src/${path}: layer '${own}' is not in the table of scripts/layers/table.ts`);
       continue;
     }
-    const source = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
-    const targets: string[] = [];
-    for (const { specifier, line, typeOnly } of importsOf(source)) {
+    const source = parse(path, text);
+    const inBrowser = runsInBrowser(path, layers);
+    for (const { specifier, line } of importsOf(source)) {
       const at = `src/${path}:${line}`;
-      if (specifier.startsWith(".")) {
-        const target = posix.normalize(posix.join(posix.dirname(path), specifier));
-        const other = layerOf(target);
-        if (target.startsWith("..")) {
-          // The manifest, for the version; anything else outside `src` is not in the package.
-          if (!specifier.endsWith("package.json")) problems.push(`${at}: imports ${specifier}, which is outside src`);
-        } else if (other !== own && !layer.may.includes(other)) {
-          problems.push(`${at}: ${own} imports ${other}; ${own} may import ${layer.may.join(", ") || "nothing"}`);
-        }
-        if (!typeOnly) targets.push(target);
-      } else {
-        problems.push(...checkPackage(specifier, own, layer).map((problem) => `${at}: ${problem}`));
+      if (!specifier.startsWith(".")) {
+        problems.push(...checkPackage(specifier, path, own, inBrowser).map((problem) => `${at}: ${problem}`));
+        continue;
+      }
+      const target = resolveImport(path, specifier);
+      const other = layerOf(target);
+      if (target.startsWith("..")) {
+        // The manifest, for the version; anything else outside `src` is not in the package.
+        if (!specifier.endsWith("package.json")) problems.push(`${at}: imports ${specifier}, which is outside src`);
+      } else if (other !== own && !layer.may.includes(other)) {
+        problems.push(`${at}: ${own} imports ${other}; ${own} may import ${layer.may.join(", ") || "nothing"}`);
+      } else if (inBrowser && !runsInBrowser(target, layers)) {
+        problems.push(`${at}: imports ${target}, which needs Node, but ${path} must run in a browser`);
       }
     }
-    edges.set(path, targets);
-    if (layer.browser) {
-      for (const { name, line } of nodeGlobalsOf(source)) {
-        problems.push(`src/${path}:${line}: uses the Node global '${name}', but ${own} must run in a browser`);
-      }
+    if (!inBrowser) continue;
+    for (const { name, line } of nodeGlobalsOf(source)) {
+      problems.push(`src/${path}:${line}: uses the Node global '${name}', but ${path} must run in a browser`);
     }
   }
-  return [...problems, ...circles(edges).map((circle) => `circle of imports: ${circle.join(" → ")}`)];
+  return problems;
 }
 
-function checkPackage(specifier: string, own: string, layer: Layer): string[] {
+/** Circles of imports but for those that are known. */
+export function checkCircles(sources: Sources, known: readonly (readonly string[])[] = CIRCLES): Found {
+  const edges = new Map(
+    [...sources].map(([path, text]) => {
+      const imports = importsOf(parse(path, text)).filter(({ specifier, lazy }) => specifier.startsWith(".") && !lazy);
+      return [path, imports.map(({ specifier }) => resolveImport(path, specifier))];
+    }),
+  );
+  const groups = circles(edges);
+  const inside = (group: readonly string[], files: readonly string[]): boolean =>
+    group.every((file) => files.includes(file));
+  const unknown = groups.filter((group) => !known.some((files) => inside(group, files)));
+  const free = known.flat().filter((file) => !groups.some((group) => group.includes(file)));
+  return {
+    problems: unknown.map((group) => `circle of imports: ${wayRound(group, edges).join(" → ")}`),
+    notes: free.map((file) => `src/${file} is in no circle any more; take it out of CIRCLES`),
+  };
+}
+
+/** Sizes by name against a bound, or against an exception's own. */
+export function checkBounds(
+  what: string,
+  sizes: ReadonlyMap<string, number>,
+  bound: number,
+  exceptions: Readonly<Record<string, number>>,
+  anySize: readonly string[] = [],
+): Found {
+  const problems: string[] = [];
+  const notes: string[] = [];
+  for (const [name, size] of sizes) {
+    const allowed = exceptions[name] ?? bound;
+    if (size > allowed && !anySize.includes(name)) problems.push(`${name}: ${size} ${what}; it may have ${allowed}`);
+    if (name in exceptions && size <= bound) notes.push(`${name}: ${size} ${what}; it needs no exception any more`);
+    else if (size < allowed && name in exceptions) notes.push(`${name}: ${size} ${what}; lower its ${allowed}`);
+  }
+  for (const name of Object.keys(exceptions)) {
+    if (!sizes.has(name)) notes.push(`${name} is gone; take out its exception`);
+  }
+  return { problems, notes };
+}
+
+/** Source files by folder below `src`. */
+export function filesPerFolder(paths: Iterable<string>): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const path of paths) {
+    const folder = path.slice(0, Math.max(0, path.lastIndexOf("/")));
+    counts.set(folder, (counts.get(folder) ?? 0) + 1);
+  }
+  return counts;
+}
+
+function checkPackage(specifier: string, path: string, own: string, inBrowser: boolean): string[] {
   const name = specifier.split("/")[0];
-  if (layer.browser && (specifier.startsWith("node:") || builtinModules.includes(name))) {
-    return [`imports ${specifier}, but ${own} must run in a browser`];
+  if (inBrowser && (specifier.startsWith("node:") || builtinModules.includes(name) || name === "onnxruntime-node")) {
+    return [`imports ${specifier}, but ${path} must run in a browser`];
   }
   if (/^onnxruntime-/.test(name) && own !== ENGINE_LAYER) {
     return [`imports ${specifier}; only ${ENGINE_LAYER} may import ONNX Runtime`];
@@ -136,82 +136,72 @@ function layerOf(path: string): string {
   return slash < 0 ? path.replace(/\.ts$/, "") : path.slice(0, slash);
 }
 
-function importsOf(source: ts.SourceFile): Import[] {
-  const found: Import[] = [];
-  const add = (specifier: ts.Node | undefined, typeOnly: boolean): void => {
-    if (specifier === undefined || !ts.isStringLiteralLike(specifier)) return;
-    found.push({ specifier: specifier.text, line: lineOf(source, specifier), typeOnly });
-  };
-  const visit = (node: ts.Node): void => {
-    if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, node.importClause?.isTypeOnly ?? false);
-    else if (ts.isExportDeclaration(node)) add(node.moduleSpecifier, node.isTypeOnly);
-    else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) add(node.argument.literal, true);
-    // A lazy import is no circle: it runs when both modules are complete.
-    else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
-      add(node.arguments[0], true);
-    }
-    ts.forEachChild(node, visit);
-  };
-  visit(source);
-  return found;
+/** What the table says of a file: its own entry, else that of the nearest folder it lies in, else that of its layer. */
+function runsInBrowser(path: string, layers: Readonly<Record<string, Layer>>): boolean {
+  const { browser, parts = {} } = layers[layerOf(path)] ?? { browser: false };
+  const steps = path.replace(/\.ts$/, "").split("/").slice(1);
+  for (let length = steps.length; length > 0; length--) {
+    const part = parts[steps.slice(0, length).join("/")];
+    if (part !== undefined) return part;
+  }
+  return browser;
 }
 
-function nodeGlobalsOf(source: ts.SourceFile): { name: string; line: number }[] {
-  const found: { name: string; line: number }[] = [];
-  const visit = (node: ts.Node): void => {
-    if (ts.isIdentifier(node) && NODE_GLOBALS.has(node.text)) {
-      const { parent } = node;
-      const isName =
-        (ts.isPropertyAccessExpression(parent) && parent.name === node) ||
-        ((ts.isPropertyAssignment(parent) || ts.isPropertySignature(parent) || ts.isMethodDeclaration(parent)) &&
-          parent.name === node);
-      if (!isName) found.push({ name: node.text, line: lineOf(source, node) });
-    }
-    ts.forEachChild(node, visit);
+/** Exported names that nobody uses, as `file name` below `src`, but for those that are known. */
+function checkUnused(root: string, doors: readonly string[]): Found {
+  const folders = ["src", "test", "bench", "scripts", "examples"];
+  const all = new Map(
+    folders.flatMap((folder) =>
+      [...readSources(join(root, folder))].map(([path, text]) => [`${folder}/${path}`, text]),
+    ),
+  );
+  const asked = (path: string): boolean => path.startsWith("src/") && !isTest(path);
+  const found = unusedExports(all, asked, doors, handwrittenDocuments(root)).map(
+    ({ file, name }) => `${file.replace(/^src\//, "")} ${name}`,
+  );
+  const unknown = found.filter((line) => !UNUSED.includes(line));
+  return {
+    problems: unknown.map((line) => `src/${line.replace(" ", ": exports ")}, which nothing uses`),
+    notes: UNUSED.filter((line) => !found.includes(line)).map(
+      (line) => `'${line}' is used or gone; take it out of UNUSED`,
+    ),
   };
-  visit(source);
-  return found;
 }
 
-function lineOf(source: ts.SourceFile, node: ts.Node): number {
-  return source.getLineAndCharacterOfPosition(node.getStart(source)).line + 1;
-}
-
-/** Every circle found by a depth-first walk, each once, from its alphabetically first file. */
-function circles(edges: ReadonlyMap<string, readonly string[]>): string[][] {
-  const found = new Map<string, string[]>();
-  const done = new Set<string>();
-  const trail: string[] = [];
-  const visit = (path: string): void => {
-    const start = trail.indexOf(path);
-    if (start >= 0) {
-      const circle = trail.slice(start);
-      const first = circle.indexOf([...circle].sort()[0]);
-      const turned = [...circle.slice(first), ...circle.slice(0, first)];
-      found.set(turned.join(), [...turned, turned[0]]);
-      return;
-    }
-    if (done.has(path)) return;
-    trail.push(path);
-    for (const target of edges.get(path) ?? []) visit(target);
-    trail.pop();
-    done.add(path);
-  };
-  for (const path of edges.keys()) visit(path);
-  return [...found.values()];
-}
-
-/** The package's own sources; tests may import upwards (an operator's test runs it), so they are left out. */
-function readSources(folder: string): Map<string, string> {
-  const paths = readdirSync(folder, { recursive: true, encoding: "utf8" }).map((path) => path.replaceAll("\\", "/"));
-  const own = paths.filter((path) => path.endsWith(".ts") && !path.endsWith(".test.ts") && !path.includes("test/"));
-  return new Map(own.sort().map((path) => [path, readFileSync(join(folder, path), "utf8")]));
+/** Texts that a person wrote; the reference lists every public name, so it shows nothing. */
+function handwrittenDocuments(root: string): string[] {
+  const docs = readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".md") && !path.replaceAll("\\", "/").startsWith("reference/"))
+    .map((path) => join("docs", path));
+  return ["README.md", "FEATURES.md", ...docs].map((path) => readFileSync(join(root, path), "utf8"));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const sources = readSources(fileURLToPath(new URL("../src", import.meta.url)));
-  const problems = checkLayers(sources);
+  const root = fileURLToPath(new URL("..", import.meta.url));
+  const sources = readSources(join(root, "src"), (path) => !isTest(path));
+  const doors = doorsOf(JSON.parse(readFileSync(join(root, "package.json"), "utf8")));
+  const folders = filesPerFolder(sources.keys());
+  const names = new Map([...doors].map(([door, file]) => [door, namesOf(file, sources).size]));
+  const bounded = new Map([...names].filter(([door]) => !door.endsWith("/internal")));
+  const show = (title: string, sizes: ReadonlyMap<string, number>): void => {
+    const all = [...sizes].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, size]) => `${name || "src"} ${size}`);
+    console.log(`${title}: ${all.join(" · ")}`);
+  };
+  show("files a folder", folders);
+  show("names a door", names);
+  const found: Found[] = [
+    { problems: checkLayers(sources), notes: [] },
+    checkCircles(sources),
+    checkBounds("source files", folders, FOLDER_BOUND, LARGER_FOLDERS, FOLDERS_OF_ANY_SIZE),
+    checkBounds("names", bounded, DOOR_BOUND, WIDER_DOORS, DOORS_OF_ANY_SIZE),
+    checkUnused(
+      root,
+      [...doors.values()].map((file) => `src/${file}`),
+    ),
+  ];
+  for (const note of found.flatMap(({ notes }) => notes)) console.log(`note: ${note}`);
+  const problems = found.flatMap((one) => one.problems);
   for (const problem of problems) console.error(problem);
-  console.log(`layers: ${sources.size} files, ${problems.length} broken rules`);
+  console.log(`layers: ${sources.size} files, ${problems.length} broken rules, ${CIRCLES.length} circles known`);
   process.exitCode = problems.length > 0 ? 1 : 0;
 }

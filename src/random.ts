@@ -33,7 +33,7 @@ export function random(seed: number, name: string): Random {
 
 /** The stream that goes on where `state()` was taken. */
 export function restoreRandom(state: RandomState): Random {
-  let [a, b, c, d] = state.map((word) => word >>> 0) as unknown as [number, number, number, number];
+  let [a, b, c, d] = [state[0] >>> 0, state[1] >>> 0, state[2] >>> 0, state[3] >>> 0];
   const next = (): number => {
     const result = Math.imul(rotl(Math.imul(b, 5), 7), 9) >>> 0;
     const t = (b << 9) >>> 0;

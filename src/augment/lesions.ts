@@ -5,7 +5,7 @@
 import { iouOf } from "../boxes/index.ts";
 import { ShapeError } from "../errors.ts";
 import type { Random } from "../random.ts";
-import type { Vec3 } from "../volume/types.ts";
+import { eachAxis, type Vec3 } from "../volume/types.ts";
 import { gaussianBlur } from "./blur.ts";
 
 /** A block of voxels. */
@@ -91,8 +91,8 @@ export function ellipsoidBox({
 export function paintEllipsoid(scene: Block, ellipsoid: Ellipsoid, random: Random): Float64Array {
   const { centre, radii, rotation, value, texture, edge } = ellipsoid;
   const box = ellipsoidBox(ellipsoid);
-  const low = [0, 1, 2].map((axis) => Math.floor(box[axis] - edge)) as unknown as Vec3;
-  const size = [0, 1, 2].map((axis) => Math.ceil(box[3 + axis] + edge) - low[axis]) as unknown as Vec3;
+  const low = eachAxis((axis) => Math.floor(box[axis] - edge));
+  const size = eachAxis((axis) => Math.ceil(box[3 + axis] + edge) - low[axis]);
   const mean = Math.cbrt(radii[0] * radii[1] * radii[2]);
   forEachInside(scene, size, low, (to, _, x, y, z) => {
     const d = [x + 0.5 - centre[0], y + 0.5 - centre[1], z + 0.5 - centre[2]];

@@ -7,7 +7,7 @@
  */
 import { GeometryError } from "../errors.ts";
 import { applyAffine, composeAffines, invertAffine } from "../volume/affine.ts";
-import type { Affine, Vec3 } from "../volume/types.ts";
+import { type Affine, eachAxis, mapAxes, type Vec3 } from "../volume/types.ts";
 
 /** The handedness of world coordinates: NIfTI's, or DICOM's and ITK's. */
 export type WorldSpace = "RAS" | "LPS";
@@ -69,11 +69,12 @@ export function worldBoxOf(
 ): { readonly centreMm: Vec3; readonly sizeMm: Vec3 } {
   const corner = (at: number): Vec3 => [boxes[6 * index + at], boxes[6 * index + at + 1], boxes[6 * index + at + 2]];
   const [low, high] = [corner(0), corner(3)];
-  const middle = low.map((value, axis) => (value + high[axis]) / 2 - 0.5) as unknown as Vec3;
+  const middle = mapAxes(low, (value, axis) => (value + high[axis]) / 2 - 0.5);
   const centre = applyAffine(affine, middle);
-  const sizeMm = low.map(
+  const sizeMm = mapAxes(
+    low,
     (value, axis) => (high[axis] - value) * Math.hypot(affine[axis], affine[4 + axis], affine[8 + axis]),
-  ) as unknown as Vec3;
+  );
   return { centreMm: space === "LPS" ? swapLpsRas(centre) : centre, sizeMm };
 }
 
@@ -82,7 +83,7 @@ export function boxesOnGrid(boxes: Float64Array, from: Affine, to: Affine): Floa
   const map = composeAffines(invertAffine(to), from);
   const out = new Float64Array(boxes.length);
   for (let low = 0; low < boxes.length; low += 6) {
-    const middle = [0, 1, 2].map((axis) => (boxes[low + axis] + boxes[low + 3 + axis]) / 2 - 0.5) as unknown as Vec3;
+    const middle = eachAxis((axis) => (boxes[low + axis] + boxes[low + 3 + axis]) / 2 - 0.5);
     const centre = applyAffine(map, middle);
     for (let axis = 0; axis < 3; axis++) {
       let reach = 0;

@@ -12,7 +12,7 @@ import { z } from "zod";
 import { swapLpsRas, voxelBoxOf, voxelBoxOfBall, type WorldSpace, worldBoxOf } from "../boxes/index.ts";
 import { DataError } from "../errors.ts";
 import { caseName, readVolumeHeader } from "../files/index.ts";
-import type { Grid, Vec3 } from "../volume/types.ts";
+import { eachAxis, type Grid, type Vec3 } from "../volume/types.ts";
 import { caseIds, isVolumeName } from "./case-id.ts";
 import { parseCsv } from "./csv.ts";
 import { checkDescription } from "./description.ts";
@@ -77,11 +77,11 @@ export function parseFindings(text: string, file: string): { findings: WorldFind
     const className = field("class") || field("label");
     const group = field("group");
     const place = balls
-      ? { ball: { centreMm: ball.slice(0, 3).map(number) as unknown as Vec3, diameterMm: number(ball[3]) } }
+      ? { ball: { centreMm: eachAxis((axis) => number(ball[axis])), diameterMm: number(ball[3]) } }
       : {
           box: {
-            low: box.slice(0, 3).map(number) as unknown as Vec3,
-            high: box.slice(3).map(number) as unknown as Vec3,
+            low: eachAxis((axis) => number(box[axis])),
+            high: eachAxis((axis) => number(box[3 + axis])),
           },
         };
     return {

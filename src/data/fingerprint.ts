@@ -14,6 +14,7 @@ import {
   type Volume,
 } from "../volume/index.ts";
 import { axisOrderTo } from "../volume/orient.ts";
+import { mapAxes } from "../volume/types.ts";
 import type { CaseCache } from "./batches/cache.ts";
 import type { DataCase, Dataset } from "./dataset.ts";
 import { countLabels } from "./labels.ts";
@@ -117,8 +118,8 @@ function fingerprintCase(
   });
   return {
     id,
-    size: from.map((axis) => image.size[axis]) as unknown as Vec3,
-    spacingMm: from.map((axis) => spacing[axis]) as unknown as Vec3,
+    size: mapAxes(from, (axis) => image.size[axis]),
+    spacingMm: mapAxes(from, (axis) => spacing[axis]),
     channels: image.channels,
     intensity,
     labelVoxels: label ? Object.fromEntries(countLabels(label.data).counts) : {},

@@ -21,7 +21,7 @@ import { makeFolder, readVolume, writeFileAtomic, writeVolume } from "../files/i
 import { type Random, random } from "../random.ts";
 import { shiftAffine } from "../volume/affine.ts";
 import { resampleToSpacing } from "../volume/resample.ts";
-import type { Vec3, Volume } from "../volume/types.ts";
+import { mapAxes, type Vec3, type Volume } from "../volume/types.ts";
 import { asFloat32 } from "../volume/voxels.ts";
 import { parseCsv } from "./csv.ts";
 import type { DetectionDataset } from "./detection.ts";
@@ -124,7 +124,7 @@ function cutWindow(lung: Lung, { size, own = "objects", lungShare = 0.35 }: Scen
   }
   const voxels = size[0] * size[1] * size[2];
   for (let attempt = 0; attempt < tries; attempt++) {
-    const low = image.size.map((n, axis) => stream.integer(n - size[axis] + 1)) as unknown as Vec3;
+    const low = mapAxes(image.size, (n, axis) => stream.integer(n - size[axis] + 1));
     const data = new Float32Array(voxels);
     const inside: number[] = [];
     for (let z = 0, at = 0; z < size[2]; z++) {
@@ -168,13 +168,17 @@ function place(scene: Draft, lesions: readonly GroupedLesion[] | LesionKind, str
     const voxel = lung[stream.integer(lung.length)];
     const at = [voxel % nx, Math.floor(voxel / nx) % ny, Math.floor(voxel / (nx * ny))] as const;
     if (crop && outline) {
-      const low = at.map((v, axis) => v - Math.floor((outline[axis] + outline[3 + axis]) / 2)) as unknown as Vec3;
+      const low = mapAxes(at, (v, axis) => v - Math.floor((outline[axis] + outline[3 + axis]) / 2));
       const box = translateBoxes(outline, low, 3);
       if (!isWithin(box, volume.size) || !isFree(box, scene.boxes)) continue;
       add(scene, pasteLesion(volume, crop, low), crop.id);
       return;
     }
-    const lesion = drawLesion(lesions as LesionKind, at.map((v) => v + stream.uniform()) as unknown as Vec3, stream);
+    const lesion = drawLesion(
+      lesions as LesionKind,
+      mapAxes(at, (v) => v + stream.uniform()),
+      stream,
+    );
     // One that does not fit is drawn anew: elsewhere, and smaller or larger.
     const reach = Math.max(...lesion.radii);
     const box = Float64Array.from([...lesion.centre.map((c) => c - reach), ...lesion.centre.map((c) => c + reach)]);

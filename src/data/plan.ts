@@ -10,7 +10,7 @@
  *   standard deviation; anything else is clipped to its own 0.5–99.5 percentiles and z-scored, image by image.
  */
 import { ConfigError, DataError } from "../errors.ts";
-import type { Vec3 } from "../volume/types.ts";
+import { eachAxis, type Vec3 } from "../volume/types.ts";
 import { counted } from "./counted.ts";
 import type { Dataset, LabelClass } from "./dataset.ts";
 import type { Fingerprint } from "./fingerprint.ts";
@@ -67,17 +67,16 @@ export function makePlan(
       `${odd.id}: image has ${counted(odd.channels, "channel")}, ${cases[0].id} has ${channels}; all must agree`,
     );
   }
-  const axes = [0, 1, 2] as const;
   const middle = choices.spacingRule === "mean" ? mean : median;
-  const usualSpacing = axes.map((axis) => round(middle(cases.map((c) => c.spacingMm[axis])))) as unknown as Vec3;
+  const usualSpacing = eachAxis((axis) => round(middle(cases.map((c) => c.spacingMm[axis]))));
   const spacingMm = choices.spacingMm === undefined ? usualSpacing : choices.spacingMm;
-  const medianSize = axes.map((axis) =>
+  const medianSize = eachAxis((axis) =>
     median(
       cases.map((c) =>
         spacingMm ? Math.max(1, Math.round((c.size[axis] * c.spacingMm[axis]) / spacingMm[axis])) : c.size[axis],
       ),
     ),
-  ) as unknown as Vec3;
+  );
   const patch = choices.patch ?? patchFor(medianSize, choices.maxPatchVoxels ?? 96 ** 3);
   const voxels = patch[0] * patch[1] * patch[2];
   return {

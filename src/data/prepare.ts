@@ -3,7 +3,7 @@ import { type ForegroundVoxels, foregroundVoxels, type Sample } from "../augment
 import { readVolume } from "../files/index.ts";
 import { spacingOf } from "../volume/affine.ts";
 import { cropOrPad, foregroundBox, growBox, type VoxelBox } from "../volume/crop.ts";
-import type { Vec3, Volume } from "../volume/types.ts";
+import { mapAxes, type Volume } from "../volume/types.ts";
 import type { ReadVolume } from "./batches/cache.ts";
 import type { DataCase } from "./dataset.ts";
 import { type PreprocessedImage, type Preprocessing, preprocess, preprocessLabel } from "./preprocess.ts";
@@ -65,5 +65,12 @@ function countedOf<V extends Volume>(label: V, ignoreLabel: number | undefined):
 export function regionOf(mask: Volume, marginMm: number): VoxelBox | undefined {
   const box = foregroundBox(mask);
   const spacing = spacingOf(mask.affine);
-  return box && growBox(box, spacing.map((mm) => Math.ceil(marginMm / mm)) as unknown as Vec3, mask.size);
+  return (
+    box &&
+    growBox(
+      box,
+      mapAxes(spacing, (mm) => Math.ceil(marginMm / mm)),
+      mask.size,
+    )
+  );
 }

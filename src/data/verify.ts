@@ -9,7 +9,7 @@ import { basename, relative } from "node:path";
 import { GeometryError } from "../errors.ts";
 import { fileOf, readVolume } from "../files/index.ts";
 import { gridDifference, spacingOf } from "../volume/affine.ts";
-import type { Grid, Vec3, Volume } from "../volume/types.ts";
+import { eachAxis, type Grid, type Vec3, type Volume } from "../volume/types.ts";
 import type { ClassificationDataset } from "./classification.ts";
 import { counted } from "./counted.ts";
 import type { DataCase, Dataset, LabelClass } from "./dataset.ts";
@@ -319,8 +319,7 @@ function medians(cases: readonly VerifiedCase[]): { medianSize?: Vec3; medianSpa
   const sizes = cases.flatMap((c) => (c.size ? [c.size] : []));
   const spacings = cases.flatMap((c) => (c.spacingMm ? [c.spacingMm] : []));
   if (sizes.length === 0) return {};
-  const of = (rows: readonly Vec3[]): Vec3 =>
-    [0, 1, 2].map((axis) => median(rows.map((r) => r[axis]))) as unknown as Vec3;
+  const of = (rows: readonly Vec3[]): Vec3 => eachAxis((axis) => median(rows.map((r) => r[axis])));
   return { medianSize: of(sizes), medianSpacingMm: of(spacings) };
 }
 

@@ -72,11 +72,7 @@ export async function runTrials<S extends TrialScores>(
   return trials.map((trial) => results.get(trial)!);
 }
 
-export function trialName({
-  target,
-  condition,
-  seed,
-}: Pick<Trial<TrialScores>, "target" | "condition" | "seed">): string {
+function trialName({ target, condition, seed }: Pick<Trial<TrialScores>, "target" | "condition" | "seed">): string {
   return `${target}-${condition}-seed-${seed}`;
 }
 

@@ -9,17 +9,18 @@
  */
 import { ShapeError } from "../errors.ts";
 import type { Random } from "../random.ts";
-import type { Attributes, OperatorName, OperatorTable } from "./operators/types.ts";
+import type {
+  Attributes,
+  DType,
+  EmitContext,
+  Emitter,
+  OperatorName,
+  Shape,
+  TensorData,
+  TensorType,
+} from "./operators/types.ts";
 
-export type DType = "float32" | "int32" | "int64" | "bool" | "uint32";
-export type Shape = readonly number[];
-
-export interface TensorType {
-  readonly shape: Shape;
-  readonly dtype: DType;
-}
-
-export type TensorData = Float32Array | Int32Array | BigInt64Array | Uint8Array | Uint32Array;
+export type { DType, Shape, TensorData, TensorType } from "./operators/types.ts";
 
 /** Makes a parameter's first values. `random` is the parameter's own stream. */
 export type Initialiser = (shape: Shape, random: Random) => Float32Array;
@@ -72,6 +73,47 @@ export interface Node<K extends OperatorName = OperatorName> {
   readonly attributes: Attributes[K];
   readonly outputs: readonly Tensor[];
 }
+
+export interface GradientContext<A> {
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+  readonly attributes: A;
+  /** The gradient of the loss by each output; undefined where the loss does not depend on it. */
+  readonly upstream: readonly (Tensor | undefined)[];
+  /** Which inputs a gradient is wanted for; a rule may skip the others. */
+  readonly wanted: readonly boolean[];
+}
+
+/** Gives the gradient by each input, or undefined for inputs that have none. */
+export type GradientRule<A> = (context: GradientContext<A>) => readonly (Tensor | undefined)[];
+
+/**
+ * What every operator must bring: a shape rule, an ONNX form, a gradient, and what lowering and the count of memory need to know.
+ * {@link OperatorTable} is a mapped type over {@link Attributes}, so an operator without one of them does not compile.
+ */
+export interface Operator<A> {
+  /**
+   * Whether each number of the output is made of the numbers at its own place in the inputs (after broadcasting) and of nothing
+   * else. Such an operator computes the same in any arrangement of its values, so lowering lets it follow its inputs.
+   */
+  readonly elementwise: boolean;
+  /** Whether the engine may write the output over an input that nobody reads any more, so that it takes no memory of its own. */
+  readonly inPlace: boolean;
+  /** Types of the outputs. @throws ShapeError naming operator, sizes and rule. */
+  readonly shape: (inputs: readonly TensorType[], attributes: A) => TensorType[];
+  /** Writes the operator as standard ONNX nodes and returns the names of its outputs. */
+  readonly onnx: (emit: Emitter, context: EmitContext<A>) => readonly string[];
+  /**
+   * `"none"` for operators that are constant almost everywhere or defined on integers; `"refused"` for those of inference alone, whose
+   * values move.
+   */
+  readonly gradient: GradientRule<A> | "none" | "refused";
+}
+
+export type OperatorTable = { readonly [K in OperatorName]: Operator<Attributes[K]> };
+
+/** One family of operators, as its file exports it. */
+export type Family<K extends OperatorName> = { readonly [Name in K]: Operator<Attributes[Name]> };
 
 export interface GraphOptions {
   /** In a training graph batch norm uses batch statistics and dropout drops. */
@@ -129,7 +171,7 @@ export class Graph {
           : (value as TensorData);
     const type: TensorType = {
       shape: [...(shape ?? (typeof value === "number" ? [] : [data.length]))],
-      dtype: dtypeOf(data, dtype),
+      dtype: dtypeOf(data),
     };
     if (sizeOf(type.shape) !== data.length) {
       throw new ShapeError(`constant: ${data.length} values do not fill the shape ${shapeText(type.shape)}`);
@@ -145,11 +187,11 @@ export class Graph {
     }
     const types = this.operators[op].shape(inputs, attributes);
     const outputs: Tensor[] = [];
-    const node: Node<K> = { id: this.nodes.length, op, inputs: [...inputs], attributes, outputs };
+    const node: Node = { id: this.nodes.length, op, inputs: [...inputs], attributes, outputs };
     for (const [index, type] of types.entries()) {
-      outputs.push(this.#tensor(type, { kind: "node", node: node as unknown as Node, index }));
+      outputs.push(this.#tensor(type, { kind: "node", node, index }));
     }
-    this.nodes.push(node as unknown as Node);
+    this.nodes.push(node);
     return outputs;
   }
 
@@ -185,19 +227,8 @@ export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((n, axis) => n === b[axis]);
 }
 
-/** Row-major strides, in elements. */
-export function stridesOf(shape: Shape): number[] {
-  const strides = new Array<number>(shape.length);
-  let step = 1;
-  for (let axis = shape.length - 1; axis >= 0; axis--) {
-    strides[axis] = step;
-    step *= shape[axis];
-  }
-  return strides;
-}
-
 /** Numbers as the typed array of `dtype` (bool is Uint8Array, as ONNX stores it). */
-export function arrayOf(dtype: DType, values: readonly number[]): TensorData {
+function arrayOf(dtype: DType, values: readonly number[]): TensorData {
   switch (dtype) {
     case "float32":
       return Float32Array.from(values);
@@ -212,12 +243,12 @@ export function arrayOf(dtype: DType, values: readonly number[]): TensorData {
   }
 }
 
-function dtypeOf(data: TensorData, asked: DType): DType {
+function dtypeOf(data: TensorData): DType {
   if (data instanceof Float32Array) return "float32";
   if (data instanceof Int32Array) return "int32";
   if (data instanceof BigInt64Array) return "int64";
   if (data instanceof Uint32Array) return "uint32";
-  return asked === "bool" ? "bool" : "bool";
+  return "bool";
 }
 
 function checkShape(what: string, shape: Shape): void {

@@ -3,9 +3,8 @@
  * operator's gradient rule. The result is more nodes of the same graph: they can be printed, exported, differentiated again.
  */
 import { ShapeError } from "../errors.ts";
-import { type Node, sameShape, shapeText, type Tensor } from "./core.ts";
+import { type GradientContext, type Node, type Operator, sameShape, shapeText, type Tensor } from "./core.ts";
 import { add } from "./functional/elementwise.ts";
-import type { GradientContext, Operator } from "./operators/types.ts";
 
 /**
  * d loss / d each of `targets`, each of its target's shape. A target the loss does not depend on gets zeros.

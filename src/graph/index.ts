@@ -6,6 +6,8 @@ export {
   type GraphOptions,
   type Initialiser,
   type Node,
+  type Operator,
+  type OperatorTable,
   type ParameterInfo,
   type Shape,
   shapeText,
@@ -51,5 +53,5 @@ export { type GraphMemory, graphMemory } from "./memory.ts";
 export { byteSize, encodeOnnx, type OnnxOptions, OPSET } from "./onnx.ts";
 export { type OnnxModel, type OnnxValue, readOnnx } from "./onnx-read.ts";
 export { operators } from "./operators/table.ts";
-export type { Attributes, Emitter, Fitting, Operator, OperatorName, OperatorTable } from "./operators/types.ts";
+export type { Attributes, Emitter, Fitting, OperatorName } from "./operators/types.ts";
 export { type Scope, scope } from "./scope.ts";

@@ -3,8 +3,8 @@
  * are alive together when its nodes run in order.
  *
  * Values computed from parameters and constants alone are counted with the weights, since the engine computes them once, when
- * the graph is loaded. A reshape is the same bytes under another shape. An elementwise node writes over an input that nobody
- * reads after it.
+ * the graph is loaded. A reshape is the same bytes under another shape. An operator that works in place writes over an input that
+ * nobody reads after it.
  */
 import { type DType, type Graph, sizeOf, type Tensor } from "./core.ts";
 import { reachable } from "./gradients.ts";
@@ -12,11 +12,11 @@ import { reachable } from "./gradients.ts";
 export interface GraphMemory {
   /** Parameters and constants, as the file holds them. */
   readonly weightBytes: number;
-  /** What is computed from those alone. */
+  /** Values computed from parameters and constants alone; the engine computes them once and stores them. */
   readonly foldedBytes: number;
   /** Inputs, outputs and values between them that are alive at the worst moment. */
   readonly liveBytes: number;
-  /** The largest value. */
+  /** The largest single value that is computed at every run. */
   readonly largestBytes: number;
 }
 
@@ -26,9 +26,9 @@ const bytesOf: Readonly<Record<DType, number>> = { float32: 4, int32: 4, uint32:
 export function graphMemory(graph: Graph, outputs: readonly Tensor[]): GraphMemory {
   const nodes = reachable(...outputs);
   const bytes = ({ shape, dtype }: Tensor): number => sizeOf(shape) * bytesOf[dtype];
-  /** The value whose bytes a tensor is. */
+  /** For a reshape's output, the tensor whose bytes it shares. */
   const stands = new Map<Tensor, Tensor>();
-  const own = (tensor: Tensor): Tensor => stands.get(tensor) ?? tensor;
+  const storageOf = (tensor: Tensor): Tensor => stands.get(tensor) ?? tensor;
   const constant = new Set<Tensor>(graph.parameters.values());
   const isConstant = (tensor: Tensor): boolean => constant.has(tensor) || tensor.source.kind === "constant";
   const written = new Set<Tensor>(graph.parameters.values());
@@ -36,11 +36,11 @@ export function graphMemory(graph: Graph, outputs: readonly Tensor[]): GraphMemo
   for (const [at, node] of nodes.entries()) {
     for (const input of node.inputs) if (input.source.kind === "constant") written.add(input);
     if (node.inputs.every(isConstant)) for (const output of node.outputs) constant.add(output);
-    if (node.op === "reshape") stands.set(node.outputs[0], own(node.inputs[0]));
-    for (const input of node.inputs) lastRead.set(own(input), at);
+    if (node.op === "reshape") stands.set(node.outputs[0], storageOf(node.inputs[0]));
+    for (const input of node.inputs) lastRead.set(storageOf(input), at);
   }
-  for (const output of outputs) lastRead.set(own(output), nodes.length);
-  const computed = (tensor: Tensor): boolean => !isConstant(tensor) && own(tensor) === tensor;
+  for (const output of outputs) lastRead.set(storageOf(output), nodes.length);
+  const computed = (tensor: Tensor): boolean => !isConstant(tensor) && storageOf(tensor) === tensor;
   let weightBytes = 0;
   for (const tensor of written) weightBytes += bytes(tensor);
   let live = 0;
@@ -49,7 +49,7 @@ export function graphMemory(graph: Graph, outputs: readonly Tensor[]): GraphMemo
   let largestBytes = 0;
   let foldedBytes = 0;
   for (const [at, node] of nodes.entries()) {
-    const ended = [...new Set(node.inputs.map(own))].filter(
+    const ended = [...new Set(node.inputs.map(storageOf))].filter(
       (input) => !isConstant(input) && lastRead.get(input) === at && input.source.kind === "node",
     );
     let endedBytes = 0;
@@ -57,14 +57,14 @@ export function graphMemory(graph: Graph, outputs: readonly Tensor[]): GraphMemo
     let made = 0;
     for (const output of node.outputs) {
       if (constant.has(output)) {
-        // Only what something else than a constant node reads stays.
-        if (own(output) === output) foldedBytes += readBySome(output) ? bytes(output) : 0;
+        // A folded value stays only if a node that is computed at every run reads it.
+        if (storageOf(output) === output) foldedBytes += readBySome(output) ? bytes(output) : 0;
       } else if (computed(output)) {
         made += bytes(output);
         largestBytes = Math.max(largestBytes, bytes(output));
       }
     }
-    const overwrites = elementwise.has(node.op) && ended.some((input) => bytes(input) === made);
+    const overwrites = graph.operators[node.op].inPlace && ended.some((input) => bytes(input) === made);
     liveBytes = Math.max(liveBytes, live + (overwrites ? 0 : made));
     live += made - endedBytes;
     for (const output of node.outputs) if (computed(output) && !lastRead.has(output)) live -= bytes(output);
@@ -73,19 +73,8 @@ export function graphMemory(graph: Graph, outputs: readonly Tensor[]): GraphMemo
 
   function readBySome(tensor: Tensor): boolean {
     return nodes.some(
-      (node) => node.inputs.some((input) => own(input) === tensor) && !node.outputs.every((out) => constant.has(out)),
+      (node) =>
+        node.inputs.some((input) => storageOf(input) === tensor) && !node.outputs.every((out) => constant.has(out)),
     );
   }
 }
-
-const elementwise = new Set([
-  "relu",
-  "add",
-  "addAll",
-  "sub",
-  "mul",
-  "div",
-  "channelAffine",
-  "batchNormInference",
-  "softmax",
-]);

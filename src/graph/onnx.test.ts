@@ -168,20 +168,45 @@ describe("what is no model", () => {
   });
 });
 
-test("an operator without a shape rule, an ONNX form or a gradient does not compile", () => {
+test("an operator that lacks a shape rule, an ONNX form, a gradient or a flag does not compile", () => {
   const { relu, ...others } = m.operators;
+  const { shape, onnx, elementwise, inPlace } = relu;
   // @ts-expect-error: relu is missing
   const withoutRelu: m.OperatorTable = others;
   // @ts-expect-error: the gradient is missing
-  const withoutGradient: m.Operator<object> = { shape: relu.shape, onnx: relu.onnx };
+  const withoutGradient: m.Operator<object> = { shape, onnx, elementwise, inPlace };
   // @ts-expect-error: the shape rule is missing
-  const withoutShape: m.Operator<object> = { onnx: relu.onnx, gradient: "none" };
+  const withoutShape: m.Operator<object> = { onnx, gradient: "none", elementwise, inPlace };
   // @ts-expect-error: the ONNX form is missing
-  const withoutForm: m.Operator<object> = { shape: relu.shape, gradient: "none" };
+  const withoutForm: m.Operator<object> = { shape, gradient: "none", elementwise, inPlace };
+  // @ts-expect-error: nobody says whether it is elementwise
+  const withoutElementwise: m.Operator<object> = { shape, onnx, gradient: "none", inPlace };
+  // @ts-expect-error: nobody says whether it works in place
+  const withoutInPlace: m.Operator<object> = { shape, onnx, gradient: "none", elementwise };
   // @ts-expect-error: a word other than "none" is no gradient
   const otherWord: m.Operator<object> = { ...relu, gradient: "later" };
   // @ts-expect-error: attributes of another operator
   const otherAttributes: m.OperatorTable = { ...m.operators, relu: m.operators.leakyRelu };
-  const tables = [withoutRelu, withoutGradient, withoutShape, withoutForm, otherWord, otherAttributes];
-  expect(tables).toHaveLength(6);
+  const tables = [withoutRelu, withoutGradient, withoutShape, withoutForm, withoutElementwise, withoutInPlace];
+  expect([...tables, otherWord, otherAttributes]).toHaveLength(8);
+});
+
+describe("what the table says of its operators", () => {
+  const names = Object.keys(m.operators) as m.OperatorName[];
+
+  test("the elementwise ones", () => {
+    expect(names.filter((name) => m.operators[name].elementwise)).toEqual(
+      [
+        ["neg", "exp", "log", "sqrt", "abs", "reciprocal", "sign", "floor", "relu", "leakyRelu", "sigmoid", "tanh"],
+        ["softplus", "clip", "cast", "stopGradient", "not", "add", "addAll", "sub", "mul", "div", "pow", "maximum"],
+        ["minimum", "equal", "less", "lessOrEqual", "greater", "greaterOrEqual", "and", "or", "where", "bitwiseXor"],
+        ["bitShift"],
+      ].flat(),
+    );
+  });
+
+  test("those that work in place, as a measured prediction's memory has it", () => {
+    const expected = ["relu", "add", "addAll", "sub", "mul", "div", "batchNormInference", "channelAffine", "softmax"];
+    expect(names.filter((name) => m.operators[name].inPlace)).toEqual(expected);
+  });
 });

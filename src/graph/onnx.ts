@@ -18,10 +18,19 @@ import {
   ValueInfoProtoSchema,
 } from "onnx-buf";
 import { ShapeError } from "../errors.ts";
-import { type DType, type Graph, type Shape, sizeOf, type Tensor, type TensorData, type TensorType } from "./core.ts";
+import {
+  type DType,
+  type Graph,
+  type Operator,
+  type Shape,
+  sizeOf,
+  type Tensor,
+  type TensorData,
+  type TensorType,
+} from "./core.ts";
 import { reachable } from "./gradients.ts";
 import { ONNX_DTYPE } from "./operators/elementwise.ts";
-import type { EmitContext, Emitter, OnnxAttribute, Operator } from "./operators/types.ts";
+import type { EmitContext, Emitter, OnnxAttribute } from "./operators/types.ts";
 import { contentKeys } from "./rewrite.ts";
 
 /** Version of ONNX's operator set that all graphs are written in. */
@@ -128,7 +137,7 @@ interface Port {
 
 class Writer implements Emitter {
   readonly contrib: boolean;
-  /** Start of the names of the nodes being written. */
+  /** What the names of the nodes that are being written begin with. */
   prefix = "";
   /** Of the model, or of the loop's body that is being written. */
   #nodes: NodeProto[] = [];
@@ -317,7 +326,7 @@ class Writer implements Emitter {
   }
 }
 
-/** Nodes, and those of their loops' bodies. */
+/** All nodes, those in the bodies of loops included. */
 function* withBodies(nodes: readonly NodeProto[]): Generator<NodeProto> {
   for (const node of nodes) {
     yield node;

@@ -132,5 +132,5 @@ function placed(data: Float32Array, [, channels, d, h, w]: readonly number[], im
   const size = [w, h, d] as const;
   const step = image.size.map((n, axis) => 2 ** Math.round(Math.log2(n / size[axis])));
   const affine = image.affine.map((value, i) => (i % 4 < 3 && i < 12 ? value * step[i % 4] : value));
-  return { data, size, channels, affine } as unknown as Volume<Float32Array>;
+  return { data, size, channels, affine };
 }

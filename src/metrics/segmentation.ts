@@ -10,7 +10,7 @@
  * NaN, so that scores survive JSON.
  */
 import { ConfigError, GeometryError, ShapeError } from "../errors.ts";
-import type { Vec3, VoxelArray } from "../volume/types.ts";
+import { eachAxis, type Vec3, type VoxelArray } from "../volume/types.ts";
 import { averageSurfaceDistance, hausdorff, hausdorffPercentile, surfaceDistances } from "./surface.ts";
 
 /** A label map: one integer per voxel, x fastest. */
@@ -215,8 +215,8 @@ function countLabels(
     truth: counts.truth[s],
     prediction: counts.prediction[s],
     both: counts.both[s],
-    low: low[s] as unknown as Vec3,
-    high: high[s] as unknown as Vec3,
+    low: eachAxis((a) => low[s][a]),
+    high: eachAxis((a) => high[s][a]),
   }));
   return { found, unlistedVoxels };
 }
@@ -268,7 +268,7 @@ function classDistances(
 ): { hd95Mm: number; hausdorffMm: number; assdMm: number } {
   // One voxel of margin on axes that the image extends along: a box one voxel wide is not an image one voxel wide.
   const margin = grid.size.map((n) => (n > 1 ? 1 : 0));
-  const size = [0, 1, 2].map((a) => high[a] - low[a] + 1 + 2 * margin[a]) as unknown as Vec3;
+  const size = eachAxis((a) => high[a] - low[a] + 1 + 2 * margin[a]);
   const truth = new Uint8Array(size[0] * size[1] * size[2]);
   const prediction = new Uint8Array(truth.length);
   for (let z = low[2]; z <= high[2]; z++) {

@@ -50,7 +50,7 @@ interface Stage {
 }
 
 /** The four stages, by the stride of what comes out: as released, or the usual ResNet's. */
-export const STAGES: Readonly<Record<8 | 32, readonly Stage[]>> = {
+const STAGES: Readonly<Record<8 | 32, readonly Stage[]>> = {
   8: [
     { widths: 1, stride: 1, dilation: 1 },
     { widths: 2, stride: 2, dilation: 1 },

@@ -7,8 +7,9 @@
 import { scaleBoxes } from "../boxes/index.ts";
 import { ConfigError } from "../errors.ts";
 import { graph, softmax, type Tensor } from "../graph/index.ts";
-import type { Engine } from "../runtime/index.ts";
-import { encodeBaked, type StateMap } from "../train/index.ts";
+import type { Engine } from "../runtime/types.ts";
+import { encodeBaked } from "../train/baked.ts";
+import type { StateMap } from "../train/model.ts";
 import type { DetectorConfig } from "./config.ts";
 import { type DetectorImage, type InputBatch, inputBatch } from "./input.ts";
 import { type Layout, layouts } from "./layout.ts";

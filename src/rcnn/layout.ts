@@ -5,7 +5,7 @@
  * N images · L levels · R anchors of an image · Q regions of a batch
  */
 import { type Graph, graph, type Tensor } from "../graph/index.ts";
-import type { FeedType } from "../train/index.ts";
+import type { FeedType } from "../train/step.ts";
 import { type AnchorSet, anchorsOf } from "./anchors.ts";
 import type { DetectorConfig } from "./config.ts";
 import { featureMaps } from "./network.ts";

@@ -6,7 +6,7 @@
  */
 import { gather, logSoftmax, mul, neg, reshape, sum, type Tensor } from "../graph/index.ts";
 import { binaryCrossEntropyTerms, oneHot, smoothL1Terms } from "../nn/index.ts";
-import type { FeedType } from "../train/index.ts";
+import type { FeedType } from "../train/step.ts";
 import type { DetectorConfig } from "./config.ts";
 
 export interface StageLosses {

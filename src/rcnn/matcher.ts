@@ -76,7 +76,7 @@ export function matchBoxes(
  * A box with at least this share inside a crowd is no background: some of the crowd's objects may well be what it shows. Detectron's
  * `CROWD_FILTER_THRESH`.
  */
-export const CROWD_SHARE = 0.7;
+const CROWD_SHARE = 0.7;
 
 /** What is neither object nor background. */
 export interface PassedOver {

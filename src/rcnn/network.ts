@@ -34,7 +34,6 @@ import type { DetectorConfig } from "./config.ts";
 /** The names of parameters by what they belong to; the schedules freeze by these. */
 export const BACKBONE_PARAMETERS = /^backbone\./;
 export const RPN_PARAMETERS = /^rpn\./;
-export const REGION_PARAMETERS = /^roi_heads\./;
 
 function normOf({ norm, normEpsilon: epsilon, normGroups: groups }: DetectorConfig["backbone"]): Norm {
   return norm === "group" ? { kind: "group", groups, epsilon } : { kind: "batch", frozen: norm === "frozen", epsilon };

@@ -1,5 +1,5 @@
 /** Programs of the sizes met last. A program holds its weights and buffers, so that a folder of pictures of all sizes would fill the memory. */
-import type { Engine, Program } from "../runtime/index.ts";
+import type { Engine, Program } from "../runtime/types.ts";
 
 export interface RecentPrograms {
   /** The program of this name, loaded if it is not there; the one unused for longest goes if that makes too many. */

@@ -16,7 +16,7 @@ import {
   takeRows,
   transpose,
 } from "../graph/index.ts";
-import type { FeedType } from "../train/index.ts";
+import type { FeedType } from "../train/step.ts";
 import { type MaxPoolTables, tablesOf } from "./roi-max-pool.ts";
 import { type AlignPlan, type PlanCapacity, SLOTS, type Windows } from "./roi-windows.ts";
 

@@ -8,7 +8,7 @@
  * 4. The detector's own layers, on the proposals of 3; the backbone stays. Both now share it, bit for bit.
  */
 import type { ParameterGroup } from "../nn/index.ts";
-import type { StateMap } from "../train/index.ts";
+import type { StateMap } from "../train/model.ts";
 import { type DetectorConfig, parseDetector } from "./config.ts";
 import type { DetectionConfig } from "./detector-config.ts";
 import { BACKBONE_PARAMETERS, RPN_PARAMETERS } from "./network.ts";

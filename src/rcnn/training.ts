@@ -7,8 +7,9 @@
  */
 import { add, type Tensor } from "../graph/index.ts";
 import { random } from "../random.ts";
-import type { ArrayMessage, Feeds } from "../runtime/index.ts";
-import type { Between, FeedType, Loss, Monitor, Network } from "../train/index.ts";
+import type { ArrayMessage, Feeds } from "../runtime/types.ts";
+import type { Between } from "../train/executable.ts";
+import type { FeedType, Loss, Monitor, Network } from "../train/step.ts";
 import type { DetectorConfig } from "./config.ts";
 import { type Layout, layouts } from "./layout.ts";
 import { regionLosses, regionTargetTypes, rpnLosses, rpnTargetTypes, type StageLosses } from "./losses.ts";

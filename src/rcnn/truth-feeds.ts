@@ -1,6 +1,6 @@
 /** Ground truth on its way through a step in two stages: packed beside a batch's images, unpacked where proposals are matched to it. */
 import { type Axes, takeBoxes } from "../boxes/index.ts";
-import type { Feeds } from "../runtime/index.ts";
+import type { Feeds } from "../runtime/types.ts";
 import type { Truth } from "./targets.ts";
 
 /** Labels, in arrays that travel, of what is no object: see `PassedOver`. */

@@ -6,6 +6,7 @@ import type { BoxArray } from "../boxes/index.ts";
 import type { Image2d } from "../images/index.ts";
 import type { Detections, TrueBoxes } from "../metrics/index.ts";
 import type { Vec3, Volume } from "../volume/index.ts";
+import { eachAxis, mapAxes } from "../volume/types.ts";
 import { Canvas, type Color, colorOf, textSize } from "./canvas.ts";
 import type { Convention } from "./input.ts";
 import { grayImage, squarePixels } from "./raster.ts";
@@ -39,8 +40,10 @@ interface Mark {
 export function pictureBoxesPng(image: Image2d, detections: Detections, options: BoxPictureOptions): Uint8Array {
   const scale = Math.max(1, Math.ceil(600 / Math.max(image.width, image.height)));
   const canvas = Canvas.of(image, scale);
-  const sidesOf = (boxes: BoxArray, i: number): Mark["sides"] =>
-    [...boxes.subarray(4 * i, 4 * i + 4)].map((corner) => corner * scale) as unknown as Mark["sides"];
+  const sidesOf = (boxes: BoxArray, i: number): Mark["sides"] => {
+    const at = (side: number): number => boxes[4 * i + side] * scale;
+    return [at(0), at(1), at(2), at(3)];
+  };
   drawMarks(canvas, marksOf(detections, options, sidesOf));
   return canvas.png();
 }
@@ -127,8 +130,8 @@ function focusOf(volume: Volume, { boxes, scores }: Detections, truth: BoxPictur
   let best = -1;
   for (let i = 0; i < scores.length; i++) if (best < 0 || scores[i] > scores[best]) best = i;
   const [from, at] = best >= 0 ? [boxes, best] : [truth?.boxes ?? new Float32Array(0), 0];
-  if (from.length === 0) return volume.size.map((n) => n / 2) as unknown as Vec3;
-  return [0, 1, 2].map((axis) => (from[6 * at + axis] + from[6 * at + 3 + axis]) / 2) as unknown as Vec3;
+  if (from.length === 0) return mapAxes(volume.size, (n) => n / 2);
+  return eachAxis((axis) => (from[6 * at + axis] + from[6 * at + 3 + axis]) / 2);
 }
 
 /** Truth first, then detections from the least sure to the surest, so that the surest lie on top. */

@@ -3,6 +3,7 @@
  * of detections come out the same everywhere. Coordinates are pixels from the top left corner, fractions allowed.
  */
 import { unzlibSync } from "fflate";
+import { BoundedCache } from "../bounded-cache.ts";
 import { ShapeError } from "../errors.ts";
 import type { Image2d } from "../images/index.ts";
 import { glyphStrips } from "./glyphs.ts";
@@ -13,7 +14,8 @@ export type TextSize = "small" | "large";
 
 /** `#rrggbb` as three numbers. */
 export function colorOf(hex: string): Color {
-  return [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16)) as unknown as Color;
+  const part = (at: number): number => Number.parseInt(hex.slice(at, at + 2), 16);
+  return [part(1), part(3), part(5)];
 }
 
 interface Glyphs {
@@ -23,11 +25,12 @@ interface Glyphs {
   readonly coverage: Uint8Array;
 }
 
-const unpacked = new Map<TextSize, Glyphs>();
+/** A font of each size, unpacked when it is first needed. */
+const fonts = new BoundedCache<TextSize, Glyphs>(Object.keys(glyphStrips).length);
 
-function glyphsOf(size: TextSize): Glyphs {
-  const known = unpacked.get(size);
-  if (known) return known;
+const glyphsOf = (size: TextSize): Glyphs => fonts.get(size, () => unpackGlyphs(size));
+
+function unpackGlyphs(size: TextSize): Glyphs {
   const { height, letters, widths, data } = glyphStrips[size];
   const places = new Map<string, { x: number; width: number }>();
   let x = 0;
@@ -36,9 +39,7 @@ function glyphsOf(size: TextSize): Glyphs {
     x += widths[i];
   });
   const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
-  const glyphs = { height, places, stride: x, coverage: unzlibSync(bytes) };
-  unpacked.set(size, glyphs);
-  return glyphs;
+  return { height, places, stride: x, coverage: unzlibSync(bytes) };
 }
 
 /** Width and height of a line of text in pixels. Letters that the font lacks are shown as `?`. */

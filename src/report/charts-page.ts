@@ -1,8 +1,9 @@
 /** `report.html` of what is told by charts and one table: an experiment, a pre-training. */
 import { writeFileAtomic } from "../files/index.ts";
 import { chartHeight, chartWidth, lineChart, type Series } from "./chart.ts";
-import { type ReportFrame, reportDocument, section } from "./document.ts";
+import { reportDocument, section } from "./document.ts";
 import { type ForestGroup, forestChart, forestHeight, forestWidth } from "./forest.ts";
+import type { ReportFrame } from "./input.ts";
 import { type Markup, markup } from "./markup.ts";
 import { fixed } from "./numbers.ts";
 import { type Panel, panelFigure, panelsSvg } from "./panels.ts";

@@ -2,6 +2,7 @@
 import type { CaseProbabilities } from "../metrics/index.ts";
 import type { Volume } from "../volume/index.ts";
 import { spacingOf } from "../volume/index.ts";
+import { mapAxes } from "../volume/types.ts";
 import { outlines, ringsPath } from "./contour.ts";
 import type { Convention } from "./input.ts";
 import { type Markup, markup, trusted } from "./markup.ts";
@@ -57,10 +58,10 @@ export function classifiedFigure(
 /** The box of so many millimetres around the middle of a volume, as far as it lies inside. */
 function middleBox(image: Volume, patchMm: readonly [number, number, number]): VoxelBox {
   const spacing = spacingOf(image.affine);
-  const size = image.size.map((n, axis) => Math.min(n, Math.max(1, Math.round(patchMm[axis] / spacing[axis]))));
-  const low = image.size.map((n, axis) => Math.floor((n - size[axis]) / 2));
-  const high = low.map((from, axis) => from + size[axis] - 1);
-  return { low, high } as unknown as VoxelBox;
+  const size = mapAxes(image.size, (n, axis) => Math.min(n, Math.max(1, Math.round(patchMm[axis] / spacing[axis]))));
+  const low = mapAxes(image.size, (n, axis) => Math.floor((n - size[axis]) / 2));
+  const high = mapAxes(low, (from, axis) => from + size[axis] - 1);
+  return { low, high };
 }
 
 function round(value: number): number {

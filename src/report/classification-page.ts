@@ -12,8 +12,8 @@ import { chartSvg, keySwatch, lineChart, type Series } from "./chart.ts";
 import { caseScoresFigure, reliabilityFigure, rocFigure } from "./classification-charts.ts";
 import { type ClassifiedVolumes, classifiedFigure } from "./classification-figure.ts";
 import { curveFigures } from "./curves.ts";
-import { headlineNumber, type ReportFrame, reportDocument, section } from "./document.ts";
-import type { Convention, EpochRecord } from "./input.ts";
+import { headlineNumber, reportDocument, section } from "./document.ts";
+import type { Convention, EpochRecord, ReportFrame } from "./input.ts";
 import { type Markup, markup, type Piece } from "./markup.ts";
 import { fixed } from "./numbers.ts";
 

@@ -4,27 +4,11 @@
  * whatever ended up in a case's name.
  */
 import { counted } from "../data/counted.ts";
-import type { Problem } from "../data/problem.ts";
-import type { DataCredit, Json, MachineInfo } from "./input.ts";
+import type { DataCredit, Json, MachineInfo, ReportFrame } from "./input.ts";
 import { type Markup, markup, type Piece, trusted } from "./markup.ts";
 import { duration } from "./numbers.ts";
 import { problemCounts, problemTable } from "./problems.ts";
 import { chartStyle, pageStyle, themeVariables } from "./theme.ts";
-
-/** What every report says, whatever the task. */
-export interface ReportFrame {
-  readonly title: string;
-  /** One or two sentences under the title. */
-  readonly lead?: string;
-  /** What was asked: the resolved configuration, as in `run.json`. */
-  readonly asked: { readonly [key: string]: Json };
-  readonly machine: MachineInfo;
-  /** The command line that makes this again. */
-  readonly command: string;
-  readonly data: readonly DataCredit[];
-  /** What was wrong with the data; counted and listed. Left out or empty: no section. */
-  readonly problems?: readonly Problem[];
-}
 
 /** The whole page around a task's own headline numbers and sections. */
 export function reportDocument(frame: ReportFrame, headline: Markup, sections: readonly Piece[]): string {

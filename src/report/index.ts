@@ -30,7 +30,7 @@ export {
   worstAndBest,
   writeDetectionReport,
 } from "./detection-page.ts";
-export { type ReportFrame, reportDocument } from "./document.ts";
+export { reportDocument } from "./document.ts";
 export type { ForestGroup, ForestRow } from "./forest.ts";
 export type {
   CaseLoader,
@@ -40,6 +40,7 @@ export type {
   EpochRecord,
   Json,
   MachineInfo,
+  ReportFrame,
   ReportInput,
 } from "./input.ts";
 export { type OverlayOptions, overlayPng } from "./overlay.ts";

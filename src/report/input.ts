@@ -1,7 +1,7 @@
 /** What a report is made from: plain data, plus a way to get at the volumes of the few cases it shows. */
+import type { Problem } from "../data/problem.ts";
 import type { CaseScores, SegmentationSummary } from "../metrics/index.ts";
 import type { Volume } from "../volume/types.ts";
-import type { ReportFrame } from "./document.ts";
 
 /** One epoch, as `log.jsonl` has it. What was not measured is left out or `null`. */
 export interface EpochRecord {
@@ -46,6 +46,21 @@ export interface DataCredit {
 
 /** A value of the resolved configuration. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+
+/** What every report says, whatever the task. */
+export interface ReportFrame {
+  readonly title: string;
+  /** One or two sentences under the title. */
+  readonly lead?: string;
+  /** What was asked: the resolved configuration, as in `run.json`. */
+  readonly asked: { readonly [key: string]: Json };
+  readonly machine: MachineInfo;
+  /** The command line that makes this again. */
+  readonly command: string;
+  readonly data: readonly DataCredit[];
+  /** What was wrong with the data; counted and listed. Left out or empty: no section. */
+  readonly problems?: readonly Problem[];
+}
 
 export interface ReportInput extends ReportFrame {
   readonly summary: SegmentationSummary;

@@ -6,8 +6,7 @@ import { commandLine } from "../command-line.ts";
 import { counted } from "../data/counted.ts";
 import type { Problem } from "../data/problem.ts";
 import type { Machine, Versions } from "../machine.ts";
-import type { ReportFrame } from "./document.ts";
-import type { DataCredit, EpochRecord, Json } from "./input.ts";
+import type { DataCredit, EpochRecord, Json, ReportFrame } from "./input.ts";
 
 /** Which cases were scored: a part of the run's own data, every case by the folds' networks, or another data set's. */
 export type ScoredPart = "heldOut" | "validation" | "train" | "folds" | "data";

@@ -7,6 +7,7 @@
 import { GeometryError, ShapeError } from "../errors.ts";
 import type { Vec3, Volume, VoxelArray } from "../volume/index.ts";
 import { axisOrientation, spacingOf } from "../volume/index.ts";
+import { eachAxis, mapAxes } from "../volume/types.ts";
 import type { Convention } from "./input.ts";
 
 export type Plane = "axial" | "coronal" | "sagittal";
@@ -117,8 +118,8 @@ export function findForeground(map: Volume): Foreground {
     }
   }
   if (perSlice[0].every((n) => n === 0)) return { perSlice, box: undefined };
-  const low = perSlice.map((counts) => counts.findIndex((n) => n > 0)) as unknown as Vec3;
-  const high = perSlice.map((counts) => counts.findLastIndex((n) => n > 0)) as unknown as Vec3;
+  const low = eachAxis((axis) => perSlice[axis].findIndex((n) => n > 0));
+  const high = eachAxis((axis) => perSlice[axis].findLastIndex((n) => n > 0));
   return { perSlice, box: { low, high } };
 }
 
@@ -145,16 +146,13 @@ export function boxToShow(volume: Volume, foregrounds: readonly Foreground[]): V
   const boxes = foregrounds.flatMap(({ box }) => (box ? [box] : []));
   if (boxes.length === 0) return wholeBox(volume);
   const spacing = spacingOf(volume.affine);
-  const low: number[] = [];
-  const high: number[] = [];
-  for (const a of [0, 1, 2]) {
+  const sides = eachAxis((a) => {
     const from = Math.min(...boxes.map((box) => box.low[a]));
     const to = Math.max(...boxes.map((box) => box.high[a]));
     const margin = Math.ceil(Math.max(20 / spacing[a], 0.75 * (to - from + 1)));
-    low.push(Math.max(0, from - margin));
-    high.push(Math.min(volume.size[a] - 1, to + margin));
-  }
-  return { low: low as unknown as Vec3, high: high as unknown as Vec3 };
+    return { low: Math.max(0, from - margin), high: Math.min(volume.size[a] - 1, to + margin) };
+  });
+  return { low: mapAxes(sides, ({ low }) => low), high: mapAxes(sides, ({ high }) => high) };
 }
 
 /**

@@ -1,4 +1,4 @@
-/** What the engine's two sides, the caller's thread and the worker that runs ONNX Runtime, say to each other. */
+/** What the engine's two sides, the caller's thread and the worker that runs ONNX Runtime, say to each other, and over what. */
 import type { TensorData } from "../graph/index.ts";
 
 export type DeviceName = "cpu" | "webgpu" | "cuda";
@@ -63,4 +63,28 @@ export type Reply =
 export interface WorkerStart {
   readonly device: DeviceName;
   readonly threads: number;
+}
+
+export interface Question {
+  readonly id: number;
+  readonly request: Request;
+}
+
+/** The worker's end. */
+export interface ServerPort {
+  onMessage(listener: (question: Question) => void): void;
+  /** @param transfer buffers that are handed over instead of copied */
+  post(reply: Reply, transfer: readonly ArrayBuffer[]): void;
+}
+
+/** The caller's end. */
+export interface CallerPort {
+  onMessage(listener: (reply: Reply) => void): void;
+  /** @param transfer buffers that are handed over instead of copied */
+  post(question: Question, transfer: readonly ArrayBuffer[]): void;
+  /** Calls `listener` when no answer can come any more. */
+  onDeath(listener: (reason: string) => void): void;
+  /** Whether the process must wait for the other end; a browser's page waits for nobody. */
+  hold?(waits: boolean): void;
+  close(): Promise<void>;
 }

@@ -5,7 +5,6 @@
 import { z } from "zod";
 import { WeightsError } from "../errors.ts";
 import { decodeSafetensors, encodePieces, type WeightTensor } from "../weights/index.ts";
-import type { Tally } from "./loop.ts";
 import type { StateMap } from "./model.ts";
 import { placeOf, type Store } from "./store.ts";
 
@@ -13,6 +12,14 @@ import { placeOf, type Store } from "./store.ts";
 export const LAST_CHECKPOINT = "checkpoints/last.safetensors";
 /** Where a run keeps the checkpoint of its best watched score. */
 export const BEST_CHECKPOINT = "checkpoints/best.safetensors";
+
+/** What an epoch's steps measured, added up; of one branch, or of the only one. */
+export interface Tally {
+  readonly steps: number;
+  readonly lossSum: number;
+  /** Sums of the monitored values. */
+  readonly monitored: Readonly<Record<string, readonly number[]>>;
+}
 
 /** Where a training stands; all that resuming needs besides the arrays. */
 export interface TrainingPosition {

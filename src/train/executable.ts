@@ -1,7 +1,7 @@
 /**
  * What a model runs: one program, or the two of a network that decides something between its stages (`stages.ts`).
  */
-import type { ArrayMessage, Bank, Feeds, Program, RunResult } from "../runtime/index.ts";
+import type { ArrayMessage, Bank, Feeds, Program, RunResult } from "../runtime/types.ts";
 import { type NamedGraph, type Stages, splitStages } from "./stages.ts";
 import { earlyName, type FeedType } from "./step.ts";
 

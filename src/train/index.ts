@@ -6,6 +6,7 @@ export {
   LAST_CHECKPOINT,
   readCheckpoint,
   readWeights,
+  type Tally,
   type TrainingPosition,
   writeCheckpoint,
 } from "./checkpoint.ts";
@@ -20,7 +21,6 @@ export {
   type LoopSettings,
   runTraining,
   type StepReport,
-  type Tally,
   type TrainingBatch,
   type ValidationResult,
 } from "./loop.ts";

@@ -12,6 +12,7 @@ import {
   BEST_CHECKPOINT,
   LAST_CHECKPOINT,
   readCheckpoint,
+  type Tally,
   type TrainingPosition,
   writeCheckpoint,
 } from "./checkpoint.ts";
@@ -43,14 +44,6 @@ export interface ValidationResult {
   readonly score: number;
   /** Scores per class, for log and curves. */
   readonly details?: Readonly<Record<string, number | null>>;
-}
-
-/** What an epoch's steps measured, added up; of one branch, or of the only one. */
-export interface Tally {
-  readonly steps: number;
-  readonly lossSum: number;
-  /** Sums of the monitored values. */
-  readonly monitored: Readonly<Record<string, readonly number[]>>;
 }
 
 export interface EpochReport {

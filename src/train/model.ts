@@ -19,7 +19,7 @@ import {
 } from "../graph/index.ts";
 import type { Optimiser } from "../nn/index.ts";
 import { random } from "../random.ts";
-import type { ArrayMessage, Engine, Feeds, RunResult } from "../runtime/index.ts";
+import type { ArrayMessage, Engine, Feeds, RunResult } from "../runtime/types.ts";
 import { type Between, type Executable, plainExecutable, stagedExecutable, typesOf } from "./executable.ts";
 import type { NamedGraph } from "./stages.ts";
 import {

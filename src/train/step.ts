@@ -55,9 +55,9 @@ export interface BuiltGraph {
   readonly renew: Readonly<Record<string, string>>;
 }
 
-export const nextName = (entry: string): string => `next:${entry}`;
+const nextName = (entry: string): string => `next:${entry}`;
 /** The bank entry of an optimiser's state. */
-export const slotName = (slot: string, parameter: string): string => `optimizer.${slot}.${parameter}`;
+const slotName = (slot: string, parameter: string): string => `optimizer.${slot}.${parameter}`;
 /** The output of a monitored value. */
 export const monitorName = (name: string): string => `monitor:${name}`;
 /** The graph's output for a network's output that something is decided from while the step is under way. */
@@ -65,7 +65,7 @@ export const earlyName = (name: string): string => `early:${name}`;
 /** The input of an optimiser's scalar for parameters with a clock of their own. */
 export const ownScalarName = (scalar: string): string => `own:${scalar}`;
 /** The bank entry of an accumulated gradient. */
-export const accumulatedName = (parameter: string): string => slotName("gradient", parameter);
+const accumulatedName = (parameter: string): string => slotName("gradient", parameter);
 
 function inputsOf(g: Graph, types: Readonly<Record<string, FeedType>>): Record<string, Tensor> {
   return Object.fromEntries(
@@ -74,7 +74,7 @@ function inputsOf(g: Graph, types: Readonly<Record<string, FeedType>>): Record<s
 }
 
 /** The parameters an optimiser changes. */
-export function trainedParameters(g: Graph, optimiser: Optimiser): Tensor[] {
+function trainedParameters(g: Graph, optimiser: Optimiser): Tensor[] {
   return [...g.parameters].flatMap(([name, tensor]) =>
     tensor.source.kind === "parameter" && tensor.source.info.trainable && !groupOf(optimiser, name).frozen
       ? [tensor]

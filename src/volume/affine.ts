@@ -5,7 +5,7 @@
  * geometry is refused. Orientation codes follow nibabel's `io_orientation` (`aff2axcodes`).
  */
 import { GeometryError } from "../errors.ts";
-import type { Affine, Grid, Vec3 } from "./types.ts";
+import { type Affine, eachAxis, type Grid, type Vec3 } from "./types.ts";
 
 /** Voxels of 1 mm, first voxel at the origin. */
 export const identityAffine: Affine = Object.freeze([1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]);
@@ -59,7 +59,7 @@ export function determinant(a: Affine): number {
 
 /** Distance in mm between neighbouring voxels along x, y, z: the length of each column. */
 export function spacingOf(a: Affine): Vec3 {
-  return [0, 1, 2].map((c) => Math.hypot(a[c], a[4 + c], a[8 + c])) as unknown as Vec3;
+  return eachAxis((c) => Math.hypot(a[c], a[4 + c], a[8 + c]));
 }
 
 /** A matrix without rotation: spacing along the axes, first voxel at `origin`. */

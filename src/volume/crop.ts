@@ -5,7 +5,7 @@
 import { DataError, GeometryError } from "../errors.ts";
 import { shiftAffine } from "./affine.ts";
 import { stripHeader } from "./orient.ts";
-import type { Vec3, Volume, VoxelArray } from "./types.ts";
+import { eachAxis, mapAxes, type Vec3, type Volume, type VoxelArray } from "./types.ts";
 import { checkVolume, emptyLike, fitsVoxel, voxelTypeOf } from "./voxels.ts";
 
 /** Whole voxels from `start` up to but not including `end`, along x, y, z; may reach beyond the volume. */
@@ -48,22 +48,22 @@ export function foregroundBox(
     }
   }
   if (last[0] < 0) return undefined;
-  return { start: start as unknown as Vec3, end: last.map((n) => n + 1) as unknown as Vec3 };
+  return { start: eachAxis((a) => start[a]), end: eachAxis((a) => last[a] + 1) };
 }
 
 /** The box with `margin` more voxels on every side, cut to a volume of `within` where that is given. */
 export function growBox({ start, end }: VoxelBox, margin: number | Vec3, within?: Vec3): VoxelBox {
   const by = typeof margin === "number" ? [margin, margin, margin] : margin;
   return {
-    start: start.map((n, a) => Math.max(n - by[a], within ? 0 : Number.NEGATIVE_INFINITY)) as unknown as Vec3,
-    end: end.map((n, a) => Math.min(n + by[a], within?.[a] ?? Number.POSITIVE_INFINITY)) as unknown as Vec3,
+    start: mapAxes(start, (n, a) => Math.max(n - by[a], within ? 0 : Number.NEGATIVE_INFINITY)),
+    end: mapAxes(end, (n, a) => Math.min(n + by[a], within?.[a] ?? Number.POSITIVE_INFINITY)),
   };
 }
 
 /** The box of `size` voxels with the same centre (half a voxel towards the start where it cannot be exact). */
 export function boxAround({ start, end }: VoxelBox, size: Vec3): VoxelBox {
-  const from = size.map((n, a) => Math.floor((start[a] + end[a] - n) / 2)) as unknown as Vec3;
-  return { start: from, end: from.map((n, a) => n + size[a]) as unknown as Vec3 };
+  const from = mapAxes(size, (n, a) => Math.floor((start[a] + end[a] - n) / 2));
+  return { start: from, end: mapAxes(from, (n, a) => n + size[a]) };
 }
 
 /** The box that is a whole volume of `size`. */
@@ -128,8 +128,8 @@ export function pad<T extends VoxelArray>(
   after: Vec3,
   fill: number | "edge" = 0,
 ): Volume<T> {
-  const start = before.map((n) => (n === 0 ? 0 : -n)) as unknown as Vec3;
-  const end = volume.size.map((n, a) => n + after[a]) as unknown as Vec3;
+  const start = mapAxes(before, (n) => (n === 0 ? 0 : -n));
+  const end = mapAxes(volume.size, (n, a) => n + after[a]);
   return cropOrPad(volume, { start, end }, fill);
 }
 

@@ -4,7 +4,7 @@
  */
 import { GeometryError } from "../errors.ts";
 import { axisOrientation, shiftAffine } from "./affine.ts";
-import type { Grid, Vec3, Volume, VoxelArray } from "./types.ts";
+import { type Grid, mapAxes, type Vec3, type Volume, type VoxelArray } from "./types.ts";
 import { checkVolume, emptyLike } from "./voxels.ts";
 
 /** Output axis `a` is input axis `from[a]`, run backwards where `flip[a]`. */
@@ -68,8 +68,8 @@ export function orderView<T extends VoxelArray>(view: VolumeView<T>, { from, fli
   }
   return {
     ...view,
-    size: from.map((axis) => size[axis]) as unknown as Vec3,
-    step: from.map((axis, a) => (flip[a] ? -step[axis] : step[axis])) as unknown as Vec3,
+    size: mapAxes(from, (axis) => size[axis]),
+    step: mapAxes(from, (axis, a) => (flip[a] ? -step[axis] : step[axis])),
     origin: view.origin + first.reduce((sum, n, axis) => sum + n * step[axis], 0),
     affine: turned,
   };

@@ -15,7 +15,7 @@ import { applyAffine, checkGrid, shiftAffine, spacingOf } from "./affine.ts";
 import { latticeMap } from "./lattice.ts";
 import { orderView, stripHeader, type VolumeView, viewOf } from "./orient.ts";
 import { labelSampler, linearSampler, nearestSampler, type SliceSampler } from "./samplers.ts";
-import type { Grid, Vec3, Volume, VoxelArray } from "./types.ts";
+import { type Grid, mapAxes, type Vec3, type Volume, type VoxelArray } from "./types.ts";
 import { allocateVoxels, checkVolume, convertVoxels, fitsVoxel, voxelTypeOf } from "./voxels.ts";
 
 export interface ResampleOptions {
@@ -98,23 +98,23 @@ export function gridWithSpacing(grid: Grid, spacingMm: Vec3): Grid {
     throw new GeometryError(`spacing ${spacingMm.join("×")} mm must be three positive numbers`);
   }
   const now = spacingOf(grid.affine);
-  const ratio = now.map((mm, axis) => (Math.abs(mm - spacingMm[axis]) < 1e-6 * mm ? 1 : spacingMm[axis] / mm));
-  const size = grid.size.map((n, axis) => Math.max(1, Math.round(n / ratio[axis]))) as unknown as Vec3;
+  const ratio = mapAxes(now, (mm, axis) => (Math.abs(mm - spacingMm[axis]) < 1e-6 * mm ? 1 : spacingMm[axis] / mm));
+  const size = mapAxes(grid.size, (n, axis) => Math.max(1, Math.round(n / ratio[axis])));
   if (ratio.every((r) => r === 1)) return { size: grid.size, affine: grid.affine };
   if (!size.every(Number.isSafeInteger)) {
     throw new GeometryError(`spacing ${spacingMm.join("×")} mm is too small for ${grid.size.join("×")} voxels`);
   }
   // The first new centre, seen from the first old one, in old voxels.
-  const start = size.map((n, axis) => (grid.size[axis] - n * ratio[axis]) / 2 + (ratio[axis] - 1) / 2);
-  const shifted = shiftAffine(grid.affine, start as unknown as Vec3);
+  const start = mapAxes(size, (n, axis) => (grid.size[axis] - n * ratio[axis]) / 2 + (ratio[axis] - 1) / 2);
+  const shifted = shiftAffine(grid.affine, start);
   return { size, affine: shifted.map((value, i) => (i < 12 && i % 4 < 3 ? value * ratio[i % 4] : value)) };
 }
 
 /** The grid over the same field of view with exactly `size` voxels; the spacing follows. */
 export function gridWithSize(grid: Grid, size: Vec3): Grid {
   checkGrid(grid);
-  const ratio = size.map((n, axis) => grid.size[axis] / n);
-  const start = ratio.map((r) => (r - 1) / 2) as unknown as Vec3;
+  const ratio = mapAxes(size, (n, axis) => grid.size[axis] / n);
+  const start = mapAxes(ratio, (r) => (r - 1) / 2);
   const shifted = shiftAffine(grid.affine, start);
   const next = { size, affine: shifted.map((value, i) => (i < 12 && i % 4 < 3 ? value * ratio[i % 4] : value)) };
   checkGrid(next);
@@ -182,7 +182,10 @@ export function argmaxOnGrid(scores: Volume, grid: Grid, options: { background?:
 
 /** Centre of the field of view in mm. */
 export function centreOf(grid: Grid): Vec3 {
-  return applyAffine(grid.affine, grid.size.map((n) => (n - 1) / 2) as unknown as Vec3);
+  return applyAffine(
+    grid.affine,
+    mapAxes(grid.size, (n) => (n - 1) / 2),
+  );
 }
 
 function voxelsOf(grid: Grid): number {

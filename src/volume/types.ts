@@ -8,6 +8,16 @@
 /** Three numbers along x, y, z. */
 export type Vec3 = readonly [number, number, number];
 
+/** Three values along x, y, z, each made from its axis (0, 1 or 2). */
+export function eachAxis<T>(valueAt: (axis: number) => T): readonly [T, T, T] {
+  return [valueAt(0), valueAt(1), valueAt(2)];
+}
+
+/** The values along x, y, z, each passed through `change`. */
+export function mapAxes<T, U>(values: readonly [T, T, T], change: (value: T, axis: number) => U): readonly [U, U, U] {
+  return eachAxis((axis) => change(values[axis], axis));
+}
+
 /** A 4×4 matrix, row by row, that takes homogeneous voxel indices (i along x, j along y, k along z) to RAS+ millimetres. */
 export type Affine = readonly number[];
 

@@ -3,6 +3,7 @@
  *
  * Shape shorthand: C image channels · z y x volume.
  */
+import { mapAxes } from "./types.ts";
 
 /** Along z, y, x. */
 export type Size3 = readonly [number, number, number];
@@ -40,7 +41,7 @@ export function cutWindow<T extends Float32Array | Int32Array>(
 
 /** From (included) and to (excluded), z y x: the part of a volume that a window covers. */
 export function overlapOf(size: Size3, start: Size3, patch: Size3): [Size3, Size3] {
-  const low = start.map((s) => Math.max(s, 0)) as unknown as Size3;
-  const high = start.map((s, axis) => Math.min(s + patch[axis], size[axis])) as unknown as Size3;
+  const low = mapAxes(start, (s) => Math.max(s, 0));
+  const high = mapAxes(start, (s, axis) => Math.min(s + patch[axis], size[axis]));
   return [low, high];
 }

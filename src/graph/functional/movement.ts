@@ -39,7 +39,7 @@ export interface SliceOptions {
   end?: readonly number[];
   /** Step per axis, ≥ 1. */
   step?: readonly number[];
-  /** The axes the lists speak of; all by default. */
+  /** The axes that `start`, `end` and `step` are for, in their order; all axes by default. */
   axes?: readonly number[];
 }
 

@@ -88,8 +88,8 @@ export function logSoftmax(x: Tensor, axis = 1): Tensor {
 export function dropout(x: Tensor, rate: number, seed: Tensor, stream = 0): Tensor {
   if (!(rate >= 0 && rate < 1)) throw new ShapeError(`dropout: rate ${rate}; it must be at least 0 and below 1`);
   if (!x.graph.training || rate === 0) return x;
-  const kept = greaterOrEqual(randomUniform(seed, x.shape, stream), rate);
-  return where(kept, div(x, 1 - rate), 0);
+  const stays = greaterOrEqual(randomUniform(seed, x.shape, stream), rate);
+  return where(stays, div(x, 1 - rate), 0);
 }
 
 /**

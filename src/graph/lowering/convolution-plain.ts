@@ -16,9 +16,9 @@ export function turnedConv(y: Tensor, w: Tensor, attributes: Attributes["convTra
   let x = y;
   for (const [i, by] of stride.entries()) x = spreadOut(x, i + 2, by);
   const before = kernel.map((k, i) => dilation[i] * (k - 1) - padBegin[i]);
-  // What the output's size needs; the forward pass may have left a rest of its input unused.
+  // As many zeros as the output's size needs: the forward pass may have left the end of its input unused.
   const after = outputSpatial.map((n, i) => n + dilation[i] * (kernel[i] - 1) - x.shape[i + 2] - before[i]);
-  // A kernel smaller than its padding cuts instead.
+  // Where the padding is larger than the kernel's reach, the border is cut instead of filled up.
   const cutBefore = before.map((n) => Math.max(0, -n));
   const cutAfter = after.map((n) => Math.max(0, -n));
   x = slice(x, {

@@ -2,49 +2,7 @@
 import { type Graph, type Node, sameShape, sizeOf, type Tensor, type TensorType } from "../core.ts";
 import { matmul } from "../functional/linear.ts";
 import { reshape } from "../functional/movement.ts";
-import type { OperatorName } from "../operators/types.ts";
 import { Value } from "./values.ts";
-
-const ELEMENTWISE: ReadonlySet<OperatorName> = new Set<OperatorName>([
-  "neg",
-  "exp",
-  "log",
-  "sqrt",
-  "abs",
-  "reciprocal",
-  "sign",
-  "floor",
-  "relu",
-  "leakyRelu",
-  "sigmoid",
-  "tanh",
-  "softplus",
-  "clip",
-  "cast",
-  "stopGradient",
-  "not",
-  "add",
-  "addAll",
-  "sub",
-  "mul",
-  "div",
-  "pow",
-  "maximum",
-  "minimum",
-  "equal",
-  "less",
-  "lessOrEqual",
-  "greater",
-  "greaterOrEqual",
-  "and",
-  "or",
-  "where",
-  "bitwiseXor",
-]);
-
-export function isElementwise(op: OperatorName): boolean {
-  return ELEMENTWISE.has(op);
-}
 
 /** The node over rows or pieces, if one of its inputs is there in that form and the others can follow; else undefined. */
 export function elementwise(node: Node, inputs: readonly Value[], target: Graph): Value[] | undefined {
@@ -84,7 +42,7 @@ function scalarOf(value: Value): Tensor {
 }
 
 /** A value that differs by channel only, as [1, C]. */
-export function channelBroadcast(value: Value, output: TensorType): Tensor | undefined {
+function channelBroadcast(value: Value, output: TensorType): Tensor | undefined {
   const { shape } = value.type;
   const lead = output.shape.length - shape.length;
   const onlyChannels = shape.every((n, i) => n === 1 || i + lead === 1);

@@ -2,6 +2,7 @@
  * Which form each pass of a convolution takes. The one place where this is decided; measured by `bench/forms` (its
  * RESULTS.md has the table). Another form gives other last bits, so the choice depends on shapes only, never on timing.
  */
+import { BoundedCache } from "../../bounded-cache.ts";
 import { inputRows, outputRows, tapCount, validPairs, type WindowGeometry } from "./windows.ts";
 import { isWinograd } from "./winograd.ts";
 import { type AxisAlgorithm, axisTransform } from "./winograd-axis.ts";
@@ -36,7 +37,7 @@ const WIDE_LIMIT = 64e6;
 const TRANSFORMED_MAP = 32e6;
 /** The transformed weights of a layer may be so many numbers (80 MB), or as many as the weights. */
 const TRANSFORMED_WEIGHTS = 20e6;
-/** Narrower layers do better as Conv on channel-first maps. */
+/** Layers with fewer channels than this are faster as Conv on channel-first maps. */
 const NARROWEST = 32;
 
 /**
@@ -48,15 +49,12 @@ const LONG_TILES_FROM = 2000;
 const TILES_FROM = 400;
 const SHORT: ReadonlySet<AxisAlgorithm> = new Set<AxisAlgorithm>(["direct", "karatsuba", "two"]);
 
-const cache = new Map<string, Forms>();
+/** Convolutions whose choice is remembered: those of some ten networks. */
+const REMEMBERED = 500;
+export const formsOf = new BoundedCache<string, Forms>(REMEMBERED);
 
 export function chooseForms(convolution: ConvolutionCase): Forms {
-  const key = JSON.stringify(convolution);
-  const known = cache.get(key);
-  if (known !== undefined) return known;
-  const chosen = choose(convolution);
-  cache.set(key, chosen);
-  return chosen;
+  return formsOf.get(JSON.stringify(convolution), () => choose(convolution));
 }
 
 function choose(convolution: ConvolutionCase): Forms {
@@ -74,7 +72,7 @@ function choose(convolution: ConvolutionCase): Forms {
   return chooseGathered(convolution);
 }
 
-/** Between `wide`, `paired` and `plain`, for what Winograd does not do. */
+/** The choice between `wide`, `paired` and `plain`, for convolutions that Winograd's algorithm does not fit. */
 export function chooseGathered({ geometry, ci, co }: ConvolutionCase): Forms {
   const taps = tapCount(geometry);
   const strided = geometry.stride.some((s) => s > 1);
@@ -86,8 +84,8 @@ export function chooseGathered({ geometry, ci, co }: ConvolutionCase): Forms {
 }
 
 /**
- * Winograd's algorithm for each axis.
- * @param training weights change, so each step pays for their transform
+ * The algorithm that Winograd's form uses along each axis.
+ * @param training whether weights change, so that each step pays for their transform
  */
 export function chooseAlgorithms(convolution: ConvolutionCase, training: boolean): readonly AxisAlgorithm[] {
   return cheapest(convolution, training).algorithms;
@@ -101,20 +99,20 @@ interface AxisOption {
 
 interface Combination {
   readonly algorithms: readonly AxisAlgorithm[];
-  /** Rows of the transformed map. */
+  /** How many rows the transformed map has. */
   readonly rows: number;
-  /** Transformed taps. */
+  /** How many matrices [Ci, Co] the transformed weights are. */
   readonly types: number;
 }
 
-const combinations = new Map<string, Combination>();
+export const combinations = new BoundedCache<string, Combination>(REMEMBERED);
 
 /** The combination of algorithms that {@link nanoseconds} finds cheapest among those whose weights are not too many. */
 function cheapest(convolution: ConvolutionCase, training: boolean): Combination {
-  const key = `${training} ${JSON.stringify(convolution)}`;
-  const known = combinations.get(key);
-  if (known !== undefined) return known;
-  const { geometry, ci, co } = convolution;
+  return combinations.get(`${training} ${JSON.stringify(convolution)}`, () => findCheapest(convolution, training));
+}
+
+function findCheapest({ geometry, ci, co }: ConvolutionCase, training: boolean): Combination {
   let all: Combination[] = [{ algorithms: [], rows: geometry.batch, types: 1 }];
   for (const [axis, points] of geometry.input.entries()) {
     const every = axisOptions(points, geometry.dilation[axis]);
@@ -134,10 +132,8 @@ function cheapest(convolution: ConvolutionCase, training: boolean): Combination 
     ({ types }) => types <= 3 ** geometry.input.length || types * ci * co <= TRANSFORMED_WEIGHTS,
   );
   const cost = (of: Combination): number => nanoseconds(of, ci, co, training);
-  // Of equal ones the last, where the axes transformed first grow least.
-  const chosen = small.reduce((a, b) => (cost(b) <= cost(a) ? b : a));
-  combinations.set(key, chosen);
-  return chosen;
+  // Of combinations that cost the same, the last one: there the axes that are transformed first grow least.
+  return small.reduce((a, b) => (cost(b) <= cost(a) ? b : a));
 }
 
 function axisOptions(points: number, dilation: number): AxisOption[] {

@@ -28,7 +28,7 @@ import {
   wideToInput,
   wideToWeights,
 } from "./convolution-rows.ts";
-import { axisMatrixRows, elementwise, isElementwise } from "./follow.ts";
+import { axisMatrixRows, elementwise } from "./follow.ts";
 import { type ConvolutionCase, chooseAlgorithms, chooseForms, type FormRule } from "./forms.ts";
 import { pieceNames, pieceShapes, sameLayout, Value, type WeightLayout } from "./values.ts";
 import type { WindowGeometry } from "./windows.ts";
@@ -54,10 +54,10 @@ export interface Lowered {
   readonly layouts: ReadonlyMap<string, WeightLayout>;
 }
 
-/** Maps below this many positions do better in the conv form. */
+/** On maps of fewer positions than this, the operator table's form of the weights' gradient is faster than shifted products. */
 const SHIFTED_FROM = 1000;
 
-/** Rebuilds a graph in fast forms. */
+/** Rebuilds the nodes that `outputs` need in forms that are faster on the CPU. */
 export function lower(source: Graph, outputs: Readonly<Record<string, Tensor>>, options: LowerOptions = {}): Lowered {
   const { storedLike = (entry) => entry, renews = {}, rule = { chooseForms, chooseAlgorithms } } = options;
   const nodes = reachable(...Object.values(outputs));
@@ -143,7 +143,7 @@ function lowerNode(node: Node, inputs: readonly Value[], target: Graph, rule: Fo
         node.attributes,
       )
       .map(Value.plain);
-  if (isElementwise(node.op)) return elementwise(node, inputs, target) ?? copy();
+  if (target.operators[node.op].elementwise) return elementwise(node, inputs, target) ?? copy();
   switch (node.op) {
     case "conv": {
       const [x, w] = inputs;
@@ -242,7 +242,7 @@ function plainToWeights(x: Tensor, g: Tensor, attributes: Attributes["convWeight
   return Value.plain(x.graph.add("convWeightGradient", [x, g], attributes)[0]);
 }
 
-/** The layout to read weights in: as they lie, if the form can use that. */
+/** The layout in which a form reads weights: the one in which they are stored, if the form can use it. */
 function layoutFor(w: Value, form: RowForm, geometry: WindowGeometry): WeightLayout {
   const wanted = layoutOf(form, geometry);
   return w.layout !== undefined && sameLayout(w.layout, wanted) ? w.layout : wanted;
@@ -279,17 +279,17 @@ function sliceRows(node: Node<"slice">, x: Value, target: Graph): Value[] | unde
   const { start, end, step } = node.attributes;
   let rows = x.rows();
   if (!sameShape(shape.slice(2), output.shape.slice(2))) {
-    const kept: number[] = [];
+    const taken: number[] = [];
     const spatial = shape.slice(2);
     const walk = (axis: number, base: number): void => {
       if (axis === spatial.length) {
-        kept.push(base);
+        taken.push(base);
         return;
       }
       for (let i = start[axis + 2]; i < end[axis + 2]; i += step[axis + 2]) walk(axis + 1, base * spatial[axis] + i);
     };
     for (let n = 0; n < shape[0]; n++) walk(0, n);
-    rows = gather(rows, target.constant(Int32Array.from(kept)), 0);
+    rows = gather(rows, target.constant(Int32Array.from(taken)), 0);
   }
   if (shape[1] !== output.shape[1]) {
     [rows] = target.add("slice", [rows], { start: [0, start[1]], end: [rows.shape[0], end[1]], step: [1, step[1]] });

@@ -55,7 +55,7 @@ export class Value {
     return this.#pieces?.layout;
   }
 
-  /** Whether rows are there without work. */
+  /** Whether the value was computed as rows, or has been converted to rows for another reader. */
   get hasRows(): boolean {
     return this.#rows !== undefined;
   }
@@ -98,7 +98,7 @@ function plainToTaps(w: Tensor): Tensor {
   return transpose(reshape(w, [co, ci, w.size / (co * ci)]), [2, 1, 0]);
 }
 
-export function plainToRows(x: Tensor): Tensor {
+function plainToRows(x: Tensor): Tensor {
   const { rank } = x;
   const last = transpose(x, [0, ...Array.from({ length: rank - 2 }, (_, i) => i + 2), 1]);
   return reshape(last, [x.size / x.shape[1], x.shape[1]]);

@@ -73,14 +73,14 @@ function tileFamily(points: readonly number[]): TileFamily {
   const largest = points.length - 1;
   const powers = (p: number, count: number): number[] => Array.from({ length: count }, (_, i) => p ** i);
   const unscaled = (outputs: number): Tile => {
-    const own = points.slice(0, outputs + 1);
-    const finite = own.map((p, type) => {
-      const others = own.filter((q) => q !== p);
+    const chosen = points.slice(0, outputs + 1);
+    const finite = chosen.map((p, type) => {
+      const others = chosen.filter((q) => q !== p);
       const height = others.reduce((product, q) => product * (p - q), 1);
       return { type, input: [...rootsToCoefficients(others, height), 0], output: powers(p, outputs) };
     });
     const last = Array.from({ length: outputs }, (_, i) => (i === outputs - 1 ? 1 : 0));
-    return [...finite, { type: points.length, input: rootsToCoefficients(own, 1), output: last }];
+    return [...finite, { type: points.length, input: rootsToCoefficients(chosen, 1), output: last }];
   };
   // Scaled so that in the largest tile no coefficient of the input exceeds 1; the weights take the factor.
   const scale = unscaled(largest).map(({ input }) => Math.max(...input.map(Math.abs)));

@@ -9,6 +9,7 @@
  *
  * so Bᵀx, Gw and A·dy serve two passes each. They are built here by the same steps in each pass, and clean-up makes them one.
  */
+import { BoundedCache } from "../../bounded-cache.ts";
 import { sizeOf, type Tensor } from "../core.ts";
 import { matmul } from "../functional/linear.ts";
 import { concat, gather, reshape } from "../functional/movement.ts";
@@ -40,19 +41,24 @@ export function isWinograd({ kernel, stride, dilation, padBegin, padEnd }: Windo
   );
 }
 
-const plans = new Map<string, Plan>();
+/** A plan grows with its map: those that are remembered may take so many bytes together. */
+const PLAN_BYTES = 32e6;
+/** What a small plan counts as, so that there are never more than 500. */
+const LEAST_PLAN_BYTES = 64e3;
+export const plans = new BoundedCache<string, Plan>(PLAN_BYTES, ({ back, groups }) =>
+  groups.reduce(
+    (bytes, { rows, weights }) => bytes + rows.byteLength + weights.byteLength,
+    Math.max(LEAST_PLAN_BYTES, back.byteLength),
+  ),
+);
 
 function planOf({ batch, input, dilation }: WindowGeometry, algorithms: readonly AxisAlgorithm[]): Plan {
-  const key = JSON.stringify([batch, input, dilation, algorithms]);
-  let plan = plans.get(key);
-  if (plan === undefined) {
-    plan = makePlan(
+  return plans.get(JSON.stringify([batch, input, dilation, algorithms]), () =>
+    makePlan(
       batch,
       input.map((points, i) => axisTransform(points, dilation[i], algorithms[i])),
-    );
-    plans.set(key, plan);
-  }
-  return plan;
+    ),
+  );
 }
 
 function makePlan(batch: number, axes: readonly AxisTransform[]): Plan {
@@ -111,7 +117,7 @@ function alongAxes(x: Tensor, batch: number, sides: readonly Side[], order: read
 }
 
 const forwards = (axes: readonly AxisTransform[]): number[] => axes.map((_, i) => i);
-/** Against the order of growth: what shrinks late axes first moves least. */
+/** The other way round, for maps that shrink: what follows a matrix product moves the smaller map. */
 const backwards = (axes: readonly AxisTransform[]): number[] => forwards(axes).reverse();
 
 function transposed(matrix: Float32Array, rows: number): Float32Array {

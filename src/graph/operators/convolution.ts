@@ -10,17 +10,17 @@
  * The forms here are the plain ones, valid everywhere. `lowering/` has the fast ones.
  */
 import { ShapeError } from "../../errors.ts";
-import { type Shape, shapeText, sizeOf, type Tensor, type TensorType } from "../core.ts";
+import { type Family, type Shape, shapeText, sizeOf, type Tensor, type TensorType } from "../core.ts";
 import { matmul } from "../functional/linear.ts";
 import { reshape, transpose } from "../functional/movement.ts";
 import { sum } from "../functional/reduce.ts";
 import { broadcastShapes, unbroadcast } from "./broadcasting.ts";
-import type { Attributes, ConvAttributes, Emitter, Family, Window } from "./types.ts";
+import type { Attributes, ConvAttributes, Emitter, Window } from "./types.ts";
 
 const AXES = ["W", "H", "D"];
 
 /** D, H or W of spatial axis `i` of `axes`. */
-export function axisName(i: number, axes: number): string {
+function axisName(i: number, axes: number): string {
   return AXES[axes - 1 - i] ?? `axis ${i}`;
 }
 
@@ -85,6 +85,8 @@ function convShape([x, w]: readonly TensorType[], attributes: ConvAttributes): T
 
 export const convolution: Family<"matmul" | "axisMatrix" | "conv" | "convTranspose" | "convWeightGradient"> = {
   matmul: {
+    elementwise: false,
+    inPlace: false,
     shape: ([a, b], { transposeA, transposeB }) => {
       requireFloat("matmul", [a, b]);
       if (a.shape.length < 2 || b.shape.length < 2) {
@@ -132,6 +134,8 @@ export const convolution: Family<"matmul" | "axisMatrix" | "conv" | "convTranspo
   },
 
   axisMatrix: {
+    elementwise: false,
+    inPlace: false,
     shape: ([x, matrix], { axis }) => {
       requireFloat("axisMatrix", [x, matrix]);
       if (matrix.shape.length !== 2 || matrix.shape[1] !== x.shape[axis]) {
@@ -164,6 +168,8 @@ export const convolution: Family<"matmul" | "axisMatrix" | "conv" | "convTranspo
   },
 
   conv: {
+    elementwise: false,
+    inPlace: false,
     shape: convShape,
     onnx: (emit, { inputs, attributes }) =>
       emit.node("Conv", inputs, { ...onnxWindow(attributes), group: attributes.groups }),
@@ -181,6 +187,8 @@ export const convolution: Family<"matmul" | "axisMatrix" | "conv" | "convTranspo
   },
 
   convTranspose: {
+    elementwise: false,
+    inPlace: false,
     shape: ([y, w], attributes) => {
       requireFloat("convTranspose", [y, w]);
       const { groups, outputSpatial } = attributes;
@@ -227,6 +235,8 @@ export const convolution: Family<"matmul" | "axisMatrix" | "conv" | "convTranspo
   },
 
   convWeightGradient: {
+    elementwise: false,
+    inPlace: false,
     shape: ([x, g], attributes) => {
       requireFloat("convWeightGradient", [x, g]);
       const { groups, kernel } = attributes;

@@ -1,6 +1,15 @@
 /** Elementwise operators: their shape rules, ONNX forms and gradients. */
 import { ShapeError } from "../../errors.ts";
-import { type DType, sameShape, shapeText, type Tensor } from "../core.ts";
+import {
+  type DType,
+  type Family,
+  type GradientContext,
+  type GradientRule,
+  type Operator,
+  sameShape,
+  shapeText,
+  type Tensor,
+} from "../core.ts";
 import {
   add,
   and,
@@ -21,17 +30,7 @@ import {
   where,
 } from "../functional/elementwise.ts";
 import { broadcastShapes, unbroadcast } from "./broadcasting.ts";
-import type {
-  Attributes,
-  EmitContext,
-  Emitter,
-  Family,
-  GradientContext,
-  GradientRule,
-  OnnxAttribute,
-  Operator,
-  OperatorName,
-} from "./types.ts";
+import type { Attributes, EmitContext, Emitter, OnnxAttribute, OperatorName } from "./types.ts";
 
 /** ONNX's numbers for element types. */
 export const ONNX_DTYPE: Readonly<Record<DType, number>> = { float32: 1, int32: 6, int64: 7, bool: 9, uint32: 12 };
@@ -50,6 +49,8 @@ function unary<A>(
   dtypes: readonly DType[] = ["float32"],
 ): Operator<A> {
   return {
+    elementwise: true,
+    inPlace: false,
     shape: ([x]) => {
       if (!dtypes.includes(x.dtype)) throw new ShapeError(`${name}: ${x.dtype} input; it takes ${dtypes.join(" or ")}`);
       return [{ shape: x.shape, dtype: x.dtype }];
@@ -63,6 +64,9 @@ function unary<A>(
           ],
   };
 }
+
+/** An operator whose output the engine writes over an input that nobody reads any more. */
+const inPlace = <A>(operator: Operator<A>): Operator<A> => ({ ...operator, inPlace: true });
 
 type BinaryGradient = (
   g: Tensor,
@@ -79,6 +83,8 @@ function binary(
   gradient: BinaryGradient | "none",
 ): Operator<Record<never, never>> {
   return {
+    elementwise: true,
+    inPlace: false,
     shape: ([a, b]) => {
       if (a.dtype !== b.dtype)
         throw new ShapeError(`${name}: element types ${a.dtype} and ${b.dtype}; both must be the same (use cast)`);
@@ -146,7 +152,7 @@ export const elementwise: Family<ElementwiseName> = {
   sign: unary("sign", same("Sign"), "none", numeric),
   floor: unary("floor", same("Floor"), "none"),
   // y > 0 exactly where x > 0, so x need not be kept.
-  relu: unary("relu", same("Relu"), (g, _x, y) => where(greater(y, 0), g, 0)),
+  relu: inPlace(unary("relu", same("Relu"), (g, _x, y) => where(greater(y, 0), g, 0))),
   leakyRelu: unary<Attributes["leakyRelu"]>(
     "leakyRelu",
     same("LeakyRelu", ({ slope }) => ({ alpha: { float: slope } })),
@@ -161,6 +167,8 @@ export const elementwise: Family<ElementwiseName> = {
     (g, x, _y, { min, max }) => where(and(greaterOrEqual(x, min), lessOrEqual(x, max)), g, 0),
   ),
   cast: {
+    elementwise: true,
+    inPlace: false,
     shape: ([x], { to }) => [{ shape: x.shape, dtype: to }],
     onnx: (emit, { inputs, attributes: { to } }) => emit.node("Cast", inputs, { to: ONNX_DTYPE[to] }),
     gradient: ({ inputs: [x], upstream: [g] }) => [x.dtype === "float32" && g?.dtype === "float32" ? g : undefined],
@@ -168,8 +176,10 @@ export const elementwise: Family<ElementwiseName> = {
   stopGradient: unary("stopGradient", same("Identity"), "none", ["float32", "int32", "int64", "bool", "uint32"]),
   not: unary("not", same("Not"), "none", ["bool"]),
 
-  add: binary("add", "Add", "same", (g) => [() => g, () => g]),
+  add: inPlace(binary("add", "Add", "same", (g) => [() => g, () => g])),
   addAll: {
+    elementwise: true,
+    inPlace: true,
     shape: ([first, ...others]) => {
       for (const { shape } of others) {
         if (!sameShape(shape, first.shape)) {
@@ -181,9 +191,9 @@ export const elementwise: Family<ElementwiseName> = {
     onnx: same("Sum"),
     gradient: ({ inputs, upstream: [g] }) => inputs.map(() => g),
   },
-  sub: binary("sub", "Sub", "same", (g) => [() => g, () => neg(g)]),
-  mul: binary("mul", "Mul", "same", (g, a, b) => [() => mul(g, b), () => mul(g, a)]),
-  div: binary("div", "Div", "same", (g, _a, b, y) => [() => div(g, b), () => neg(div(mul(g, y), b))]),
+  sub: inPlace(binary("sub", "Sub", "same", (g) => [() => g, () => neg(g)])),
+  mul: inPlace(binary("mul", "Mul", "same", (g, a, b) => [() => mul(g, b), () => mul(g, a)])),
+  div: inPlace(binary("div", "Div", "same", (g, _a, b, y) => [() => div(g, b), () => neg(div(mul(g, y), b))])),
   pow: binary("pow", "Pow", "same", (g, a, b, y) => [
     // x⁰ is constant, also at 0, where the rule for the others would be 0·∞ (as PyTorch).
     () => mul(g, where(equal(b, 0), 0, mul(b, pow(a, sub(b, 1))))),
@@ -207,6 +217,8 @@ export const elementwise: Family<ElementwiseName> = {
   and: binary("and", "And", "bool", "none"),
   or: binary("or", "Or", "bool", "none"),
   where: {
+    elementwise: true,
+    inPlace: false,
     shape: ([condition, a, b]) => {
       if (condition.dtype !== "bool")
         throw new ShapeError(`where: the condition is ${condition.dtype}; it must be bool`);
@@ -226,6 +238,8 @@ export const elementwise: Family<ElementwiseName> = {
   },
   bitwiseXor: binary("bitwiseXor", "BitwiseXor", "same", "none"),
   bitShift: {
+    elementwise: true,
+    inPlace: false,
     shape: ([x, bits]) => [{ shape: broadcastShapes("bitShift", [x.shape, bits.shape]), dtype: x.dtype }],
     onnx: same<Attributes["bitShift"]>("BitShift", ({ direction }) => ({ direction: direction.toUpperCase() })),
     gradient: "none",

@@ -1,9 +1,9 @@
 /** Operators that move numbers: their shape rules, ONNX forms and gradients. */
 import { ShapeError } from "../../errors.ts";
-import { shapeText, sizeOf, type Tensor } from "../core.ts";
+import { type Family, shapeText, sizeOf, type Tensor } from "../core.ts";
 import { gatherElements, pad, reshape, scatterAdd, slice, takeRows, transpose } from "../functional/movement.ts";
 import { unbroadcast } from "./broadcasting.ts";
-import type { Attributes, Family } from "./types.ts";
+import type { Attributes } from "./types.ts";
 
 type Name =
   | "reshape"
@@ -19,6 +19,8 @@ type Name =
 
 export const movement: Family<Name> = {
   reshape: {
+    elementwise: false,
+    inPlace: false,
     shape: ([x], { shape }) => {
       if (sizeOf(shape) !== sizeOf(x.shape)) {
         throw new ShapeError(
@@ -31,6 +33,8 @@ export const movement: Family<Name> = {
     gradient: ({ inputs: [x], upstream: [g] }) => [g && reshape(g, x.shape)],
   },
   transpose: {
+    elementwise: false,
+    inPlace: false,
     shape: ([x], { permutation }) => {
       const sorted = [...permutation].sort((a, b) => a - b);
       if (sorted.length !== x.shape.length || sorted.some((axis, i) => axis !== i)) {
@@ -44,6 +48,8 @@ export const movement: Family<Name> = {
     gradient: ({ upstream: [g], attributes: { permutation } }) => [g && transpose(g, inverse(permutation))],
   },
   expand: {
+    elementwise: false,
+    inPlace: false,
     shape: ([x], { shape }) => {
       const lead = shape.length - x.shape.length;
       if (lead < 0 || x.shape.some((n, i) => n !== 1 && n !== shape[lead + i])) {
@@ -55,6 +61,8 @@ export const movement: Family<Name> = {
     gradient: ({ inputs: [x], upstream: [g] }) => [g && unbroadcast(g, x.shape)],
   },
   concat: {
+    elementwise: false,
+    inPlace: false,
     shape: (inputs, { axis }) => {
       const [first] = inputs;
       let total = 0;
@@ -81,6 +89,8 @@ export const movement: Family<Name> = {
     },
   },
   slice: {
+    elementwise: false,
+    inPlace: false,
     shape: ([x], { start, end, step }) => {
       const shape = x.shape.map((n, axis) => {
         if (!(step[axis] >= 1))
@@ -104,6 +114,8 @@ export const movement: Family<Name> = {
     gradient: ({ inputs: [x], upstream: [g], attributes }) => [g && unslice(g, x.shape, attributes)],
   },
   pad: {
+    elementwise: false,
+    inPlace: false,
     shape: ([x], { before, after }) => {
       if (before.length !== x.shape.length || [...before, ...after].some((n) => n < 0)) {
         throw new ShapeError(
@@ -123,6 +135,8 @@ export const movement: Family<Name> = {
     ],
   },
   gather: {
+    elementwise: false,
+    inPlace: false,
     shape: ([x, indices], { axis }) => {
       requireIndices("gather", indices.dtype);
       return [{ shape: [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)], dtype: x.dtype }];
@@ -139,6 +153,8 @@ export const movement: Family<Name> = {
     },
   },
   gatherElements: {
+    elementwise: false,
+    inPlace: false,
     shape: ([x, indices]) => {
       requireIndices("gatherElements", indices.dtype);
       return [{ shape: indices.shape, dtype: x.dtype }];
@@ -150,6 +166,8 @@ export const movement: Family<Name> = {
     ],
   },
   scatterAdd: {
+    elementwise: false,
+    inPlace: false,
     shape: ([updates, indices], { shape }) => {
       requireIndices("scatterAdd", indices.dtype);
       if (shapeText(updates.shape) !== shapeText(indices.shape)) {
@@ -169,6 +187,8 @@ export const movement: Family<Name> = {
     ],
   },
   takeRows: {
+    elementwise: false,
+    inPlace: false,
     shape: ([x, take, back]) => {
       for (const list of [take, back]) requireIndices("takeRows", list.dtype);
       if (take.shape.length !== 2 || back.shape.length !== 2 || back.shape[1] !== x.shape[0]) {

@@ -5,11 +5,11 @@
  * the normalising, and the backward pass is two per-channel a·x + b, which are `BatchNormalization` nodes again.
  */
 import { ShapeError } from "../../errors.ts";
-import { shapeText, sizeOf, type Tensor, type TensorType } from "../core.ts";
+import { type Family, shapeText, sizeOf, type Tensor, type TensorType } from "../core.ts";
 import { add, exp, mul, neg, reciprocal, sqrt, sub } from "../functional/elementwise.ts";
 import { channelAffine } from "../functional/normalisation.ts";
 import { sum } from "../functional/reduce.ts";
-import type { Emitter, Family } from "./types.ts";
+import type { Emitter } from "./types.ts";
 
 function requireChannels(op: string, [x, ...vectors]: readonly TensorType[]): void {
   if (x.shape.length < 2) throw new ShapeError(`${op}: input ${shapeText(x.shape)}; it takes [N, C, …]`);
@@ -23,7 +23,7 @@ function requireChannels(op: string, [x, ...vectors]: readonly TensorType[]): vo
 }
 
 /** All axes but the channels'. */
-export const allButChannels = (rank: number): number[] =>
+const allButChannels = (rank: number): number[] =>
   Array.from({ length: rank }, (_, axis) => axis).filter((axis) => axis !== 1);
 
 /** a·x + b as one BatchNormalization node: mean 0, variance 1, epsilon 0. For rows, where channels lie last, Mul and Add. */
@@ -59,6 +59,8 @@ function emitShifted(emit: Emitter, x: string, axis: number): { shifted: string;
 
 export const normalisation: Family<"batchNorm" | "batchNormInference" | "channelAffine" | "softmax" | "logSoftmax"> = {
   batchNorm: {
+    elementwise: false,
+    inPlace: false,
     shape: (types) => {
       requireChannels("batchNorm", types);
       const [x] = types;
@@ -132,6 +134,8 @@ export const normalisation: Family<"batchNorm" | "batchNormInference" | "channel
   },
 
   batchNormInference: {
+    elementwise: false,
+    inPlace: true,
     shape: (types) => {
       requireChannels("batchNormInference", types);
       return [{ shape: types[0].shape, dtype: "float32" }];
@@ -158,6 +162,8 @@ export const normalisation: Family<"batchNorm" | "batchNormInference" | "channel
   },
 
   channelAffine: {
+    elementwise: false,
+    inPlace: true,
     shape: (types) => {
       requireChannels("channelAffine", types);
       return [{ shape: types[0].shape, dtype: "float32" }];
@@ -176,6 +182,8 @@ export const normalisation: Family<"batchNorm" | "batchNormInference" | "channel
   },
 
   softmax: {
+    elementwise: false,
+    inPlace: true,
     shape: ([x]) => [{ shape: x.shape, dtype: "float32" }],
     onnx: (emit, { inputs: [x], inputTypes: [type], attributes: { axis } }) => {
       if (axis === type.shape.length - 1) return emit.node("Softmax", [x], { axis });
@@ -188,6 +196,8 @@ export const normalisation: Family<"batchNorm" | "batchNormInference" | "channel
   },
 
   logSoftmax: {
+    elementwise: false,
+    inPlace: false,
     shape: ([x]) => [{ shape: x.shape, dtype: "float32" }],
     onnx: (emit, { inputs: [x], inputTypes: [type], attributes: { axis } }) => {
       if (axis === type.shape.length - 1) return emit.node("LogSoftmax", [x], { axis });

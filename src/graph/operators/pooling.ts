@@ -1,10 +1,10 @@
 /** Pooling: shape rules, ONNX forms, gradients. */
 import { ShapeError } from "../../errors.ts";
-import { sizeOf } from "../core.ts";
+import { type Family, sizeOf } from "../core.ts";
 import { gatherElements, reshape } from "../functional/movement.ts";
 import { applyMatrix } from "../functional/resample.ts";
 import { onnxWindow, windowOutput } from "./convolution.ts";
-import type { Family, Window } from "./types.ts";
+import type { Window } from "./types.ts";
 
 function checkPadding(op: string, { padBegin, padEnd, kernel }: Window & { kernel: readonly number[] }): void {
   for (const [i, k] of kernel.entries()) {
@@ -18,6 +18,8 @@ function checkPadding(op: string, { padBegin, padEnd, kernel }: Window & { kerne
 
 export const pooling: Family<"maxPool" | "maxPoolGradient" | "averagePool"> = {
   maxPool: {
+    elementwise: false,
+    inPlace: false,
     shape: ([x], attributes) => {
       checkPadding("maxPool", attributes);
       const shape = [
@@ -37,6 +39,8 @@ export const pooling: Family<"maxPool" | "maxPoolGradient" | "averagePool"> = {
     ],
   },
   maxPoolGradient: {
+    elementwise: false,
+    inPlace: false,
     shape: ([g], { inputShape }) => [{ shape: inputShape, dtype: g.dtype }],
     onnx: (emit, { inputs: [g, indices], attributes: { inputShape } }) => {
       const [zeros] = emit.node("ConstantOfShape", [emit.int64s([sizeOf(inputShape)])]);
@@ -51,6 +55,8 @@ export const pooling: Family<"maxPool" | "maxPoolGradient" | "averagePool"> = {
     ],
   },
   averagePool: {
+    elementwise: false,
+    inPlace: false,
     shape: ([x], attributes) => {
       checkPadding("averagePool", attributes);
       const spatial = windowOutput("averagePool", x.shape.slice(2), attributes.kernel, attributes);

@@ -1,16 +1,16 @@
 /** Reductions: their shape rules, ONNX forms and gradients. */
 import { ShapeError } from "../../errors.ts";
-import { type Shape, sizeOf, type Tensor } from "../core.ts";
+import { type Family, type GradientRule, type Operator, type Shape, sizeOf, type Tensor } from "../core.ts";
 import { cast, div, equal, mul } from "../functional/elementwise.ts";
 import { expand, reshape } from "../functional/movement.ts";
 import { sum } from "../functional/reduce.ts";
-import type { Emitter, Family, GradientRule, Operator, Reduction } from "./types.ts";
+import type { Emitter, Reduction } from "./types.ts";
 
 function reducedShape(shape: Shape, { axes, keepDims }: Reduction): number[] {
   return shape.flatMap((n, axis) => (axes.includes(axis) ? (keepDims ? [1] : []) : [n]));
 }
 
-function keptShape(shape: Shape, axes: readonly number[]): number[] {
+function shapeWithOnes(shape: Shape, axes: readonly number[]): number[] {
   return shape.map((n, axis) => (axes.includes(axis) ? 1 : n));
 }
 
@@ -20,6 +20,8 @@ function reduction(
   overNothing: (emit: Emitter, x: string) => string[] = (emit, x) => emit.node("Identity", [x]),
 ): Operator<Reduction> {
   return {
+    elementwise: false,
+    inPlace: false,
     shape: ([x], attributes) => {
       if (x.dtype === "bool") throw new ShapeError(`${onnxType}: bool cannot be reduced; cast it first`);
       return [{ shape: reducedShape(x.shape, attributes), dtype: x.dtype }];
@@ -33,14 +35,14 @@ function reduction(
 }
 
 const spread = (g: Tensor, x: Tensor, axes: readonly number[]): Tensor =>
-  expand(reshape(g, keptShape(x.shape, axes)), x.shape);
+  expand(reshape(g, shapeWithOnes(x.shape, axes)), x.shape);
 
 /** The gradient goes to the extreme elements, in equal shares where several are equal (as PyTorch's amax). */
 const toExtreme: GradientRule<Reduction> = ({ inputs: [x], outputs: [y], upstream: [g], attributes: { axes } }) => {
   if (g === undefined) return [];
-  const kept = keptShape(x.shape, axes);
-  const hit = cast(equal(x, reshape(y, kept)), "float32");
-  return [mul(div(hit, sum(hit, { axes, keepDims: true })), reshape(g, kept))];
+  const full = shapeWithOnes(x.shape, axes);
+  const hit = cast(equal(x, reshape(y, full)), "float32");
+  return [mul(div(hit, sum(hit, { axes, keepDims: true })), reshape(g, full))];
 };
 
 export const reductions: Family<"reduceSum" | "reduceMean" | "reduceMax" | "reduceMin" | "reduceSumSquare" | "argMax"> =
@@ -55,13 +57,15 @@ export const reductions: Family<"reduceSum" | "reduceMean" | "reduceMax" | "redu
     reduceSumSquare: reduction(
       "ReduceSumSquare",
       ({ inputs: [x], upstream: [g], attributes: { axes } }) => [
-        g && mul(mul(x, 2), reshape(g, keptShape(x.shape, axes))),
+        g && mul(mul(x, 2), reshape(g, shapeWithOnes(x.shape, axes))),
       ],
       (emit, x) => emit.node("Mul", [x, x]),
     ),
     reduceMax: reduction("ReduceMax", toExtreme),
     reduceMin: reduction("ReduceMin", toExtreme),
     argMax: {
+      elementwise: false,
+      inPlace: false,
       shape: ([x], { axis, keepDims }) => [
         { shape: reducedShape(x.shape, { axes: [axis], keepDims }), dtype: "int64" },
       ],

@@ -5,9 +5,9 @@
  * B batch · M boxes of one list · L maps · R regions · C channels
  */
 import { ShapeError } from "../../errors.ts";
-import { shapeText, type TensorType } from "../core.ts";
+import { type Family, shapeText, type TensorType } from "../core.ts";
 import { scatterAdd } from "../functional/movement.ts";
-import type { Emitter, Family, Fitting } from "./types.ts";
+import type { Emitter, Fitting } from "./types.ts";
 
 type Name = "fitToCanvas" | "topK" | "nonMaximumSuppression" | "greedyChoice" | "alignRegions";
 
@@ -16,6 +16,8 @@ const [FLOAT, INT64, BOOL, DOUBLE] = [1, 7, 9, 11];
 
 export const selection: Family<Name> = {
   fitToCanvas: {
+    elementwise: false,
+    inPlace: false,
     shape: ([image], { canvas }) => {
       if (image.shape.length !== canvas.length + 2)
         throw new ShapeError(`fitToCanvas: ${canvas.length} sizes for an image ${shapeText(image.shape)}`);
@@ -26,6 +28,8 @@ export const selection: Family<Name> = {
     gradient: "refused",
   },
   topK: {
+    elementwise: false,
+    inPlace: false,
     shape: ([x], { count }) => {
       const n = x.shape.at(-1) ?? 0;
       if (!(count >= 1 && count <= n))
@@ -42,6 +46,8 @@ export const selection: Family<Name> = {
     ],
   },
   nonMaximumSuppression: {
+    elementwise: false,
+    inPlace: false,
     shape: ([boxes, scores]) => {
       const [batch, count] = scores.shape;
       if (scores.shape.length !== 2 || boxes.shape.join() !== [batch, count, 4].join())
@@ -75,6 +81,8 @@ export const selection: Family<Name> = {
     gradient: "none",
   },
   greedyChoice: {
+    elementwise: false,
+    inPlace: false,
     shape: ([ousts, standing]) => {
       const [batch, count] = standing.shape;
       if (standing.shape.length !== 2 || ousts.shape.join() !== [batch, count, count].join())
@@ -103,6 +111,8 @@ export const selection: Family<Name> = {
     gradient: "none",
   },
   alignRegions: {
+    elementwise: false,
+    inPlace: false,
     shape: (inputs, { outputSize, scales }) => {
       const maps = inputs.slice(0, -2);
       const [boxes, levels] = inputs.slice(-2);

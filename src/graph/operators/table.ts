@@ -1,4 +1,6 @@
 /** Every operator of medvox. The mapped type makes a missing entry, or an entry without a gradient, a compile error. */
+
+import type { OperatorTable } from "../core.ts";
 import { convolution } from "./convolution.ts";
 import { elementwise } from "./elementwise.ts";
 import { movement } from "./movement.ts";
@@ -6,7 +8,6 @@ import { normalisation } from "./normalisation.ts";
 import { pooling } from "./pooling.ts";
 import { reductions } from "./reductions.ts";
 import { selection } from "./selection.ts";
-import type { OperatorTable } from "./types.ts";
 
 /** Every operator: its shape rule, its ONNX form and its gradient. */
 export const operators: OperatorTable = {

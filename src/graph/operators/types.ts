@@ -1,8 +1,17 @@
 /**
- * What every operator must bring: a shape rule, an ONNX form and a gradient. {@link OperatorTable} is a mapped type over
- * {@link Attributes}, so an operator without one of the three does not compile.
+ * What operators are described with: element types and shapes, the attributes of each operator by its name, and the writer of
+ * ONNX nodes. The operator itself, the table of operators, stands in `core.ts` beside the tensors that its gradient is made of.
  */
-import type { DType, Shape, Tensor, TensorData, TensorType } from "../core.ts";
+
+export type DType = "float32" | "int32" | "int64" | "bool" | "uint32";
+export type Shape = readonly number[];
+
+export interface TensorType {
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+export type TensorData = Float32Array | Int32Array | BigInt64Array | Uint8Array | Uint32Array;
 
 type None = Record<never, never>;
 
@@ -163,33 +172,3 @@ export interface EmitContext<A> {
   readonly outputTypes: readonly TensorType[];
   readonly attributes: A;
 }
-
-export interface GradientContext<A> {
-  readonly inputs: readonly Tensor[];
-  readonly outputs: readonly Tensor[];
-  readonly attributes: A;
-  /** The gradient of the loss by each output; undefined where the loss does not depend on it. */
-  readonly upstream: readonly (Tensor | undefined)[];
-  /** Which inputs a gradient is wanted for; a rule may skip the others. */
-  readonly wanted: readonly boolean[];
-}
-
-/** Gives the gradient by each input, or undefined for inputs that have none. */
-export type GradientRule<A> = (context: GradientContext<A>) => readonly (Tensor | undefined)[];
-
-export interface Operator<A> {
-  /** Types of the outputs. @throws ShapeError naming operator, sizes and rule. */
-  readonly shape: (inputs: readonly TensorType[], attributes: A) => TensorType[];
-  /** Writes the operator as standard ONNX nodes and returns the names of its outputs. */
-  readonly onnx: (emit: Emitter, context: EmitContext<A>) => readonly string[];
-  /**
-   * `"none"` for operators that are constant almost everywhere or defined on integers; `"refused"` for those of inference alone, whose
-   * values move.
-   */
-  readonly gradient: GradientRule<A> | "none" | "refused";
-}
-
-export type OperatorTable = { readonly [K in OperatorName]: Operator<Attributes[K]> };
-
-/** One family of operators, as its file exports it. */
-export type Family<K extends OperatorName> = { readonly [Name in K]: Operator<Attributes[Name]> };

@@ -30,7 +30,7 @@ export function segmentationTrial(
 }
 
 /** Updates of an epoch. */
-export function stepsPerEpoch(
+function stepsPerEpoch(
   { stepsPerEpoch: fixed, accumulate }: Pick<SegmentationConfig, "stepsPerEpoch" | "accumulate">,
   cases: number,
   batch: number,

@@ -4,8 +4,8 @@
  */
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { graph, relu } from "../graph/index.ts";
-import type { DeviceName } from "./protocol.ts";
+import { graph, relu } from "../../graph/index.ts";
+import type { DeviceName } from "../protocol.ts";
 
 export interface DeviceReport {
   readonly name: DeviceName;

@@ -1,0 +1,36 @@
+/**
+ * The worker thread that owns ONNX Runtime. `session.run` blocks its thread until it returns, in spite of its promise, so
+ * it must not be the caller's thread. This file and `probe.ts` are the only ones that import onnxruntime-node.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import { env, InferenceSession, Tensor } from "onnxruntime-node";
+import type { WorkerStart } from "../protocol.ts";
+import { serveEngine } from "../serve-engine.ts";
+
+const { device, threads } = workerData as WorkerStart;
+// What fails comes back as an error that names the program; the library's own lines on standard error would say it twice.
+env.logLevel = "fatal";
+
+const port = parentPort!;
+serveEngine(
+  {
+    ort: { InferenceSession, Tensor },
+    sessionOptions: ({ optimise, compact, profile }) => ({
+      executionProviders: [device],
+      intraOpNumThreads: threads,
+      interOpNumThreads: 1,
+      executionMode: "sequential",
+      graphOptimizationLevel: optimise ? "all" : "basic",
+      enableMemPattern: !compact,
+      ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
+      // Denormals (Adam's second moment, dead channels) cost a hundred times a normal number.
+      extra: { session: { set_denormal_as_zero: "1" } },
+    }),
+    preallocates: true,
+    memory: () => process.memoryUsage().rss,
+  },
+  {
+    onMessage: (listener) => void port.on("message", listener),
+    post: (reply, transfer) => port.postMessage(reply, transfer),
+  },
+);
