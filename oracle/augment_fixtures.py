@@ -27,7 +27,7 @@ def rotation(ax, ay, az):
 
 
 def affine(angles, scales, shift, mirrored, origin, patch_xyz, spacing):
-    """The 3x4 map of src/augment/geometry.ts, written independently with numpy."""
+    """The 3x4 map of src/augment/warp/geometry.ts, written independently with numpy."""
     s = np.diag(spacing)
     a = np.linalg.inv(s) @ rotation(*angles) @ s @ np.diag(1 / np.array(scales)) @ np.diag([-1 if m else 1 for m in mirrored])
     centre = (np.array(patch_xyz) - 1) / 2

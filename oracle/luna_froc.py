@@ -1,4 +1,4 @@
-"""Golden values for src/metrics/froc.ts: LUNA16's free-response figures on made-up scans.
+"""Golden values for src/metrics/detection/froc.ts: LUNA16's free-response figures on made-up scans.
 
 Run: python oracle/luna_froc.py   (numpy, scikit-learn); writes test/fixtures/metrics/golden/froc.json
 Written from the published rules of the challenge (Setio et al. 2017, and what its evaluation does): marks within the radius

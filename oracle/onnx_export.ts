@@ -8,7 +8,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cleanUp, encodeOnnx, lower, type Tensor } from "../src/graph/index.ts";
 import { adamW, convSeg, diceCrossEntropy, resnet3d, sgd, skipDecoder } from "../src/nn/index.ts";
-import { type BuiltGraph, buildEvaluation, buildStep } from "../src/train/step.ts";
+import { type BuiltGraph, buildEvaluation, buildStep } from "../src/train/model/step.ts";
 import { caseGraph, encodeCase } from "../test/golden-forms.ts";
 import { type GoldenCase, readGolden } from "../test/golden-values.ts";
 

@@ -1,6 +1,6 @@
 """Glyphs for pictures: the letters of Aileron (CC0, by Sora Sagano; the font that Pillow carries), rasterised once.
 
-Run: python oracle/pillow_glyphs.py   (pillow with FreeType); writes src/report/glyphs.ts
+Run: python oracle/pillow_glyphs.py   (pillow with FreeType); writes src/report/draw/glyphs.ts
 A size is a strip of gray cells, one per letter, as high as the line; widths differ. Deflated, base64.
 """
 import base64

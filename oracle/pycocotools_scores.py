@@ -1,4 +1,4 @@
-"""Golden values for src/metrics/coco.ts and voc.ts: pycocotools' twelve figures on made-up detections.
+"""Golden values for src/metrics/detection/coco.ts and voc.ts: pycocotools' twelve figures on made-up detections.
 
 Run: python oracle/pycocotools_scores.py   (numpy, pycocotools); writes test/fixtures/metrics/golden/coco.json
 The data have what scoring stumbles over: crowds, equal scores, images without truth, images without detections, classes

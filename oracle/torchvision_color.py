@@ -1,4 +1,4 @@
-"""Golden values for src/augment/color.ts: torchvision's colour changes of a float picture.
+"""Golden values for src/augment/boxes/color.ts: torchvision's colour changes of a float picture.
 
 Run: python oracle/torchvision_color.py   (torch, torchvision); writes test/fixtures/augment/golden/color.json
 """

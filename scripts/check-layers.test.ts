@@ -82,7 +82,7 @@ describe("checkLayers", () => {
       "src/runtime/connection.ts:1: imports onnxruntime-node, but runtime/connection.ts must run in a browser",
     ]);
     expect(check({ ...files, "train/model.ts": `import type { B } from "../runtime/index.ts";` })).toEqual([
-      "src/train/model.ts:1: imports runtime/index.ts, which needs Node, but train/model.ts must run in a browser",
+      "src/train/model/model.ts:1: imports runtime/index.ts, which needs Node, but train/model.ts must run in a browser",
     ]);
   });
 

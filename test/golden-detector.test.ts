@@ -3,9 +3,9 @@
  * joint of inference on a made-up image and on real BCCD images of three sizes, and one training step's losses and gradients.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type DetectorConfig, parseDetector } from "../src/rcnn/config.ts";
-import type { DetectorImage } from "../src/rcnn/input.ts";
-import { preset } from "../src/rcnn/presets.ts";
+import { type DetectorConfig, parseDetector } from "../src/rcnn/network/config.ts";
+import type { DetectorImage } from "../src/rcnn/network/input.ts";
+import { preset } from "../src/rcnn/network/presets.ts";
 import { createEngine, type Engine } from "../src/runtime/index.ts";
 import type { StateMap } from "../src/train/index.ts";
 import {

@@ -3,8 +3,8 @@ import { expect } from "vitest";
 import { add, type Tensor } from "../src/graph/index.ts";
 import { type SgdOptions, sgd, zeros } from "../src/nn/index.ts";
 import type { Engine, Feeds } from "../src/runtime/index.ts";
-import { createModel, type Model, type ModelOptions } from "../src/train/model.ts";
-import type { FeedType } from "../src/train/step.ts";
+import { createModel, type Model, type ModelOptions } from "../src/train/model/model.ts";
+import type { FeedType } from "../src/train/model/step.ts";
 import { parametersByFormula, TOLERANCE } from "./golden-values.ts";
 
 export const LEARNING_RATE = 0.01;

@@ -19,7 +19,7 @@ import {
   type Warmup,
 } from "../src/nn/index.ts";
 import { createEngine, type Engine, type Feeds } from "../src/runtime/index.ts";
-import { createModel } from "../src/train/model.ts";
+import { createModel } from "../src/train/model/model.ts";
 import {
   countOf,
   expectGolden,

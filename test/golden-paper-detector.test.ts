@@ -4,8 +4,8 @@
  * gradients. As the oracle's, the fully connected layers are narrow here; in the training step they are without dropout.
  */
 import { afterAll, beforeAll, describe, it } from "vitest";
-import { type DetectorConfig, parseDetector } from "../src/rcnn/config.ts";
-import { preset } from "../src/rcnn/presets.ts";
+import { type DetectorConfig, parseDetector } from "../src/rcnn/network/config.ts";
+import { preset } from "../src/rcnn/network/presets.ts";
 import { createEngine, type Engine } from "../src/runtime/index.ts";
 import {
   expectInference,

@@ -15,7 +15,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { graph, type Tensor } from "../src/graph/index.ts";
 import { convSeg, crossEntropy, type ResNetDepth, resnet3d } from "../src/nn/index.ts";
 import { createEngine, type Engine } from "../src/runtime/index.ts";
-import type { Model } from "../src/train/model.ts";
+import type { Model } from "../src/train/model/model.ts";
 import { type FilledModel, filledModel, norm, step } from "./golden-networks.ts";
 import { countOf, formula, readGolden, TOLERANCE, uniform } from "./golden-values.ts";
 import { nightly } from "./nightly.ts";

@@ -7,7 +7,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cleanUp, lower } from "../../src/graph/index.ts";
 import { convSeg, crossEntropy, resnet3d, sgd, skipDecoder } from "../../src/nn/index.ts";
-import { type BuiltGraph, buildEvaluation, buildStep, encodeBuilt } from "../../src/train/step.ts";
+import { type BuiltGraph, buildEvaluation, buildStep, encodeBuilt } from "../../src/train/model/step.ts";
 
 const [folder, ...only] = process.argv.slice(2);
 mkdirSync(folder, { recursive: true });

@@ -13,7 +13,7 @@ import { chooseAlgorithms, chooseForms, chooseGathered, type FormRule } from "..
 import { convSeg, crossEntropy, resnet3d, sgd } from "../../src/nn/index.ts";
 import { random } from "../../src/random.ts";
 import { type ArrayMessage, createEngine } from "../../src/runtime/index.ts";
-import { buildStep, encodeBuilt } from "../../src/train/step.ts";
+import { buildStep, encodeBuilt } from "../../src/train/model/step.ts";
 import { timesOf } from "../alternate.ts";
 import { cpuSeconds, findPython, Peer } from "../peer.ts";
 

@@ -62,7 +62,7 @@ export const stepMemoryColumns = [
   { key: "peakMb", title: "peak, MB", digits: 0 },
 ];
 
-/** medvox alone: what the rule of `medvox plan --memory` is held against (src/med3d/step-memory.ts). */
+/** medvox alone: what the rule of `medvox plan --memory` is held against (src/med3d/encoder/step-memory.ts). */
 export function stepMemoryRow(id: string, step: StepJob): Bench {
   const { depth, batch, size } = step;
   return {

@@ -144,15 +144,27 @@ export const WIDER_DOORS: Readonly<Record<string, number>> = {
 /** Circles of imports that there still are, by the files in them; types count. */
 export const CIRCLES: readonly (readonly string[])[] = [
   // A data set and its formats: the formats need the type that the set's opener, which calls them, declares.
-  ["data/dataset.ts", "data/decathlon.ts", "data/folders.ts", "data/labels.ts", "data/list.ts", "data/selection.ts"],
+  [
+    "data/lists/dataset.ts",
+    "data/lists/decathlon.ts",
+    "data/lists/folders.ts",
+    "data/masks/labels.ts",
+    "data/lists/list.ts",
+    "data/lists/selection.ts",
+  ],
   // The same for detection.
   [
-    ...["data/detection.ts", "data/detection-boxes.ts", "data/detection-coco.ts", "data/detection-findings.ts"],
-    ...["data/detection-masks.ts", "data/detection-voc.ts", "data/detection-yolo.ts"],
+    ...[
+      "data/boxes/detection.ts",
+      "data/boxes/collect.ts",
+      "data/boxes/coco/coco.ts",
+      "data/boxes/formats/findings.ts",
+    ],
+    ...["data/boxes/formats/masks.ts", "data/boxes/formats/voc.ts", "data/boxes/formats/yolo.ts"],
   ],
-  ["med3d/classification-network.ts", "med3d/classification-plan.ts"],
+  ["med3d/classification/network.ts", "med3d/classification/plan.ts"],
   // The run folder and the tasks whose runs it reads.
-  ["med3d/pretraining-sets.ts", "med3d/run-folder.ts", "med3d/segmentation-export.ts", "med3d/segmentation-train.ts"],
+  ["med3d/pretraining/sets.ts", "med3d/run-folder.ts", "med3d/segmentation/export.ts", "med3d/segmentation-train.ts"],
 ];
 
 /** Exported names that nothing uses, in files that are being rebuilt: `file name`. */

@@ -20,12 +20,12 @@ import { generated, table } from "./markdown.ts";
 
 /** Where the schemas stand, and with them the comments. */
 const sources = [
-  "src/data/selection.ts",
-  "src/med3d/encoder-config.ts",
-  "src/med3d/segmentation-config.ts",
-  "src/med3d/classification-config.ts",
-  "src/med3d/pretraining-config.ts",
-  "src/rcnn/detector-config.ts",
+  "src/data/lists/selection.ts",
+  "src/med3d/encoder/config.ts",
+  "src/med3d/segmentation/config.ts",
+  "src/med3d/classification/config.ts",
+  "src/med3d/pretraining/config.ts",
+  "src/rcnn/run/config.ts",
   "src/med3d/experiments/config.ts",
   "src/rcnn/experiments/config.ts",
 ];

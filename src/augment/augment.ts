@@ -7,13 +7,13 @@ import type { Random } from "../random.ts";
 import type { Augmentation, Range } from "./augmentation.ts";
 import { gaussianBlur, simulateLowResolution } from "./blur.ts";
 import { centredOrigin, drawOrigin } from "./crop.ts";
-import { drawElastic } from "./elastic.ts";
-import { drawGeometry, patchAffine } from "./geometry.ts";
 import { contrast, gammaCurve, scaleShift, statistics } from "./intensity.ts";
 import { addNoise } from "./noise.ts";
 import { type Extent, extentOf, type PatchBuffers, type Sample } from "./types.ts";
-import { warpImage, warpLabel } from "./warp.ts";
-import { warpImageElastic, warpLabelElastic } from "./warp-elastic.ts";
+import { drawElastic } from "./warp/elastic.ts";
+import { warpImageElastic, warpLabelElastic } from "./warp/elastic-warp.ts";
+import { drawGeometry, patchAffine } from "./warp/geometry.ts";
+import { warpImage, warpLabel } from "./warp/warp.ts";
 
 export interface PatchOptions {
   /** `[D, H, W]`, or `[H, W]` for 2D samples. */

@@ -9,6 +9,8 @@ export {
   resolveAugmentation,
 } from "./augmentation.ts";
 export { gaussianBlur, simulateLowResolution } from "./blur.ts";
+export { type BoxShape, boxesThrough, keepCentres } from "./boxes/boxes.ts";
+export { brightness, type ColorJitter, colorContrast, hue, jitterColor, saturation } from "./boxes/color.ts";
 export {
   augmentPicture,
   type PictureAugmentation,
@@ -17,13 +19,9 @@ export {
   pictureAugmentations,
   preparePicture,
   torchvisionPreparation,
-} from "./box-picture.ts";
-export { augmentBoxesInto, type BoxPatch, type BoxPatchOptions, lesionBoxAugmentation } from "./box-volume.ts";
-export { type BoxShape, boxesThrough, keepCentres } from "./boxes.ts";
-export { brightness, type ColorJitter, colorContrast, hue, jitterColor, saturation } from "./color.ts";
+} from "./boxes/picture.ts";
+export { augmentBoxesInto, type BoxPatch, type BoxPatchOptions, lesionBoxAugmentation } from "./boxes/volume.ts";
 export { centredOrigin, drawOrigin, foregroundVoxels } from "./crop.ts";
-export { drawElastic, type ElasticField, ElasticRows, elasticField } from "./elastic.ts";
-export { drawGeometry, type Geometry, type PatchAffine, patchAffine } from "./geometry.ts";
 export { contrast, gammaCurve, type Statistics, scaleShift, statistics } from "./intensity.ts";
 export {
   type Block,
@@ -47,5 +45,7 @@ export {
   type PatchBuffers,
   type Sample,
 } from "./types.ts";
-export { isCopy, type WarpTarget, warpImage, warpLabel } from "./warp.ts";
-export { warpImageElastic, warpLabelElastic } from "./warp-elastic.ts";
+export { drawElastic, type ElasticField, ElasticRows, elasticField } from "./warp/elastic.ts";
+export { warpImageElastic, warpLabelElastic } from "./warp/elastic-warp.ts";
+export { drawGeometry, type Geometry, type PatchAffine, patchAffine } from "./warp/geometry.ts";
+export { isCopy, type WarpTarget, warpImage, warpLabel } from "./warp/warp.ts";

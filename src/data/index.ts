@@ -22,26 +22,10 @@ export {
   preparedCases,
 } from "./batches/volumes.ts";
 export type { WholeItems } from "./batches/whole.ts";
-export { matchClasses } from "./class-match.ts";
-export {
-  type ClassificationDataset,
-  type ClassificationOptions,
-  type ClassifiedCase,
-  isClassification,
-  openClassification,
-} from "./classification.ts";
-export {
-  type CaseHash,
-  type CaseHashes,
-  caseHashes,
-  changedText,
-  contentHash,
-  fileHash,
-  type HashOptions,
-} from "./content-hash.ts";
-export { type DataCase, type Dataset, type LabelClass, type OpenOptions, openDataset } from "./dataset.ts";
-export { type Degenerate, degenerateCases } from "./degenerate.ts";
-export { checkDescription, checkedJson } from "./description.ts";
+export { requireClasses } from "./boxes/classes.ts";
+export { type CocoDetection, cocoResults, type DetectedImage, imageNames, worldCsv } from "./boxes/coco/results.ts";
+export { type ReadDetections, readCocoResults } from "./boxes/coco/results-read.ts";
+export { leftOutText } from "./boxes/collect.ts";
 export {
   type DetectionClass,
   type DetectionDataset,
@@ -52,37 +36,77 @@ export {
   type OpenDetectionOptions,
   openDetection,
   type WorldPlace,
-} from "./detection.ts";
-export { leftOutText } from "./detection-boxes.ts";
-export { requireClasses } from "./detection-classes.ts";
-export { parseFindings, type WorldFinding } from "./detection-findings.ts";
-export { detectionChanges, fingerprintDetection } from "./detection-fingerprint.ts";
-export { type DetectionInputs, detectionInputs } from "./detection-inputs.ts";
-export { boxesOfMask, detectionFromMasks, type MaskBox, type MaskBoxOptions } from "./detection-masks.ts";
+} from "./boxes/detection.ts";
+export { detectionChanges, fingerprintDetection } from "./boxes/fingerprint.ts";
+export { parseFindings, type WorldFinding } from "./boxes/formats/findings.ts";
+export { boxesOfMask, detectionFromMasks, type MaskBox, type MaskBoxOptions } from "./boxes/formats/masks.ts";
+export { type DetectionInputs, detectionInputs } from "./boxes/inputs.ts";
 export {
   canvasFor,
   type PreparedBoxVolume,
   preparePictureItem,
   prepareVolumeItem,
   type VolumePreparation,
-} from "./detection-prepare.ts";
-export { type CocoDetection, cocoResults, type DetectedImage, imageNames, worldCsv } from "./detection-results.ts";
-export { type ReadDetections, readCocoResults } from "./detection-results-read.ts";
+} from "./boxes/prepare.ts";
 export {
   type DetectionClassSummary,
   type DetectionVerification,
   type VerifyDetectionOptions,
   verifyDetection,
-} from "./detection-verify.ts";
+} from "./boxes/verify.ts";
+export {
+  type CaseHash,
+  type CaseHashes,
+  caseHashes,
+  changedText,
+  contentHash,
+  fileHash,
+  type HashOptions,
+} from "./content-hash.ts";
+export {
+  type ClassificationDataset,
+  type ClassificationOptions,
+  type ClassifiedCase,
+  isClassification,
+  openClassification,
+} from "./labels/classification.ts";
+export { classOf, med3dNodules, positiveShare, type RatingRule, ratingScale, ruleFor } from "./labels/rating.ts";
+export { type DataCase, type Dataset, type LabelClass, type OpenOptions, openDataset } from "./lists/dataset.ts";
+export { checkDescription, checkedJson } from "./lists/description.ts";
+export { type ListedImages, listImages } from "./lists/list-images.ts";
+export { type Selection, select, selectionSchema } from "./lists/selection.ts";
+export { matchClasses } from "./masks/classes.ts";
+export { affineToleranceMm } from "./masks/grid.ts";
+export type { LabelPick } from "./masks/pick.ts";
+export { ignoredClass, labelValue } from "./masks/values.ts";
+export { type ListedPictures, listPictures, unsupportedPicture } from "./pictures.ts";
 export {
   type CaseFingerprint,
   type Fingerprint,
   type FingerprintOptions,
   fingerprintOf,
   type IntensitySummary,
-} from "./fingerprint.ts";
-export { affineToleranceMm } from "./label-grid.ts";
-export { ignoredClass, labelValue } from "./label-values.ts";
+} from "./plan/fingerprint.ts";
+export { makePlan, type Plan, type PlanChoices, patchFor } from "./plan/plan.ts";
+export {
+  checkPlanFits,
+  checkPreparationFits,
+  type Preparation,
+  planSchema,
+  preparationSchema,
+  readPlanFile,
+  readPreparationFile,
+} from "./plan/plan-file.ts";
+export { type Fold, type HoldOut, holdOut, kFolds, type SplitOptions, sortById } from "./plan/split.ts";
+export {
+  formatFinding,
+  type Verification,
+  type VerifiedCase,
+  type VerifyOptions,
+  verifyClassification,
+  verifyDataset,
+} from "./plan/verify.ts";
+export { type Degenerate, degenerateCases } from "./prepare/degenerate.ts";
 export {
   type GroupedLesion,
   type Lung,
@@ -92,21 +116,8 @@ export {
   type Scene,
   type SceneOptions,
   writeScenes,
-} from "./lesion-scenes.ts";
-export { type ListedImages, listImages } from "./list-images.ts";
-export type { LabelPick } from "./pick.ts";
-export { type ListedPictures, listPictures, unsupportedPicture } from "./pictures.ts";
-export { makePlan, type Plan, type PlanChoices, patchFor } from "./plan.ts";
-export {
-  checkPlanFits,
-  checkPreparationFits,
-  type Preparation,
-  planSchema,
-  preparationSchema,
-  readPlanFile,
-  readPreparationFile,
-} from "./plan-file.ts";
-export { type PreparedCase, prepareCase, regionOf } from "./prepare.ts";
+} from "./prepare/lesion-scenes.ts";
+export { type PreparedCase, prepareCase, regionOf } from "./prepare/prepare.ts";
 export {
   type IntensityScheme,
   normalizeIntensity,
@@ -118,7 +129,8 @@ export {
   preprocessSlices,
   restoreClasses,
   restoreScores,
-} from "./preprocess.ts";
+} from "./prepare/preprocess.ts";
+export { imageHash, type LabelMap, labelProblems, readCaseSize, readImage, readLabel } from "./prepare/read-case.ts";
 export {
   countProblems,
   type Problem,
@@ -128,15 +140,3 @@ export {
   problemsText,
   refuseProblems,
 } from "./problem.ts";
-export { classOf, med3dNodules, positiveShare, type RatingRule, ratingScale, ruleFor } from "./rating.ts";
-export { imageHash, type LabelMap, labelProblems, readCaseSize, readImage, readLabel } from "./read-case.ts";
-export { type Selection, select, selectionSchema } from "./selection.ts";
-export { type Fold, type HoldOut, holdOut, kFolds, type SplitOptions, sortById } from "./split.ts";
-export {
-  formatFinding,
-  type Verification,
-  type VerifiedCase,
-  type VerifyOptions,
-  verifyClassification,
-  verifyDataset,
-} from "./verify.ts";

@@ -3,9 +3,9 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { DataError } from "../errors.ts";
-import { isClassification, openClassification } from "./classification.ts";
-import { parseCsv } from "./csv.ts";
-import { openDataset } from "./dataset.ts";
+import { isClassification, openClassification } from "./labels/classification.ts";
+import { parseCsv } from "./lists/csv.ts";
+import { openDataset } from "./lists/dataset.ts";
 import { temporaryFolder } from "./test/made-up.ts";
 import { decodeText } from "./text.ts";
 

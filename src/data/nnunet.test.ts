@@ -5,13 +5,13 @@ import { describe, expect, it } from "vitest";
 import { ConfigError } from "../errors.ts";
 import { writeVolume } from "../files/index.ts";
 import { affineFromSpacing } from "../volume/affine.ts";
-import { openDataset } from "./dataset.ts";
-import { fingerprintOf } from "./fingerprint.ts";
-import { makePlan } from "./plan.ts";
-import { prepareCase } from "./prepare.ts";
-import { restoreClasses } from "./preprocess.ts";
-import { readLabel } from "./read-case.ts";
-import { select } from "./selection.ts";
+import { openDataset } from "./lists/dataset.ts";
+import { select } from "./lists/selection.ts";
+import { fingerprintOf } from "./plan/fingerprint.ts";
+import { makePlan } from "./plan/plan.ts";
+import { prepareCase } from "./prepare/prepare.ts";
+import { restoreClasses } from "./prepare/preprocess.ts";
+import { readLabel } from "./prepare/read-case.ts";
 import { imageOf, temporaryFolder } from "./test/made-up.ts";
 
 function folderWith(description: object, ...files: string[]): string {

@@ -5,11 +5,11 @@
 import { stat } from "node:fs/promises";
 import { DataError } from "../errors.ts";
 import { identityAffine } from "../volume/affine.ts";
-import type { LoadedVolume, VolumeHeader } from "../volume/header.ts";
+import type { LoadedVolume, VolumeHeader } from "../volume/formats/header.ts";
 import type { VoxelArray } from "../volume/types.ts";
 import { voxelTypeOf } from "../volume/voxels.ts";
 import { decodeNpy, type NpyHeader, parseNpyHeader } from "./npy.ts";
-import { readZipDirectory, readZipEntry, readZipStart, type ZipEntry } from "./zip.ts";
+import { readZipDirectory, readZipEntry, readZipStart, type ZipEntry } from "./packed/zip.ts";
 
 export interface ArraySlice {
   /** The archive. */

@@ -2,7 +2,7 @@
 import { open, readFile, stat } from "node:fs/promises";
 import { DataError } from "../errors.ts";
 import { decodeImage } from "../images/decode.ts";
-import { isJpeg } from "../images/jpeg.ts";
+import { isJpeg } from "../images/jpeg/jpeg.ts";
 import { otherKindText } from "../images/kinds.ts";
 import { isPng } from "../images/png.ts";
 import { imageSize } from "../images/size.ts";

@@ -1,10 +1,10 @@
 /** @module medvox/files: volumes and weights on disk; files are written whole or not at all. */
 export { arraySlice, fileOf, readNpzArray, readNpzHeaders, slicePath } from "./array-slices.ts";
-export type { FileContent, WriteOptions } from "./atomic.ts";
-export { removeStaleTemporaries, writeError, writeFileAtomic } from "./atomic.ts";
-export { makeFolder } from "./folders.ts";
+export type { FileContent, WriteOptions } from "./disk/atomic.ts";
+export { removeStaleTemporaries, writeError, writeFileAtomic } from "./disk/atomic.ts";
+export { makeFolder } from "./disk/folders.ts";
+export { type FolderLock, lockFolder, lockName } from "./disk/lock.ts";
 export { readImage2d, readImageSize } from "./images.ts";
-export { type FolderLock, lockFolder, lockName } from "./lock.ts";
 export { encodeNpy, writeNpy } from "./npy.ts";
 export { readSafetensors, readSafetensorsHeader, writeSafetensors } from "./safetensors.ts";
 export type { ReadOptions, WriteVolumeOptions } from "./volumes.ts";

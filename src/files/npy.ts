@@ -2,7 +2,7 @@
 import { DataError } from "../errors.ts";
 import type { VoxelArray } from "../volume/types.ts";
 import { allocateVoxels, bytesPerVoxel, orderBytes, type VoxelType } from "../volume/voxels.ts";
-import { type WriteOptions, writeFileAtomic } from "./atomic.ts";
+import { type WriteOptions, writeFileAtomic } from "./disk/atomic.ts";
 
 /** The bytes of a file. @param shape its product is the array's length */
 export function encodeNpy(data: Float32Array, shape: readonly number[]): Uint8Array[] {

@@ -13,7 +13,7 @@ import {
   type SafetensorsHeader,
   type WeightTensor,
 } from "../weights/index.ts";
-import { type WriteOptions, writeFileAtomic } from "./atomic.ts";
+import { type WriteOptions, writeFileAtomic } from "./disk/atomic.ts";
 
 /** One system call reads less than 2 GiB. */
 const READ_BYTES = 2 ** 30;

@@ -8,21 +8,21 @@ import { access, open, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { DataError, GeometryError } from "../errors.ts";
 import { gridDifference } from "../volume/affine.ts";
-import { checkInflatable, inflatePrefix, isGzip } from "../volume/gzip.ts";
-import type { LoadedVolume, VolumeHeader } from "../volume/header.ts";
-import type { MetaImageLayout } from "../volume/metaimage.ts";
-import { metaImageVolume, parseMetaImageHeader, skipHeader } from "../volume/metaimage.ts";
-import { isMgh, mghVoxelOffset, parseMghHeader } from "../volume/mgh.ts";
-import type { DecodeOptions, EncodeOptions } from "../volume/nifti.ts";
-import { encodeNiftiParts, niftiVolume, niftiVolumeHeader } from "../volume/nifti.ts";
-import { niftiHeaderBytes, niftiVersion, parseNiftiHeader } from "../volume/nifti-header.ts";
-import type { NrrdLayout } from "../volume/nrrd.ts";
-import { encodeNrrdParts, isNrrd, nrrdVolume, parseNrrdHeader, skipLines } from "../volume/nrrd.ts";
+import { checkInflatable, inflatePrefix, isGzip } from "../volume/formats/gzip.ts";
+import type { LoadedVolume, VolumeHeader } from "../volume/formats/header.ts";
+import type { MetaImageLayout } from "../volume/formats/metaimage.ts";
+import { metaImageVolume, parseMetaImageHeader, skipHeader } from "../volume/formats/metaimage.ts";
+import { isMgh, mghVoxelOffset, parseMghHeader } from "../volume/formats/mgh.ts";
+import type { DecodeOptions, EncodeOptions } from "../volume/formats/nifti.ts";
+import { encodeNiftiParts, niftiVolume, niftiVolumeHeader } from "../volume/formats/nifti.ts";
+import { niftiHeaderBytes, niftiVersion, parseNiftiHeader } from "../volume/formats/nifti-header.ts";
+import type { NrrdLayout } from "../volume/formats/nrrd.ts";
+import { encodeNrrdParts, isNrrd, nrrdVolume, parseNrrdHeader, skipLines } from "../volume/formats/nrrd.ts";
 import type { Volume, VoxelArray } from "../volume/types.ts";
 import { allocateVoxels, bytesPerVoxel, checkVoxelBytes, defaultMaxBytes, orderBytes } from "../volume/voxels.ts";
 import { arraySlice, readSlice, readSliceHeader } from "./array-slices.ts";
-import { writeFileAtomic } from "./atomic.ts";
-import { gzipPieces, inflateInto, inflateUpTo } from "./inflate.ts";
+import { writeFileAtomic } from "./disk/atomic.ts";
+import { gzipPieces, inflateInto, inflateUpTo } from "./packed/inflate.ts";
 
 export interface ReadOptions {
   /** The largest decoded volume, in bytes of stored voxels. Default 4 GiB. */

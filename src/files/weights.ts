@@ -2,7 +2,7 @@
 import { open, readFile } from "node:fs/promises";
 import { WeightsError } from "../errors.ts";
 import { decodeSafetensors, decodeTorch, foreignKind, looksLikeTorch, type WeightTensor } from "../weights/index.ts";
-import { gunzipMembers } from "./gunzip.ts";
+import { gunzipMembers } from "./packed/gunzip.ts";
 import { readSafetensors } from "./safetensors.ts";
 
 /** What a gzipped checkpoint may unpack to; a ResNet-200 with its optimiser has 1.5 GB. */

@@ -1,6 +1,6 @@
 /** Bytes to a picture, whichever format they are in. */
 import { DataError } from "../errors.ts";
-import { decodeJpeg, isJpeg } from "./jpeg.ts";
+import { decodeJpeg, isJpeg } from "./jpeg/jpeg.ts";
 import { otherKindText } from "./kinds.ts";
 import { applyOrientation } from "./orientation.ts";
 import { decodePng, isPng } from "./png.ts";

@@ -8,7 +8,7 @@
  */
 import { convertIndexedToRgb, decode, hasPngSignature } from "fast-png";
 import { DataError } from "../errors.ts";
-import { inflatePrefix } from "../volume/gzip.ts";
+import { inflatePrefix } from "../volume/formats/gzip.ts";
 import { exifOrientation, type Orientation } from "./orientation.ts";
 import { type DecodeImageOptions, defaultMaxPixels, type Image2d } from "./types.ts";
 

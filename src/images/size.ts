@@ -1,5 +1,5 @@
 /** How large a picture is, from its first bytes. */
-import { isJpeg } from "./jpeg.ts";
+import { isJpeg } from "./jpeg/jpeg.ts";
 import { exifOrientation } from "./orientation.ts";
 import { isPng } from "./png.ts";
 

@@ -4,17 +4,16 @@ export {
   type ClassificationRequest,
   classificationConfigSchema,
   resolveClassificationConfig,
-} from "./classification-config.ts";
-export type { ClassificationCase } from "./classification-data.ts";
-export { openFor as openClassificationFor } from "./classification-data.ts";
-export { classificationProbabilities, classificationScores, classShares } from "./classification-network.ts";
-export { type ClassificationPlan, type PlanningConfig, planClassification } from "./classification-plan.ts";
-export type { Classifier, ClassifierOptions } from "./classification-predict.ts";
-export { type ClassificationScore, ruleText } from "./classification-scores.ts";
-export type { ClassificationRun } from "./classification-session.ts";
-export { type ClassificationTask, classification } from "./classification-task.ts";
-export { type EncoderConfig, encoderFeatures, encoderName } from "./encoder-config.ts";
-export * from "./experiments/index.ts";
+} from "./classification/config.ts";
+export type { ClassificationCase } from "./classification/data.ts";
+export { openFor as openClassificationFor } from "./classification/data.ts";
+export { classificationProbabilities, classificationScores, classShares } from "./classification/network.ts";
+export { type ClassificationPlan, type PlanningConfig, planClassification } from "./classification/plan.ts";
+export type { Classifier, ClassifierOptions } from "./classification/prediction/classifier.ts";
+export { type ClassificationScore, ruleText } from "./classification/scores.ts";
+export type { ClassificationRun } from "./classification/session.ts";
+export { type ClassificationTask, classification } from "./classification/task.ts";
+export { type EncoderConfig, encoderFeatures, encoderName } from "./encoder/config.ts";
 export {
   type FeatureExtractor,
   type FeatureLayer,
@@ -22,26 +21,24 @@ export {
   type Features,
   featureLayers,
   openFeatures,
-} from "./features.ts";
-export {
-  fitMemory,
-  type ImageSize,
-  type PredictionMemory,
-  type PredictionRequest,
-  predictionMemory,
-} from "./prediction-memory.ts";
-export { branchRecord, branchRun } from "./pretraining-branch.ts";
+} from "./encoder/features.ts";
+export { type ImportedWeights, type ImportOptions, importWeights } from "./encoder/import.ts";
+export { readStart, type Start, startFrom, startText } from "./encoder/start-from.ts";
+export { encoderParameters, segmentationParameters, stepMemoryBytes, voxelsFor } from "./encoder/step-memory.ts";
+export { findOverlap, type Overlap, type UsedCase, usedCases } from "./encoder/used-cases.ts";
+export * from "./experiments/index.ts";
+export { branchRecord, branchRun } from "./pretraining/branch.ts";
 export {
   type PretrainingConfig,
   type PretrainingRequest,
   pretrainingConfigSchema,
   resolvePretrainingConfig,
-} from "./pretraining-config.ts";
-export { setOf } from "./pretraining-report.ts";
-export type { SetEpoch } from "./pretraining-scores.ts";
-export type { PretrainingRun } from "./pretraining-session.ts";
-export type { PretrainingCase, PretrainingPlan } from "./pretraining-sets.ts";
-export { type PretrainingTask, pretraining } from "./pretraining-task.ts";
+} from "./pretraining/config.ts";
+export { setOf } from "./pretraining/report.ts";
+export type { SetEpoch } from "./pretraining/scores.ts";
+export type { PretrainingRun } from "./pretraining/session.ts";
+export type { PretrainingCase, PretrainingPlan } from "./pretraining/sets.ts";
+export { type PretrainingTask, pretraining } from "./pretraining/task.ts";
 export {
   evaluateBranch,
   evaluateClassificationRun,
@@ -61,14 +58,19 @@ export {
   type SegmentationConfig,
   type SegmentationRequest,
   segmentationConfigSchema,
-} from "./segmentation-config.ts";
-export { splitCases, type VolumeCase } from "./segmentation-data.ts";
-export { inferenceMemory, networkOf } from "./segmentation-export.ts";
-export { segmentationProbabilities, segmentationScores } from "./segmentation-network.ts";
-export type { PredictOptions, Segmenter, SegmenterOptions } from "./segmentation-predict.ts";
-export { predictionPath } from "./segmentation-predictor.ts";
-export type { SegmentationRun } from "./segmentation-session.ts";
-export { type SegmentationTask, segmentation } from "./segmentation-task.ts";
+} from "./segmentation/config.ts";
+export { splitCases, type VolumeCase } from "./segmentation/data.ts";
+export { inferenceMemory, networkOf } from "./segmentation/export.ts";
+export { segmentationProbabilities, segmentationScores } from "./segmentation/network.ts";
+export {
+  fitMemory,
+  type ImageSize,
+  type PredictionMemory,
+  type PredictionRequest,
+  predictionMemory,
+} from "./segmentation/prediction/memory.ts";
+export { predictionPath } from "./segmentation/prediction/predictor.ts";
+export type { PredictOptions, Segmenter, SegmenterOptions } from "./segmentation/prediction/segmenter.ts";
 export {
   gaussianWindow,
   predictByWindows,
@@ -76,9 +78,7 @@ export {
   type WindowedImage,
   type Windows,
   wholeImage,
-} from "./sliding-window.ts";
-export { readStart, type Start, startFrom, startText } from "./start-from.ts";
-export { encoderParameters, segmentationParameters, stepMemoryBytes, voxelsFor } from "./step-memory.ts";
-export { findOverlap, type Overlap, type UsedCase, usedCases } from "./used-cases.ts";
-export { type ImportedWeights, type ImportOptions, importWeights } from "./weights-exchange.ts";
-export { type Mirror, mirrorNote } from "./window-runner.ts";
+} from "./segmentation/prediction/sliding-window.ts";
+export { type Mirror, mirrorNote } from "./segmentation/prediction/window-runner.ts";
+export type { SegmentationRun } from "./segmentation/session.ts";
+export { type SegmentationTask, segmentation } from "./segmentation/task.ts";

@@ -15,18 +15,18 @@ import {
   resumeRun,
   type Source,
 } from "../train/index.ts";
-import type { ClassificationRequest } from "./classification-config.ts";
-import { type Classifier, type ClassifierOptions, openClassifierOf } from "./classification-predict.ts";
-import type { ClassificationScore, ScoredCase } from "./classification-scores.ts";
-import type { ClassificationRun } from "./classification-session.ts";
-import { classification } from "./classification-task.ts";
-import type { PretrainingRequest } from "./pretraining-config.ts";
-import type { PretrainingRun } from "./pretraining-session.ts";
-import { pretraining } from "./pretraining-task.ts";
-import type { SegmentationRequest } from "./segmentation-config.ts";
-import { openSegmenterOf, type Segmenter, type SegmenterOptions } from "./segmentation-predict.ts";
-import type { SegmentationRun } from "./segmentation-session.ts";
-import { segmentation } from "./segmentation-task.ts";
+import type { ClassificationRequest } from "./classification/config.ts";
+import { type Classifier, type ClassifierOptions, openClassifierOf } from "./classification/prediction/classifier.ts";
+import type { ClassificationScore, ScoredCase } from "./classification/scores.ts";
+import type { ClassificationRun } from "./classification/session.ts";
+import { classification } from "./classification/task.ts";
+import type { PretrainingRequest } from "./pretraining/config.ts";
+import type { PretrainingRun } from "./pretraining/session.ts";
+import { pretraining } from "./pretraining/task.ts";
+import type { SegmentationRequest } from "./segmentation/config.ts";
+import { openSegmenterOf, type Segmenter, type SegmenterOptions } from "./segmentation/prediction/segmenter.ts";
+import type { SegmentationRun } from "./segmentation/session.ts";
+import { segmentation } from "./segmentation/task.ts";
 
 /** Which weights of a run are opened; default: as the run says. */
 interface Use {

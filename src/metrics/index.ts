@@ -13,51 +13,8 @@ export {
   type OperatingPoint,
   operatingPoint,
   type ReliabilityBin,
-} from "./classification.ts";
-export { classificationCsv, classificationJson } from "./classification-table.ts";
-export {
-  type CocoOptions,
-  type CocoPick,
-  type CocoScores,
-  cocoAreas,
-  cocoFigures,
-  cocoScores,
-  cocoThresholds,
-  volumeThresholds,
-} from "./coco.ts";
-export type { AreaRange, DetectionImage, Detections, TrueBoxes } from "./detection.ts";
-export {
-  type DetectionClassScores,
-  type DetectionImageScores,
-  type DetectionSummary,
-  type DetectionSummaryOptions,
-  detectionCsv,
-  detectionJson,
-  evaluateDetection,
-} from "./detection-summary.ts";
-export { distancesAt, distanceTransform } from "./distance.ts";
-export {
-  type Froc,
-  type FrocFinding,
-  type FrocMark,
-  type FrocOptions,
-  type FrocPoint,
-  type FrocScan,
-  type FrocSize,
-  froc,
-  lunaRates,
-  sizeText,
-} from "./froc.ts";
-export { frocScan } from "./froc-scan.ts";
-export { normalQuantile, type Proportion, proportion } from "./proportion.ts";
-export {
-  type RepeatedScore,
-  type Repeats,
-  type RepeatsOptions,
-  repeatedDifference,
-  repeatedScore,
-  type Score,
-} from "./repeats.ts";
+} from "./classification/classification.ts";
+export { normalQuantile, type Proportion, proportion } from "./classification/proportion.ts";
 export {
   type AreaUnderCurve,
   averagePrecision,
@@ -69,7 +26,59 @@ export {
   rocBand,
   rocCurve,
   type TwoClasses,
-} from "./roc.ts";
+} from "./classification/roc.ts";
+export { classificationCsv, classificationJson } from "./classification/table.ts";
+export {
+  type CocoOptions,
+  type CocoPick,
+  type CocoScores,
+  cocoAreas,
+  cocoFigures,
+  cocoScores,
+  cocoThresholds,
+  volumeThresholds,
+} from "./detection/coco.ts";
+export type { AreaRange, DetectionImage, Detections, TrueBoxes } from "./detection/detection.ts";
+export {
+  type Froc,
+  type FrocFinding,
+  type FrocMark,
+  type FrocOptions,
+  type FrocPoint,
+  type FrocScan,
+  type FrocSize,
+  froc,
+  lunaRates,
+  sizeText,
+} from "./detection/froc.ts";
+export { frocScan } from "./detection/froc-scan.ts";
+export {
+  type DetectionClassScores,
+  type DetectionImageScores,
+  type DetectionSummary,
+  type DetectionSummaryOptions,
+  detectionCsv,
+  detectionJson,
+  evaluateDetection,
+} from "./detection/summary.ts";
+export {
+  areaOfMatches,
+  type VocClass,
+  type VocMatches,
+  type VocOptions,
+  type VocScores,
+  vocMatches,
+  vocScores,
+} from "./detection/voc.ts";
+export {
+  type RepeatedScore,
+  type Repeats,
+  type RepeatsOptions,
+  repeatedDifference,
+  repeatedScore,
+  type Score,
+} from "./repeats.ts";
+export { distancesAt, distanceTransform } from "./segmentation/distance.ts";
 export {
   type CaseScores,
   type ClassScores,
@@ -83,7 +92,7 @@ export {
   meanOf,
   type OverlapCount,
   type Presence,
-} from "./segmentation.ts";
+} from "./segmentation/segmentation.ts";
 export {
   type ClassSummary,
   type Measure,
@@ -93,7 +102,7 @@ export {
   type Statistic,
   type SummaryOptions,
   summarise,
-} from "./summary.ts";
+} from "./segmentation/summary.ts";
 export {
   averageSurfaceDistance,
   hausdorff,
@@ -101,14 +110,5 @@ export {
   type SurfaceDistances,
   surfaceDistances,
   surfaceVoxels,
-} from "./surface.ts";
-export { csv, evaluationJson, scoresCsv, summaryCsv } from "./table.ts";
-export {
-  areaOfMatches,
-  type VocClass,
-  type VocMatches,
-  type VocOptions,
-  type VocScores,
-  vocMatches,
-  vocScores,
-} from "./voc.ts";
+} from "./segmentation/surface.ts";
+export { csv, evaluationJson, scoresCsv, summaryCsv } from "./segmentation/table.ts";

@@ -9,8 +9,8 @@
  */
 import { ConfigError } from "../errors.ts";
 import { random } from "../random.ts";
-import { meanOf } from "./segmentation.ts";
-import { percentile } from "./surface.ts";
+import { meanOf } from "./segmentation/segmentation.ts";
+import { percentile } from "./segmentation/surface.ts";
 
 /** Seeds × cases; every seed has the same cases in the same order. */
 export type Repeats<T> = readonly (readonly T[])[];

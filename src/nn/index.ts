@@ -1,23 +1,5 @@
 /** @module medvox/nn: layers, networks, losses, optimisers. */
-export {
-  architectureName,
-  type EncoderArchitecture,
-  type EncoderOptions,
-  encoder,
-  encoderNames,
-  encoderShapes,
-  parseArchitecture,
-} from "./architectures.ts";
-export {
-  convSeg,
-  type SkipDecoderOptions,
-  skipDecoder,
-  supervisedSkipDecoder,
-  transposedDecoder,
-  upsamplingHead,
-} from "./decoders.ts";
-export { type DenseAsppOptions, denseAspp } from "./dense-aspp.ts";
-export { type FeaturePyramidOptions, featurePyramid } from "./feature-pyramid.ts";
+
 export * from "./initialisers.ts";
 export {
   type BatchNormOptions,
@@ -37,6 +19,36 @@ export {
 } from "./layers.ts";
 export * from "./losses.ts";
 export {
+  architectureName,
+  type EncoderArchitecture,
+  type EncoderOptions,
+  encoder,
+  encoderNames,
+  encoderShapes,
+  parseArchitecture,
+} from "./networks/architectures.ts";
+export {
+  convSeg,
+  type SkipDecoderOptions,
+  skipDecoder,
+  supervisedSkipDecoder,
+  transposedDecoder,
+  upsamplingHead,
+} from "./networks/decoders.ts";
+export { type DenseAsppOptions, denseAspp } from "./networks/dense-aspp.ts";
+export { type FeaturePyramidOptions, featurePyramid } from "./networks/feature-pyramid.ts";
+export { type PreResnet3dOptions, preResnet3d } from "./networks/preresnet3d.ts";
+export {
+  RELEASED_WIDTH,
+  type ResNet3dFeatures,
+  type ResNet3dOptions,
+  type ResNetDepth,
+  residualStage,
+  resnet3d,
+  type Shortcut,
+} from "./networks/resnet3d.ts";
+export { vgg16 } from "./networks/vgg.ts";
+export {
   type AdamOptions,
   adam,
   adamW,
@@ -48,15 +60,4 @@ export {
   type SgdOptions,
   sgd,
 } from "./optimisers.ts";
-export { type PreResnet3dOptions, preResnet3d } from "./preresnet3d.ts";
-export {
-  RELEASED_WIDTH,
-  type ResNet3dFeatures,
-  type ResNet3dOptions,
-  type ResNetDepth,
-  residualStage,
-  resnet3d,
-  type Shortcut,
-} from "./resnet3d.ts";
 export { type ScheduleSpec, scheduleFactor, type Warmup } from "./schedules.ts";
-export { vgg16 } from "./vgg.ts";

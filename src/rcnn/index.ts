@@ -1,31 +1,14 @@
 /** @module medvox/rcnn: Faster R-CNN in 2D and 3D: parts, networks, training, detection. */
-export {
-  type AnchorSet,
-  type AnchorSpec,
-  type AnchorStyle,
-  anchorsInside,
-  anchorsOf,
-  baseAnchors,
-  levelAnchors,
-} from "./anchors.ts";
-export { type BoxCoder, decodeBoxes, encodeBoxes, SIDE_CLAMP } from "./box-coder.ts";
-export { type DetectorConfig, type DetectorSettings, detectorSchema, parseDetector } from "./config.ts";
+
 export {
   createDetector,
   type DetectionTimes,
   type Detector,
   type DetectorOptions,
   type FoundStages,
-} from "./detector.ts";
-export {
-  type DetectionConfig,
-  type DetectionRequest,
-  detectionConfigSchema,
-  resolveDetectionConfig,
-} from "./detector-config.ts";
-export { type DetectionPhase, detectionPhases } from "./detector-history.ts";
-export type { OpenedImage } from "./detector-images.ts";
-export { boxesPng, detectionsJson, type FoundImage, foundImage } from "./detector-output.ts";
+} from "./detect/detector.ts";
+export { type EvaluateResultsOptions, evaluateResults, type ResultsEvaluation } from "./detect/evaluate-results.ts";
+export type { OpenedImage } from "./detect/images.ts";
 export {
   type DetectedObject,
   type DetectorSource,
@@ -34,40 +17,8 @@ export {
   type LoadOptions,
   type LoadRunOptions,
   type TorchvisionOptions,
-} from "./detector-predict.ts";
-export { type DetectionScore, detectionLines } from "./detector-report.ts";
-export type {
-  DetectionCase,
-  DetectionPlan,
-  DetectionRun,
-} from "./detector-run.ts";
-export { type DetectionTask, detection } from "./detector-task.ts";
-export { detectorText } from "./detector-text.ts";
-export {
-  detectorNames,
-  detectorShapes,
-  type ImportedDetector,
-  importDetector,
-  isDetectorArch,
-  matchDetector,
-  torchvisionDetector,
-} from "./detector-weights.ts";
-export { type EvaluateResultsOptions, evaluateResults, type ResultsEvaluation } from "./evaluate-results.ts";
-export * from "./experiments/index.ts";
-export { type ExportDetectorOptions, type ExportedDetector, encodeDetector, exportDetector } from "./export.ts";
-export { type DetectorGraph, detectorGraph } from "./export-graph.ts";
-export { type DetectorImage, type InputBatch, inputBatch } from "./input.ts";
-export { IGNORED, type Matches, type MatchRule, matchBoxes, NEGATIVE } from "./matcher.ts";
-export { featureMaps, regionOutputs, rpnOutputs } from "./network.ts";
-export { type NmsOptions, nms, type SoftNmsOptions, softNms } from "./nms.ts";
-export { type DetectionRule, type Detections, filterDetections, selectDetections } from "./post-process.ts";
-export { type PresetName, type PresetOptions, preset } from "./presets.ts";
-export { type ProposalRule, type Proposals, selectProposals } from "./proposals.ts";
-export { assignLevels, type LevelRule } from "./roi-levels.ts";
-export { evaluateDetectionRun, readDetectionRun, resumeDetector, trainDetector } from "./runs.ts";
-export { type Sample, type SampleRule, sampleMatches } from "./sampler.ts";
-export { alternatingSchedule, jointSchedule, type Phase, phaseEpochs } from "./schedule.ts";
-export type { Truth } from "./targets.ts";
+} from "./detect/load.ts";
+export { boxesPng, detectionsJson, type FoundImage, foundImage } from "./detect/output.ts";
 export {
   detectInTiles,
   detectWhole,
@@ -76,17 +27,67 @@ export {
   type TileOptions,
   tilesOf,
   usualTile,
-} from "./tiles.ts";
+} from "./detect/tiles.ts";
+export * from "./experiments/index.ts";
+export { type ExportDetectorOptions, type ExportedDetector, encodeDetector, exportDetector } from "./export/export.ts";
+export { type DetectorGraph, detectorGraph } from "./export/graph.ts";
+export { type DetectorConfig, type DetectorSettings, detectorSchema, parseDetector } from "./network/config.ts";
+export { type DetectorImage, type InputBatch, inputBatch } from "./network/input.ts";
+export { featureMaps, regionOutputs, rpnOutputs } from "./network/network.ts";
+export { type PresetName, type PresetOptions, preset } from "./network/presets.ts";
+export {
+  detectorNames,
+  detectorShapes,
+  type ImportedDetector,
+  importDetector,
+  isDetectorArch,
+  matchDetector,
+  torchvisionDetector,
+} from "./network/weights.ts";
+export {
+  type AnchorSet,
+  type AnchorSpec,
+  type AnchorStyle,
+  anchorsInside,
+  anchorsOf,
+  baseAnchors,
+  levelAnchors,
+} from "./parts/anchors.ts";
+export { type BoxCoder, decodeBoxes, encodeBoxes, SIDE_CLAMP } from "./parts/box-coder.ts";
+export { IGNORED, type Matches, type MatchRule, matchBoxes, NEGATIVE } from "./parts/matcher.ts";
+export { type NmsOptions, nms, type SoftNmsOptions, softNms } from "./parts/nms.ts";
+export { type DetectionRule, type Detections, filterDetections, selectDetections } from "./parts/post-process.ts";
+export { type ProposalRule, type Proposals, selectProposals } from "./parts/proposals.ts";
+export { type Sample, type SampleRule, sampleMatches } from "./parts/sampler.ts";
+export type { Truth } from "./parts/targets.ts";
+export { assignLevels, type LevelRule } from "./pooling/levels.ts";
+export {
+  type DetectionConfig,
+  type DetectionRequest,
+  detectionConfigSchema,
+  resolveDetectionConfig,
+} from "./run/config.ts";
+export type {
+  DetectionCase,
+  DetectionPlan,
+  DetectionRun,
+} from "./run/data.ts";
+export { type DetectionPhase, detectionPhases } from "./run/history.ts";
+export { type DetectionScore, detectionLines } from "./run/report.ts";
+export { type DetectionTask, detection } from "./run/task.ts";
+export { detectorText } from "./run/text.ts";
+export { evaluateDetectionRun, readDetectionRun, resumeDetector, trainDetector } from "./runs.ts";
 export {
   type CurrentDetector,
   type ImageSource,
   type PhasesOptions,
   type PhasesResult,
   trainPhases,
-} from "./train-phases.ts";
+} from "./training/phases.ts";
+export { alternatingSchedule, jointSchedule, type Phase, phaseEpochs } from "./training/schedule.ts";
 export {
   type TrainingDefinition,
   type TrainingImages,
   type TrainingPart,
   trainingDefinition,
-} from "./training.ts";
+} from "./training/training.ts";

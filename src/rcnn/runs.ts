@@ -12,10 +12,10 @@ import {
   readRunOf,
   resumeRun,
 } from "../train/index.ts";
-import type { DetectionRequest } from "./detector-config.ts";
-import type { DetectionScore } from "./detector-report.ts";
-import type { DetectionRun } from "./detector-run.ts";
-import { detection } from "./detector-task.ts";
+import type { DetectionRequest } from "./run/config.ts";
+import type { DetectionRun } from "./run/data.ts";
+import type { DetectionScore } from "./run/report.ts";
+import { detection } from "./run/task.ts";
 
 /** Trains a detector. @throws as {@link beginRun} */
 export function trainDetector(request: DetectionRequest, options: BeginOptions): Promise<DetectionRun> {

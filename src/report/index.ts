@@ -1,11 +1,16 @@
 /** @module medvox/report: reports: one self-contained HTML file for a run, and its parts as pictures. */
 
+export { type OverlayOptions, overlayPng } from "./draw/overlay.ts";
+export { type Plane, type PlaneView, planes, planeView } from "./draw/slices.ts";
 export {
   type BoxPictureOptions,
   pictureBoxesPng,
   type VolumePictureOptions,
   volumeBoxesPng,
-} from "./boxes.ts";
+} from "./figures/boxes.ts";
+export type { ClassifiedVolumes } from "./figures/classification-figure.ts";
+export { type CurveOptions, curvesSvg } from "./figures/curves.ts";
+export type { ForestGroup, ForestRow } from "./figures/forest.ts";
 export {
   type ChartsReportInput,
   chartsSvg,
@@ -13,25 +18,22 @@ export {
   type ReportTable,
   renderChartsReport,
   writeChartsReport,
-} from "./charts-page.ts";
-export type { ClassifiedVolumes } from "./classification-figure.ts";
+} from "./pages/charts.ts";
 export {
   type ClassificationReportInput,
   type ClassifiedLoader,
   hitsAndMistakes,
   renderClassificationReport,
   writeClassificationReport,
-} from "./classification-page.ts";
-export { type CurveOptions, curvesSvg } from "./curves.ts";
+} from "./pages/classification.ts";
 export {
   type DetectionPainter,
   type DetectionReportInput,
   renderDetectionReport,
   worstAndBest,
   writeDetectionReport,
-} from "./detection-page.ts";
-export { reportDocument } from "./document.ts";
-export type { ForestGroup, ForestRow } from "./forest.ts";
+} from "./pages/detection.ts";
+export { reportDocument } from "./pages/document.ts";
 export type {
   CaseLoader,
   CaseVolumes,
@@ -42,9 +44,7 @@ export type {
   MachineInfo,
   ReportFrame,
   ReportInput,
-} from "./input.ts";
-export { type OverlayOptions, overlayPng } from "./overlay.ts";
-export { renderReport, shownCases } from "./page.ts";
+} from "./pages/input.ts";
 export {
   bestEpoch,
   type ReportedRun,
@@ -56,6 +56,6 @@ export {
   type ScoredPart,
   splitText,
   trainingSeconds,
-} from "./run-page.ts";
-export { type Plane, type PlaneView, planes, planeView } from "./slices.ts";
-export { writeReport } from "./write.ts";
+} from "./pages/run.ts";
+export { renderReport, shownCases } from "./pages/segmentation.ts";
+export { writeReport } from "./pages/write.ts";

@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { WeightsError } from "../errors.ts";
 import { decodeSafetensors, encodePieces, type WeightTensor } from "../weights/index.ts";
-import type { StateMap } from "./model.ts";
+import type { StateMap } from "./model/model.ts";
 import { placeOf, type Store } from "./store.ts";
 
 /** Where a run keeps its newest checkpoint. */

@@ -1,5 +1,5 @@
 /** @module medvox/train: models, the training loop, checkpoints. */
-export { bakedForm, encodeBaked, encodePortable } from "./baked.ts";
+
 export { checkedConfig } from "./checked-config.ts";
 export {
   BEST_CHECKPOINT,
@@ -10,7 +10,6 @@ export {
   type TrainingPosition,
   writeCheckpoint,
 } from "./checkpoint.ts";
-export type { Between } from "./executable.ts";
 export { bestCheckpoint, folderStore, lastCheckpoint, logFile } from "./folder-store.ts";
 export { appendLog, LOG, type LogLine, readLog } from "./log.ts";
 export {
@@ -24,6 +23,8 @@ export {
   type TrainingBatch,
   type ValidationResult,
 } from "./loop.ts";
+export { bakedForm, encodeBaked, encodePortable } from "./model/baked.ts";
+export type { Between } from "./model/executable.ts";
 export {
   type Branch,
   type BranchedModelOptions,
@@ -34,11 +35,7 @@ export {
   type ModelOptions,
   type StateMap,
   type StepResult,
-} from "./model.ts";
-export { type PortableWeightsOptions, writePortableWeights } from "./portable-weights.ts";
-export * from "./run/index.ts";
-export { epochRecordsOf, epochsOf } from "./run-log.ts";
-export { scheduleSchema } from "./schedule-config.ts";
+} from "./model/model.ts";
 export {
   type BuiltGraph,
   buildEvaluation,
@@ -49,6 +46,10 @@ export {
   type Monitor,
   type Network,
   type StepDefinition,
-} from "./step.ts";
+} from "./model/step.ts";
+export { type PortableWeightsOptions, writePortableWeights } from "./portable-weights.ts";
+export * from "./run/index.ts";
+export { scheduleSchema } from "./run/schedule-config.ts";
+export { epochRecordsOf, epochsOf } from "./run-log.ts";
 export { memoryStore, placeOf, type Store, type StoreContent } from "./store.ts";
 export { type TrainedModel, type TrainOptions, train } from "./train.ts";

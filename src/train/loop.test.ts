@@ -8,9 +8,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { DataError, WeightsError } from "../errors.ts";
-import { temporaryName } from "../files/atomic.ts";
+import { temporaryName } from "../files/disk/atomic.ts";
+import { thisProcess } from "../files/disk/owner.ts";
 import { writeSafetensors } from "../files/index.ts";
-import { thisProcess } from "../files/owner.ts";
 import {
   type BatchSource,
   BEST_CHECKPOINT,

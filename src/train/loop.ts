@@ -17,7 +17,7 @@ import {
   writeCheckpoint,
 } from "./checkpoint.ts";
 import { appendLog, LOG, readLog, truncateLog } from "./log.ts";
-import type { BranchTurn, Model } from "./model.ts";
+import type { BranchTurn, Model } from "./model/model.ts";
 import { placeOf, type Store } from "./store.ts";
 
 export interface TrainingBatch {

@@ -7,7 +7,7 @@ import type { Tensor } from "../graph/index.ts";
 import type { Optimiser, ScheduleSpec, Warmup } from "../nn/index.ts";
 import { createEngine, type Engine, type EngineOptions } from "../runtime/index.ts";
 import { type EpochReport, runTraining } from "./loop.ts";
-import { createModel, type Model, type StateMap } from "./model.ts";
+import { createModel, type Model, type StateMap } from "./model/model.ts";
 
 /** Numbers with a shape: `{ data, shape }`. */
 export interface NumberArray<T extends Float32Array | Int32Array = Float32Array | Int32Array> {

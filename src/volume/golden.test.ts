@@ -5,10 +5,10 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { DataError, GeometryError } from "../errors.ts";
-import { decodeMetaImage } from "./metaimage.ts";
-import { decodeNifti } from "./nifti.ts";
-import { splitDims } from "./nifti-header.ts";
-import { decodeNrrd } from "./nrrd.ts";
+import { decodeMetaImage } from "./formats/metaimage.ts";
+import { decodeNifti } from "./formats/nifti.ts";
+import { splitDims } from "./formats/nifti-header.ts";
+import { decodeNrrd } from "./formats/nrrd.ts";
 import type { VoxelArray } from "./types.ts";
 import type { VoxelType } from "./voxels.ts";
 import { decodeVoxels } from "./voxels.ts";

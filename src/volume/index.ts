@@ -1,21 +1,17 @@
 /** @module medvox/volume: volumes in memory: NIfTI, NRRD, MetaImage and MGH as bytes, geometry in RAS+ mm, resampling, cropping, intensities. Free of Node APIs; `medvox/files` reads and writes them on disk. */
 export * from "./affine.ts";
-export { type Component, labelComponents } from "./components.ts";
 export * from "./crop.ts";
-export { gzip, isGzip } from "./gzip.ts";
-export type { LoadedVolume, VolumeFormat, VolumeHeader } from "./header.ts";
-export * from "./intensity.ts";
-export { keepLargestComponents } from "./largest-components.ts";
-export { decodeMetaImage } from "./metaimage.ts";
-export { decodeMgh, isMgh } from "./mgh.ts";
-export type { DecodeOptions, EncodeOptions } from "./nifti.ts";
-export { decodeNifti, encodeNifti, encodeNiftiPair, isNifti } from "./nifti.ts";
-export type { NiftiHeader } from "./nifti-header.ts";
-export { decodeNrrd, isNrrd } from "./nrrd.ts";
+export { gzip, isGzip } from "./formats/gzip.ts";
+export type { LoadedVolume, VolumeFormat, VolumeHeader } from "./formats/header.ts";
+export { decodeMetaImage } from "./formats/metaimage.ts";
+export { decodeMgh, isMgh } from "./formats/mgh.ts";
+export type { DecodeOptions, EncodeOptions } from "./formats/nifti.ts";
+export { decodeNifti, encodeNifti, encodeNiftiPair, isNifti } from "./formats/nifti.ts";
+export type { NiftiHeader } from "./formats/nifti-header.ts";
+export { decodeNrrd, isNrrd } from "./formats/nrrd.ts";
 export type { AxisOrder, VolumeView } from "./orient.ts";
 export { axisOrderTo, orderAxes, orderView, reorient, viewOf } from "./orient.ts";
-export { type Pass, percentiles, percentilesOf } from "./percentiles.ts";
-export type { ResampleOptions } from "./resample.ts";
+export type { ResampleOptions } from "./resample/resample.ts";
 export {
   argmaxOnGrid,
   centreOf,
@@ -25,9 +21,13 @@ export {
   resampler,
   resampleToSpacing,
   restoreToGrid,
-} from "./resample.ts";
-export * from "./sliced.ts";
+} from "./resample/resample.ts";
+export * from "./resample/sliced.ts";
+export { cutWindow, overlapOf, type Size3, windowStarts } from "./resample/windows.ts";
 export type { Affine, Grid, Vec3, Volume, VoxelArray } from "./types.ts";
+export { type Component, labelComponents } from "./values/components.ts";
+export * from "./values/intensity.ts";
+export { keepLargestComponents } from "./values/largest-components.ts";
+export { type Pass, percentiles, percentilesOf } from "./values/percentiles.ts";
 export type { VoxelType } from "./voxels.ts";
 export { asFloat32, bytesPerVoxel, convertVoxels, emptyLike, labelTypeFor, voxelTypeOf, voxelTypes } from "./voxels.ts";
-export { cutWindow, overlapOf, type Size3, windowStarts } from "./windows.ts";

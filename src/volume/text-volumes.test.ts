@@ -1,8 +1,8 @@
 /** NRRD's and MetaImage's headers, as many as their writers write: where the first voxel lies, units, fields of any name. */
 import { describe, expect, it } from "vitest";
 import { DataError } from "../errors.ts";
-import { decodeMetaImage } from "./metaimage.ts";
-import { decodeNrrd } from "./nrrd.ts";
+import { decodeMetaImage } from "./formats/metaimage.ts";
+import { decodeNrrd } from "./formats/nrrd.ts";
 
 const text = (s: string) => new TextEncoder().encode(s);
 

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { DataError } from "../errors.ts";
 import { identityAffine } from "./affine.ts";
 import { cropOrPad } from "./crop.ts";
-import { decodeNrrd } from "./nrrd.ts";
-import { argmaxOnGrid, restoreToGrid } from "./resample.ts";
+import { decodeNrrd } from "./formats/nrrd.ts";
+import { argmaxOnGrid, restoreToGrid } from "./resample/resample.ts";
 import type { Volume, VoxelArray } from "./types.ts";
 import {
   asFloat32,

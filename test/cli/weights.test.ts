@@ -6,7 +6,7 @@ import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { readSafetensors, readVolume, readWeightsFile, writeVolume } from "../../src/files/index.ts";
 import { graph } from "../../src/graph/index.ts";
-import { encodePortable } from "../../src/med3d/inference-model.ts";
+import { encodePortable } from "../../src/med3d/encoder/inference.ts";
 import { resnet3d } from "../../src/nn/index.ts";
 import { createEngine } from "../../src/runtime/index.ts";
 import { formula } from "../golden-values.ts";

@@ -2,8 +2,8 @@
 import { augmentBoxesInto, augmentPicture } from "../../augment/index.ts";
 import { type Image2d, placeInBatch } from "../../images/index.ts";
 import { random } from "../../random.ts";
-import type { DetectionItem } from "../detection.ts";
-import { type PreparedBoxVolume, preparePictureItem, prepareVolumeItem } from "../detection-prepare.ts";
+import type { DetectionItem } from "../boxes/detection.ts";
+import { type PreparedBoxVolume, preparePictureItem, prepareVolumeItem } from "../boxes/prepare.ts";
 import type { DetectionBatchImage, DetectionMade, DetectionSetup, DetectionSource } from "./boxes.ts";
 import { type ReadVolume, shared } from "./cache.ts";
 import type { BatchItem } from "./mapper.ts";

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { encode } from "fast-png";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { writeVolume } from "../../files/index.ts";
-import type { DetectionItem } from "../detection.ts";
-import { canvasFor } from "../detection-prepare.ts";
+import type { DetectionItem } from "../boxes/detection.ts";
+import { canvasFor } from "../boxes/prepare.ts";
 import { createDetectionLoader, type DetectionBatch, type DetectionLoader } from "./boxes.ts";
 
 let root: string;

@@ -13,9 +13,9 @@ import {
 } from "../../augment/index.ts";
 import { ConfigError } from "../../errors.ts";
 import type { Image2d } from "../../images/index.ts";
-import type { DetectionItem } from "../detection.ts";
-import { canvasFor, type PreparedBoxVolume, type VolumePreparation } from "../detection-prepare.ts";
-import { sortById } from "../split.ts";
+import type { DetectionItem } from "../boxes/detection.ts";
+import { canvasFor, type PreparedBoxVolume, type VolumePreparation } from "../boxes/prepare.ts";
+import { sortById } from "../plan/split.ts";
 import type { CaseCache } from "./cache.ts";
 import { type Loader, startLoader } from "./loader.ts";
 import type { Mapper } from "./mapper.ts";

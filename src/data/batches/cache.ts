@@ -7,7 +7,7 @@
  * the first are as good as the last.
  */
 import { readVolume } from "../../files/index.ts";
-import type { LoadedVolume } from "../../volume/header.ts";
+import type { LoadedVolume } from "../../volume/formats/header.ts";
 
 /** A file's path to its voxels. */
 export type ReadVolume = (path: string) => Promise<LoadedVolume>;

@@ -2,7 +2,7 @@
  * What the one loader is told of a task: which items there are, which worker module makes batches of them, what can be
  * shared and used again. And what loader and workers say to each other: everything here survives a structured clone.
  */
-import type { LoadedVolume } from "../../volume/header.ts";
+import type { LoadedVolume } from "../../volume/formats/header.ts";
 
 /** An item of a data set, from its files to what a batch is cut from. */
 export interface Mapper<Item extends { readonly id: string }, Made, Batch> {

@@ -1,8 +1,8 @@
 /** A trial that trains a classifier and scores it by the probabilities of the cases its networks never saw. */
 import { meanOf } from "../../metrics/index.ts";
 import { continueRun, epochsOf, membersOf } from "../../train/index.ts";
-import type { ClassificationConfig } from "../classification-config.ts";
-import { classification } from "../classification-task.ts";
+import type { ClassificationConfig } from "../classification/config.ts";
+import { classification } from "../classification/task.ts";
 import { evaluateClassificationRun } from "../runs.ts";
 import { type CaseScores, type Trial, watchedCurve } from "./trial.ts";
 

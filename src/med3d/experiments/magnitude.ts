@@ -4,7 +4,7 @@
  */
 import { ConfigError } from "../../errors.ts";
 import type { Findings } from "../../experiments/index.ts";
-import { resolveSegmentationConfig, type SegmentationRequest } from "../segmentation-config.ts";
+import { resolveSegmentationConfig, type SegmentationRequest } from "../segmentation/config.ts";
 import type { ExperimentConfig } from "./config.ts";
 import { diceScore, repeatsOf, scoreTable, summaryOf } from "./scores.ts";
 import { segmentationTrial } from "./segmentation-trial.ts";

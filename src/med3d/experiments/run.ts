@@ -9,7 +9,7 @@ import {
   runExperimentOf,
 } from "../../experiments/index.ts";
 import { continueRun } from "../../train/index.ts";
-import { pretraining } from "../pretraining-task.ts";
+import { pretraining } from "../pretraining/task.ts";
 import { type ExperimentConfig, type ExperimentKind, resolveExperimentConfig } from "./config.ts";
 import { magnitudeFindings, magnitudeTrials } from "./magnitude.ts";
 import { refuseOverlap, transferFindings, transferTrials } from "./transfer.ts";

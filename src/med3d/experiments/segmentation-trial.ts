@@ -1,8 +1,8 @@
 /** A trial that trains a segmentation and scores it by the mean Dice of every held-out case. */
 import { continueRun, epochsOf } from "../../train/index.ts";
 import { evaluateSegmentationRun } from "../runs.ts";
-import type { SegmentationConfig } from "../segmentation-config.ts";
-import { segmentation } from "../segmentation-task.ts";
+import type { SegmentationConfig } from "../segmentation/config.ts";
+import { segmentation } from "../segmentation/task.ts";
 import { type Trial, watchedCurve } from "./trial.ts";
 
 export function segmentationTrial(

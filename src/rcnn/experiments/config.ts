@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { ConfigError } from "../../errors.ts";
 import { checkedConfig } from "../../train/index.ts";
-import { type DetectionConfig, type DetectionRequest, detectorOf, resolveDetectionConfig } from "../detector-config.ts";
+import { type DetectionConfig, type DetectionRequest, detectorOf, resolveDetectionConfig } from "../run/config.ts";
 
 const count = z.number().int().positive();
 

@@ -3,8 +3,8 @@
  * sharing features does. Folder and files are those of `experiments/run.ts`; a trial is an ordinary detection run.
  */
 import { type Experiment, type ExperimentOptions, runExperimentOf } from "../../experiments/index.ts";
-import { openDetectionFor } from "../detector-run.ts";
-import { alternatingSchedule } from "../schedule.ts";
+import { openDetectionFor } from "../run/data.ts";
+import { alternatingSchedule } from "../training/schedule.ts";
 import { type RpnExperimentConfig, resolveRpnExperiment, trainingOf, trainingsOf } from "./config.ts";
 import { rpnFindings } from "./findings.ts";
 import { asTrained, testTimeConditions } from "./test-time.ts";

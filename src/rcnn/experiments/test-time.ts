@@ -3,7 +3,7 @@
  * they are suppressed, ordered by objectness, regressed.
  */
 import { random } from "../../random.ts";
-import type { ProposalRule } from "../proposals.ts";
+import type { ProposalRule } from "../parts/proposals.ts";
 import type { RpnCondition, RpnExperimentConfig } from "./config.ts";
 
 export interface TestTimeCondition {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encode } from "fast-png";
 import { random } from "../../random.ts";
-import type { DetectionRequest } from "../detector-config.ts";
+import type { DetectionRequest } from "../run/config.ts";
 
 /** @returns the folder: 6 pictures of 64×48 to train on, 3 of them in `val` and 1 with a box without extent */
 export async function writeSquares(): Promise<string> {

@@ -1,7 +1,7 @@
 /** Made-up scenes of bright boxes in noise, in 2D and 3D, and a detector small enough to learn them in a test. */
 import { random } from "../../random.ts";
-import { type DetectorConfig, parseDetector } from "../config.ts";
-import type { TrainingImages } from "../training.ts";
+import { type DetectorConfig, parseDetector } from "../network/config.ts";
+import type { TrainingImages } from "../training/training.ts";
 
 /** Side of a scene, voxels. */
 export const SCENE = { 2: 64, 3: 24 } as const;

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeVolume } from "../../files/index.ts";
 import { random } from "../../random.ts";
-import type { DetectionRequest } from "../detector-config.ts";
+import type { DetectionRequest } from "../run/config.ts";
 
 /** @returns the folder: 5 volumes of 32×32×24 voxels of 1×1×2 mm, two blocks in each */
 export async function writeBlocks(): Promise<string> {

@@ -1,8 +1,8 @@
 /** Random weights that make a detector find things, for tests that train none. */
 import { random } from "../../random.ts";
 import type { StateMap } from "../../train/index.ts";
-import type { DetectorConfig } from "../config.ts";
-import { detectorShapes } from "../detector-weights.ts";
+import type { DetectorConfig } from "../network/config.ts";
+import { detectorShapes } from "../network/weights.ts";
 
 /** @param certainty how far class scores spread */
 export function randomWeights(config: DetectorConfig, seed = 1, certainty = 4): StateMap {

@@ -4,7 +4,7 @@
  * task's own schemas, so that a file that was changed by hand is refused by name.
  */
 import { z } from "zod";
-import { checkDescription, checkedJson } from "../../data/description.ts";
+import { checkDescription, checkedJson } from "../../data/lists/description.ts";
 import { type Problem, problemEffects } from "../../data/problem.ts";
 import { ConfigError, DataError } from "../../errors.ts";
 import { type Machine, machine, type Versions, versions } from "../../machine.ts";

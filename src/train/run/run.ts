@@ -12,7 +12,7 @@ import { LAST_CHECKPOINT, readWeights, writeCheckpoint } from "../checkpoint.ts"
 import { folderStore } from "../folder-store.ts";
 import { appendLog, LOG, readLog } from "../log.ts";
 import { runTraining } from "../loop.ts";
-import type { StateMap } from "../model.ts";
+import type { StateMap } from "../model/model.ts";
 import type { Store } from "../store.ts";
 import type { RunEvents, RunPlace } from "./events.ts";
 import {

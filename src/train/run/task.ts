@@ -11,7 +11,7 @@ import type { CaseCache } from "../../data/index.ts";
 import type { Problem } from "../../data/problem.ts";
 import type { Engine, EngineOptions } from "../../runtime/index.ts";
 import type { EpochReport, LoopSettings } from "../loop.ts";
-import type { Model, StateMap } from "../model.ts";
+import type { Model, StateMap } from "../model/model.ts";
 import type { Store } from "../store.ts";
 import type { RunEvents } from "./events.ts";
 import type { DataCredit, RunRecord } from "./record.ts";

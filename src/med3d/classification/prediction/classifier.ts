@@ -1,0 +1,137 @@
+/** Predicting classes: a run (all its networks together) or an exported `model.onnx`, as a function from an image to probabilities. */
+import { checkedJson, type DataCase } from "../../../data/index.ts";
+import { DataError } from "../../../errors.ts";
+import { readOnnx } from "../../../graph/index.ts";
+import { createEngine, type Engine, type Program } from "../../../runtime/index.ts";
+import { BEST_CHECKPOINT, LAST_CHECKPOINT, notOfWeights, readWeights, type Source } from "../../../train/index.ts";
+import { takesMask } from "../network.ts";
+import { type ClassificationPlan, checkMasks } from "../plan.ts";
+import { classificationPlanSchema } from "../schemas.ts";
+import type { ClassificationRun } from "../session.ts";
+import { type PreparedViews, prepareViews, viewFeeds } from "./case.ts";
+import {
+  type ClassifierConfig,
+  classifierOf,
+  classifierSchema,
+  encodeClassifier,
+  encodePlainClassifier,
+  usedWeights,
+} from "./export.ts";
+
+export interface ClassifierOptions {
+  readonly threads?: number;
+  readonly device?: "cpu" | "webgpu" | "cuda";
+  /** Also predict the image mirrored along every axis, eight views in all, and average. */
+  readonly mirror?: boolean;
+}
+
+export interface Classifier {
+  readonly plan: ClassificationPlan;
+  readonly network: ClassifierConfig;
+  /** Networks that are averaged. */
+  readonly members: number;
+  /** Probabilities [K] of the classes, or [R] of the ratings: the mean over members and views. */
+  classify(item: DataCase): Promise<Float64Array>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a run (the mean of all its networks) or an exported model.
+ * @throws DataError for a model that is no classifier of medvox
+ */
+export async function openClassifierOf(
+  source: Source<ClassificationRun>,
+  options: ClassifierOptions = {},
+): Promise<Classifier> {
+  if ("weights" in source) throw notOfWeights(source.weights);
+  const engine = await createEngine({ device: options.device, threads: options.threads });
+  try {
+    return "model" in source
+      ? await exported(source.model, source.path, engine, options)
+      : await ofRuns(source, engine, options);
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+}
+
+interface Loaded {
+  readonly plan: ClassificationPlan;
+  readonly program: Program;
+}
+
+async function exported(
+  bytes: Uint8Array,
+  path: string,
+  engine: Engine,
+  options: ClassifierOptions,
+): Promise<Classifier> {
+  const { metadata } = readOnnx(bytes, path);
+  if (metadata.task !== "classification" || metadata.plan === undefined || metadata.network === undefined)
+    throw new DataError(`${path}: is no classifier of medvox (its metadata has no plan of one)`);
+  const plan = checkedJson(classificationPlanSchema, metadata.plan, `${path}: metadata.plan`);
+  const network = checkedJson(classifierSchema, metadata.network, `${path}: metadata.network`);
+  const program = await engine.load(bytes, { label: "classifier" });
+  // An exported model takes one view at a time.
+  return classifier(engine, network, [{ plan, program }], options, 1);
+}
+
+async function ofRuns(
+  { run, members, use }: Extract<Source<ClassificationRun>, { run: ClassificationRun }>,
+  engine: Engine,
+  options: ClassifierOptions,
+): Promise<Classifier> {
+  const views = options.mirror ? 8 : 1;
+  const encode = engine.device === "cpu" ? encodeClassifier : encodePlainClassifier;
+  const loaded: Loaded[] = [];
+  for (const { record, plan, store } of members) {
+    const which = (use ?? usedWeights(record)) === "best" ? BEST_CHECKPOINT : LAST_CHECKPOINT;
+    const bytes = encode(classifierOf(record), plan, await readWeights(store, which), views);
+    loaded.push({ plan, program: await engine.load(bytes, { label: `classifier ${store.place}` }) });
+  }
+  return classifier(engine, classifierOf(run.record), loaded, options, views);
+}
+
+function classifier(
+  engine: Engine,
+  network: ClassifierConfig,
+  loaded: readonly Loaded[],
+  { mirror = false }: ClassifierOptions,
+  viewsAtOnce: number,
+): Classifier {
+  return {
+    plan: loaded[0].plan,
+    network,
+    members: loaded.length,
+    classify: async (item) => {
+      checkMasks([item], takesMask(network));
+      let sum: Float64Array | undefined;
+      let views = 0;
+      for (const { plan, program } of loaded) {
+        const prepared = await prepareViews(item, plan, takesMask(network), mirror);
+        for (let view = 0; view < prepared.views; view += viewsAtOnce) {
+          const { outputs } = await program.run(viewFeeds(viewsFrom(prepared, view, viewsAtOnce), plan));
+          const { data, shape } = outputs.probability;
+          sum ??= new Float64Array(shape[1]);
+          for (let i = 0; i < data.length; i++) sum[i % shape[1]] += Number(data[i]);
+          views += shape[0];
+        }
+      }
+      return sum!.map((value) => value / views);
+    },
+    close: async () => {
+      for (const { program } of loaded) await program.close();
+      await engine.close();
+    },
+  };
+}
+
+/** Some of the views; all of them without copying. */
+function viewsFrom(all: PreparedViews, from: number, count: number): PreparedViews {
+  if (count === all.views) return all;
+  const part = (data: Float32Array): Float32Array => {
+    const each = data.length / all.views;
+    return data.slice(from * each, (from + count) * each);
+  };
+  return { views: count, input: part(all.input), ...(all.mask ? { mask: part(all.mask) } : {}) };
+}

@@ -1,0 +1,29 @@
+/** The rule of `medvox plan --memory` against what `npm run bench` measured. */
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import type { ResNetDepth } from "../../nn/index.ts";
+import { resolveSegmentationConfig } from "../segmentation/config.ts";
+import { segmentationParameters, stepMemoryBytes, voxelsFor } from "./step-memory.ts";
+
+interface Measured {
+  readonly what: string;
+  readonly depth: ResNetDepth;
+  readonly voxels: number;
+  readonly peakMb: number;
+}
+const file = new URL("../../../results/bench-step-memory.json", import.meta.url);
+const { rows } = JSON.parse(readFileSync(file, "utf8")) as { rows: Measured[] };
+
+test.each(rows.map((row) => [row.what, row] as const))("%s: bounded from above, within a quarter", (_, row) => {
+  const config = resolveSegmentationConfig({ data: "", depth: row.depth });
+  const told = stepMemoryBytes(segmentationParameters(config, 1, 3), row.voxels) / 1e6;
+  expect(told).toBeGreaterThanOrEqual(row.peakMb);
+  expect(told).toBeLessThanOrEqual(1.25 * row.peakMb);
+});
+
+test("what fits is what the rule leaves; too little is refused with what would do", () => {
+  const voxels = voxelsFor(3e9, 15e6);
+  expect(stepMemoryBytes(15e6, voxels)).toBeLessThanOrEqual(3e9);
+  expect(stepMemoryBytes(15e6, voxels + 1)).toBeGreaterThan(3e9);
+  expect(() => voxelsFor(2e9, 46e6)).toThrow(/memory 2 GB: is too little; 46 million parameters .* take 3\.4 GB/);
+});

@@ -1,0 +1,93 @@
+/**
+ * The inference graph of a run: as `model.onnx`, which any ONNX engine runs and which carries its preprocessing and labels;
+ * and as a program with the weights written in, for predicting here.
+ */
+import type { Plan } from "../../data/index.ts";
+import { cleanUp, type GraphMemory, graph, graphMemory } from "../../graph/index.ts";
+import { BEST_CHECKPOINT, LAST_CHECKPOINT, readRunOf, readWeights, type StateMap } from "../../train/index.ts";
+import { encodeFast, encodePortable, fastForm } from "../encoder/inference.ts";
+import { mirroredAxes, segmentationConfigSchema } from "./config.ts";
+import { type NetworkConfig, segmentationProbabilities } from "./network.ts";
+import { segmentationSchemas } from "./schemas.ts";
+import type { SegmentationRun } from "./session.ts";
+
+/** Where a cascade keeps its first network. */
+export const COARSE = "coarse";
+
+/** The first network of a cascade. */
+export async function openCoarse({ store }: Pick<SegmentationRun, "store">): Promise<SegmentationRun> {
+  return readRunOf(store.child(COARSE), { name: "segmentation", schemas: segmentationSchemas });
+}
+
+/** Those keys of a configuration that decide the network, as a model's metadata has them. */
+export const networkSchema = segmentationConfigSchema
+  .pick({ depth: true, preActivation: true, shortcut: true, outputStride: true, width: true })
+  .extend(
+    segmentationConfigSchema.pick({
+      ...{ decoder: true, decoderChannels: true, decoderConvolutions: true, decoderInputChannels: true },
+      asppRates: true,
+    }).shape,
+  );
+
+/** Which weights of a run are scored and exported. */
+export function usedWeights({ config, splits }: Pick<SegmentationRun["record"], "config" | "splits">): "last" | "best" {
+  return config.use === "best" && splits.validation.length > 0 ? "best" : "last";
+}
+
+/** Parameters and running statistics that a run keeps. */
+export function runWeights({ store }: Pick<SegmentationRun, "store">, use: "last" | "best"): Promise<StateMap> {
+  return readWeights(store, use === "best" ? BEST_CHECKPOINT : LAST_CHECKPOINT);
+}
+
+/** The bytes of `model.onnx`: input [1, C, D, H, W] → probability [1, K, D, H, W]. */
+export async function encodeRun(run: SegmentationRun, use = usedWeights(run.record)): Promise<Uint8Array> {
+  const { record, plan } = run;
+  return encodeInference(record.config, plan, await runWeights(run, use), {
+    medvox: record.versions.medvox,
+    task: "segmentation",
+    plan: JSON.stringify(plan),
+    network: JSON.stringify(networkOf(record)),
+    mirrored: mirroredAxes(record.config).join(),
+    ...(record.config.keepLargest !== null && { keepLargest: String(record.config.keepLargest) }),
+  });
+}
+
+/** Those keys of a configuration that decide the network. */
+export function networkOf({ config }: Pick<SegmentationRun["record"], "config">): NetworkConfig {
+  const { depth, preActivation, shortcut, outputStride, width } = config;
+  const { decoder, decoderChannels, decoderConvolutions, decoderInputChannels, asppRates } = config;
+  return {
+    ...{ depth, preActivation, shortcut, outputStride, width },
+    ...{ decoder, decoderChannels, decoderConvolutions, decoderInputChannels, asppRates },
+  };
+}
+
+/** Portable ONNX with the weights inside. */
+export function encodeInference(
+  network: NetworkConfig,
+  plan: Plan,
+  weights: StateMap,
+  metadata: Record<string, string>,
+): Uint8Array {
+  const { g, probability } = inferenceGraph(network, plan);
+  return encodePortable(g, probability, weights, { metadata, name: "medvox-segmentation" });
+}
+
+/** The same in the CPU's fast forms: not portable, but quicker here. */
+export function encodeFastInference(network: NetworkConfig, plan: Plan, weights: StateMap): Uint8Array {
+  const { g, probability } = inferenceGraph(network, plan);
+  return encodeFast(g, probability, weights);
+}
+
+/** What the graph of either needs while it runs. */
+export function inferenceMemory(network: NetworkConfig, plan: Plan, form: "portable" | "fast"): GraphMemory {
+  const { g, probability } = inferenceGraph(network, plan);
+  const { graph: last, outputs } = form === "fast" ? fastForm(g, probability) : cleanUp(g, [probability]);
+  return graphMemory(last, outputs);
+}
+
+function inferenceGraph(network: NetworkConfig, { patch, preprocessing }: Plan) {
+  const g = graph();
+  const input = g.input("input", [1, preprocessing.channels, ...patch]);
+  return { g, probability: segmentationProbabilities(input, preprocessing.labels.length, network) };
+}

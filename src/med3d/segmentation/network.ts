@@ -1,0 +1,108 @@
+/** The network of a segmentation: MedicalNet's encoder and a decoder, and the loss on its scores. */
+import { type DataCase, ignoredClass } from "../../data/index.ts";
+import { resize, type Scope, scope, softmax, type Tensor } from "../../graph/index.ts";
+import {
+  convSeg,
+  crossEntropy,
+  denseAspp,
+  dice,
+  diceCrossEntropy,
+  focal,
+  RELEASED_WIDTH,
+  type ResNet3dFeatures,
+  type SkipDecoderOptions,
+  skipDecoder,
+  supervisedSkipDecoder,
+  transposedDecoder,
+  upsamplingHead,
+} from "../../nn/index.ts";
+import { type EncoderConfig, encoderFeatures } from "../encoder/config.ts";
+import type { SegmentationConfig } from "./config.ts";
+
+export type NetworkConfig = EncoderConfig &
+  Pick<SegmentationConfig, "decoder" | "decoderChannels"> &
+  Partial<Pick<SegmentationConfig, "decoderConvolutions" | "decoderInputChannels" | "asppRates">>;
+
+/** Class scores [N, K, D, H, W] of input [N, C, D, H, W]. @param at where the decoder's parameters stand; the encoder's stand at the root */
+export function segmentationScores(input: Tensor, classes: number, config: NetworkConfig, at: Scope = scope()): Tensor {
+  return decoded(encoderFeatures(input, config), input, classes, config, at);
+}
+
+/** The same and, with `deepSupervision`, the scores at 1/2, 1/4, … that training alone looks at. */
+export function segmentationOutputs(
+  input: Tensor,
+  classes: number,
+  config: NetworkConfig & Partial<Pick<SegmentationConfig, "deepSupervision">>,
+  at: Scope = scope(),
+): { readonly scores: Tensor; readonly auxiliary: readonly Tensor[] } {
+  const features = encoderFeatures(input, config);
+  if (config.deepSupervision && config.decoder === "skip")
+    return supervisedSkipDecoder(features, classes, skipOptions(config, at));
+  return { scores: decoded(features, input, classes, config, at), auxiliary: [] };
+}
+
+function skipOptions(config: NetworkConfig, at: Scope): SkipDecoderOptions {
+  return {
+    channels: config.decoderChannels ?? undefined,
+    convolutions: config.decoderConvolutions,
+    inputChannels: config.decoderInputChannels,
+    scope: at.child("decoder"),
+  };
+}
+
+function decoded(features: ResNet3dFeatures, input: Tensor, classes: number, config: NetworkConfig, at: Scope): Tensor {
+  const size = input.shape.slice(2);
+  const { width = RELEASED_WIDTH } = config;
+  switch (config.decoder) {
+    case "skip":
+      return skipDecoder(features, classes, skipOptions(config, at));
+    case "transposed":
+      return transposedDecoder(features.out, classes, size, at.child("decoder"), 4 * width);
+    case "denseAspp": {
+      const context = denseAspp(features.out, {
+        rates: config.asppRates,
+        inner: 8 * width,
+        growth: 2 * width,
+        scope: at.child("aspp"),
+      });
+      return upsamplingHead(context, classes, size, at.child("head"));
+    }
+    case "upsampling":
+      return upsamplingHead(features.out, classes, size, at.child("head"));
+    case "convSeg":
+      return resize(convSeg(features.out, classes, at.child("conv_seg")), { size });
+  }
+}
+
+/** Class probabilities. */
+export function segmentationProbabilities(input: Tensor, classes: number, config: NetworkConfig): Tensor {
+  return softmax(segmentationScores(input, classes, config), 1);
+}
+
+/**
+ * The loss a configuration asks for. Dice is taken over the whole batch: small classes missing from a patch do not swing it.
+ * @param ignores whether targets may be -1, which count nothing
+ */
+export function segmentationLoss(
+  scores: Tensor,
+  target: Tensor,
+  loss: SegmentationConfig["loss"],
+  ignores = false,
+): Tensor {
+  const left = ignores ? { ignoreIndex: ignoredClass } : {};
+  switch (loss) {
+    case "diceCrossEntropy":
+      return diceCrossEntropy(scores, target, { batch: true, includeBackground: false, ...left });
+    case "crossEntropy":
+      return crossEntropy(scores, target, left);
+    case "dice":
+      return dice(scores, target, { batch: true, includeBackground: false, ...left });
+    case "focal":
+      return focal(scores, target, left);
+  }
+}
+
+/** Whether some of the cases have voxels that do not count. */
+export function ignoresVoxels(cases: readonly Pick<DataCase, "ignoreLabel">[]): boolean {
+  return cases.some(({ ignoreLabel }) => ignoreLabel !== undefined);
+}

@@ -1,0 +1,122 @@
+/** Segmentation as the frame predicts it: label maps as files, voxels by class, what it took. */
+import { join } from "node:path";
+import { type DataCase, readCaseSize } from "../../../data/index.ts";
+import { writeVolume } from "../../../files/index.ts";
+import type { Host, Options, Predictor, Source } from "../../../train/index.ts";
+import type { LoadedVolume, Volume, VoxelArray } from "../../../volume/index.ts";
+import type { SegmentationRun } from "../session.ts";
+import { openSegmenterOf, type PredictOptions, type SegmenterOptions } from "./segmenter.ts";
+import { mirrorNote } from "./window-runner.ts";
+
+/** A label map on the image's own grid, and what making it took. */
+export interface SegmentationFound {
+  readonly volume: Volume<VoxelArray>;
+  readonly image: LoadedVolume;
+  readonly windows: number;
+  readonly networkMs: number;
+  readonly seconds: number;
+}
+
+/** What `--json` prints of one image. */
+interface PredictedVolume {
+  readonly case: string;
+  readonly image: string;
+  /** The label map's file. */
+  readonly prediction: string;
+  /** Voxels by class. */
+  readonly voxels: Readonly<Record<string, number>>;
+  /** From the file to the mask. */
+  readonly seconds: number;
+  readonly windows: number;
+  /** In the engine alone. */
+  readonly networkSeconds: number;
+}
+
+/** The file of a case's predicted label map. */
+export function predictionPath(folder: string, { id }: Pick<DataCase, "id">): string {
+  return join(folder, fileOf({ id }));
+}
+
+const fileOf = ({ id }: Pick<DataCase, "id">): string => `${id}.nii.gz`;
+
+/** Opens a run, or the mean of its folds, or an exported model. */
+export async function segmentationPredictor(
+  source: Source<SegmentationRun>,
+  options: Options,
+  { events }: Host,
+): Promise<Predictor<DataCase, SegmentationFound>> {
+  const { threads, device, maxMemory, overlap, mirror } = options as SegmenterOptions & PredictOptions;
+  const segmenter = await openSegmenterOf(source, { threads, device, maxMemory });
+  const note = mirrorNote(mirror, segmenter.mirrored);
+  if (note !== undefined) events.onNote?.(note);
+  return {
+    check: async (item) => {
+      if (maxMemory !== undefined) segmenter.memory(await readCaseSize(item), { overlap, mirror });
+    },
+    predict: async (item, { signal, onProgress }) => {
+      const began = performance.now();
+      let windows = 0;
+      let networkMs = 0;
+      const found = await segmenter.segment(item, {
+        ...{ overlap, mirror, signal },
+        onWindow: (window, of, ms) => {
+          windows++;
+          if (window === of) networkMs += ms;
+          onProgress?.(window / of, `window ${window}/${of}`);
+        },
+      });
+      return { ...found, windows, networkMs, seconds: (performance.now() - began) / 1000 };
+    },
+    fileNames: (item) => [fileOf(item)],
+    tableNames: [],
+    present: (item, { volume, image, windows, networkMs, seconds }) => {
+      const counts = countValues(volume.data);
+      const voxels = Object.fromEntries(
+        segmenter.plan.labels
+          .filter(({ index }) => index !== 0)
+          .map(({ index, name }) => [name, counts.get(index) ?? 0]),
+      );
+      const name = fileOf(item);
+      return {
+        files: [{ name, write: (path, how) => writeVolume(path, volume, { like: image.header, ...how }) }],
+        row: {
+          case: item.id,
+          image: item.image,
+          prediction: name,
+          voxels,
+          seconds,
+          windows,
+          networkSeconds: networkMs / 1000,
+        },
+      };
+    },
+    conclude: (rows, { folder }) => {
+      const predictions = (rows as PredictedVolume[]).map((row) => ({
+        ...row,
+        prediction: folder === undefined ? row.prediction : join(folder, row.prediction),
+      }));
+      return {
+        tables: {},
+        json: { predictions },
+        lines: predictions.map(({ prediction, voxels }) => {
+          const counts = Object.entries(voxels).map(([name, n]) => `${name} ${n}`);
+          return `${prediction}  ${counts.join(" · ")} voxels`;
+        }),
+      };
+    },
+    close: () => segmenter.close(),
+  };
+}
+
+function countValues(data: VoxelArray): Map<number, number> {
+  const counts = new Map<number, number>();
+  // Runs of one value are long, so the map is asked once per run.
+  for (let start = 0; start < data.length; ) {
+    const value = data[start];
+    let end = start + 1;
+    while (end < data.length && data[end] === value) end++;
+    counts.set(Number(value), (counts.get(Number(value)) ?? 0) + end - start);
+    start = end;
+  }
+  return counts;
+}

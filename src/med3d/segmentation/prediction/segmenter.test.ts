@@ -1,0 +1,210 @@
+/** Predictions lie where their images lie: any orientation, any spacing, the same sizes and affine to the bit. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { DataError } from "../../../errors.ts";
+import { readVolume, writeVolume } from "../../../files/index.ts";
+import { graph, relu } from "../../../graph/index.ts";
+import {
+  type Affine,
+  asFloat32,
+  clipPercentiles,
+  composeAffines,
+  cropOrPad,
+  keepLargestComponents,
+  orderAxes,
+  reorient,
+  resampleToSpacing,
+  restoreToGrid,
+  type Vec3,
+  type Volume,
+  zScore,
+} from "../../../volume/index.ts";
+import { thresholdModel } from "../../test/threshold-model.ts";
+import { openSegmenter, type Segmenter } from "./segmenter.ts";
+
+const SAMPLE = fileURLToPath(
+  new URL("../../../../samples/hippocampus/imagesTr/hippocampus_001.nii.gz", import.meta.url),
+);
+const folder = mkdtempSync(join(tmpdir(), "medvox-predict-"));
+let image: Volume;
+let segmenter: Segmenter;
+
+async function open(name: string, model: Uint8Array): Promise<Segmenter> {
+  const path = join(folder, name);
+  writeFileSync(path, model);
+  return openSegmenter(path, { threads: 1 });
+}
+
+beforeAll(async () => {
+  image = await readVolume(SAMPLE);
+  segmenter = await open("model.onnx", thresholdModel([24, 32, 24]));
+});
+afterAll(async () => {
+  await segmenter.close();
+  rmSync(folder, { recursive: true });
+});
+
+/** Writes an image, predicts it, writes the mask as the commands do, and reads both back. */
+async function predicted(name: string, volume: Volume, by = segmenter) {
+  const path = join(folder, `${name}.nii.gz`);
+  await writeVolume(path, volume, { force: true });
+  const { volume: mask, image: read } = await by.segment({ id: name, image: path });
+  const maskPath = join(folder, `${name}-mask.nii.gz`);
+  await writeVolume(maskPath, mask, { like: read.header, force: true });
+  return { image: await readVolume(path), mask: await readVolume(maskPath) };
+}
+
+const classesOf = ({ data }: Volume): number[] => Array.from(data as ArrayLike<number | bigint>, Number);
+
+test("the classes are those of the model on the normalised image, as the data set's label values", async () => {
+  const { mask } = await predicted("as it is", image);
+  const normalised = zScore(asFloat32(reorient(image, "RAS")));
+  const wanted = Array.from(normalised.data as Float32Array, (v) => (v > 0.5 ? 7 : 0));
+  const turned = reorient(mask, "RAS");
+  expect(classesOf(turned)).toEqual(wanted);
+  expect(new Set(wanted)).toEqual(new Set([0, 7]));
+});
+
+/** A rotation by some degrees about z, with sheared, uneven spacing. */
+const oblique = (degrees: number, spacing: readonly number[]): Affine => {
+  const [c, s] = [Math.cos((degrees * Math.PI) / 180), Math.sin((degrees * Math.PI) / 180)];
+  return [
+    c * spacing[0],
+    -s * spacing[1],
+    0,
+    -31.7,
+    s * spacing[0],
+    c * spacing[1],
+    0.01,
+    12.3,
+    0,
+    0.02,
+    spacing[2],
+    4.56,
+    0,
+    0,
+    0,
+    1,
+  ];
+};
+
+describe.each([
+  ["as it is", { from: [0, 1, 2], flip: [false, false, false] }],
+  ["axes exchanged", { from: [2, 0, 1], flip: [false, false, false] }],
+  ["left and right exchanged", { from: [0, 1, 2], flip: [true, false, false] }],
+  ["axes exchanged and turned", { from: [1, 2, 0], flip: [true, false, true] }],
+] as const)("%s", (name, order) => {
+  test.each([
+    ["with its own affine", undefined],
+    ["turned by 20°, 0.7×1.3×2.9 mm", oblique(20, [0.7, 1.3, 2.9])],
+    ["turned by −35°, millimetres with many digits", oblique(-35, [1 / 3, 2 / 7, 0.123456789])],
+  ] as const)("%s: the same mask, at the same place to the bit", async (kind, turn) => {
+    const there = turn === undefined ? image : { ...image, affine: composeAffines(turn, image.affine) };
+    const reference = (await predicted("reference", { ...there, data: image.data })).mask;
+    const copy = orderAxes(there, order);
+    const { image: file, mask } = await predicted(`${name} ${kind}`, copy);
+    expect(mask.size).toEqual(file.size);
+    expect(mask.affine).toEqual(file.affine);
+    expect(classesOf(mask)).toEqual(classesOf(orderAxes({ ...reference, affine: there.affine }, order)));
+  });
+});
+
+test("a plan with another spacing changes neither sizes nor affine", async () => {
+  const coarse = await open("coarse.onnx", thresholdModel([16, 16, 16], { spacingMm: [1.7, 2.1, 1.4] }));
+  try {
+    const turned = orderAxes(
+      { ...image, affine: composeAffines(oblique(10, [1.1, 0.9, 1.3]), image.affine) },
+      { from: [1, 0, 2], flip: [false, true, false] },
+    );
+    const { image: file, mask } = await predicted("coarse", turned, coarse);
+    expect([mask.size, mask.affine]).toEqual([file.size, file.affine]);
+    const [fine, found] = [(await predicted("fine", turned)).mask, mask].map(classesOf);
+    // A coarser grid smooths borders; most voxels stay what they were.
+    const same = fine.filter((value, i) => value === found[i]).length;
+    expect(same / fine.length).toBeGreaterThan(0.85);
+  } finally {
+    await coarse.close();
+  }
+});
+
+test("mirroring a model that looks at single voxels changes nothing, whatever the overlap", async () => {
+  const item = { id: "a", image: SAMPLE };
+  const wanted = classesOf((await segmenter.segment(item)).volume);
+  for (const options of [{ mirror: true }, { overlap: 0 }, { overlap: 0.7 }, { mirror: true, overlap: 0.25 }])
+    expect(classesOf((await segmenter.segment(item, options)).volume)).toEqual(wanted);
+});
+
+describe("in bounded memory", () => {
+  /** The same by steps on whole volumes; the model looks at single voxels, so windows do not matter to it. */
+  const wholly = (volume: Volume, orientation: string, spacingMm: Vec3 | null, keep: number | null): number[] => {
+    const oriented = reorient(asFloat32(volume), orientation);
+    const seen = spacingMm === null ? oriented : resampleToSpacing(oriented, spacingMm, { mode: "linear" });
+    const normalised = zScore(clipPercentiles(seen, 0.5, 99.5));
+    const thresholds = [0.5, 0.75, 1, 1.25];
+    const classes = Uint8Array.from(normalised.data, (value) => thresholds.filter((level) => value > level).length);
+    if (keep !== null) keepLargestComponents(classes, seen.size, keep);
+    return Array.from(restoreToGrid({ ...normalised, data: classes }, volume).data, (index) => 7 * index);
+  };
+
+  test.each([
+    ["as it is", "RAS", null, null, undefined],
+    ["other axes, the largest parts", "LPI", null, 1, undefined],
+    ["finer", "RAS", [0.8, 0.7, 0.9], 2, undefined],
+    ["coarser and uneven", "ASL", [2.3, 1.1, 3.7], 1, undefined],
+    ["in bands", "RAS", [0.8, 0.7, 0.9], 1, 1],
+  ] as const)("%s: the labels of the whole way", async (name, orientation, spacingMm, keep, bands) => {
+    const options = { classes: 5, orientation, spacingMm, keepLargest: keep ?? undefined };
+    const intensity = { kind: "zscore", clipPercentile: [0.5, 99.5] } as const;
+    const model = thresholdModel([13, 15, 11], { ...options, intensity });
+    const path = join(folder, `${name}.onnx`);
+    writeFileSync(path, model);
+    // An odd part of the image, its axes exchanged.
+    const part = cropOrPad(image, { start: [2, 3, 1], end: [33, 48, 30] });
+    const volume = orderAxes(part, { from: [2, 0, 1], flip: [true, false, true] });
+    const one = await openSegmenter(path, { threads: 1 });
+    const size = { ...volume, bytesPerVoxel: volume.data.BYTES_PER_ELEMENT };
+    const maxMemory = bands === undefined ? undefined : one.memory(size).total - bands;
+    const bounded = await openSegmenter(path, { threads: 1, maxMemory });
+    try {
+      expect(bounded.memory(size).band !== undefined).toBe(bands !== undefined);
+      const found = await bounded.segmentImage(volume, { overlap: 0.3 });
+      const wanted = wholly(volume, orientation, spacingMm, keep);
+      expect(new Set(wanted).size).toBe(5);
+      expect(classesOf(found)).toEqual(wanted);
+    } finally {
+      await one.close();
+      await bounded.close();
+    }
+  });
+});
+
+describe("what is refused", () => {
+  test("an image of several channels", async () => {
+    const data = new Float32Array(2 * 8 * 8 * 8).fill(1);
+    const path = join(folder, "two.nii.gz");
+    await writeVolume(path, { ...image, data, size: [8, 8, 8], channels: 2 });
+    await expect(segmenter.segment({ id: "two", image: path })).rejects.toThrow(/2 channels, the plan was made for 1/);
+  });
+
+  test("a model without a plan", async () => {
+    const g = graph();
+    const model = g.toOnnx({ y: relu(g.input("x", [1])) });
+    await expect(open("foreign.onnx", model)).rejects.toThrow(
+      new DataError(
+        `${join(folder, "foreign.onnx")}: has no medvox plan in its metadata, so its preprocessing is unknown`,
+      ),
+    );
+  });
+
+  test("a signal stops between windows", async () => {
+    const stop = new AbortController();
+    const running = segmenter.segment(
+      { id: "a", image: SAMPLE },
+      { signal: stop.signal, onWindow: () => stop.abort() },
+    );
+    await expect(running).rejects.toMatchObject({ name: "AbortError" });
+  });
+});

@@ -1,0 +1,27 @@
+/** The files and options of a segmentation, as schemas. */
+import { z } from "zod";
+import { type Plan, planSchema } from "../../data/index.ts";
+import { commonOptions } from "../../train/index.ts";
+import { segmentationConfigSchema } from "./config.ts";
+import { volumeCaseSchema } from "./data.ts";
+
+/** Of windows that are predicted one by one. */
+export const windowOptions = {
+  ...commonOptions,
+  /** What neighbouring windows have in common. */
+  overlap: z.number().min(0).max(0.95).optional(),
+  /** Average with the predictions of mirrored images: along all axes, or those that are named. */
+  mirror: z.union([z.boolean(), z.array(z.enum(["x", "y", "z"]))]).optional(),
+};
+
+/** Bytes of resident memory that a prediction may take. */
+export const maxMemory = z.number().positive().optional();
+
+export const segmentationSchemas = {
+  config: segmentationConfigSchema,
+  plan: planSchema as unknown as z.ZodType<Plan>,
+  case: volumeCaseSchema,
+  evaluate: z.strictObject(windowOptions),
+  predict: z.strictObject({ ...windowOptions, maxMemory }),
+  export: z.strictObject({}),
+};

@@ -1,0 +1,208 @@
+/** Segmentation as a task: from a data set of images and label maps to a network that labels images on their own grids. */
+import {
+  checkedJson,
+  checkPlanFits,
+  type DataCase,
+  fingerprintOf,
+  kFolds,
+  listImages,
+  makePlan,
+  matchClasses,
+  openDataset,
+  type Plan,
+  planSchema,
+  readPlanFile,
+} from "../../data/index.ts";
+import { ConfigError } from "../../errors.ts";
+import { readOnnx } from "../../graph/index.ts";
+import type { CaseScores } from "../../metrics/index.ts";
+import {
+  type Beginning,
+  type Child,
+  epochsOf,
+  type Host,
+  MODEL,
+  type Prepared,
+  type RunCase,
+  type Source,
+  type Splits,
+  type Task,
+} from "../../train/index.ts";
+import { encoderName } from "../encoder/config.ts";
+import { readStart } from "../encoder/start-from.ts";
+import { lastOf, runLines } from "../run-lines.ts";
+import { coarseConfig, planChoicesOf, resolveSegmentationConfig, type SegmentationConfig } from "./config.ts";
+import {
+  checkPlannedPatch,
+  creditOf,
+  filesOf,
+  hashesOf,
+  openFor,
+  splitCases,
+  type VolumeCase,
+  volumeCase,
+  watchedOf,
+} from "./data.ts";
+import { COARSE, encodeRun } from "./export.ts";
+import { type SegmentationFound, segmentationPredictor } from "./prediction/predictor.ts";
+import { segmentationSchemas } from "./schemas.ts";
+import { scoreSegmentation, segmentationScoreText, summariseSegmentation } from "./scores.ts";
+import { type SegmentationRun, segmentationSession } from "./session.ts";
+
+export type SegmentationTask = Task<
+  SegmentationConfig,
+  Plan,
+  VolumeCase & RunCase,
+  DataCase,
+  SegmentationFound,
+  CaseScores
+>;
+
+export const segmentation: SegmentationTask = {
+  name: "segmentation",
+  noun: "case",
+  watched: () => "dice",
+  schemas: segmentationSchemas,
+  resolve: (request) => resolveSegmentationConfig(request as Parameters<typeof resolveSegmentationConfig>[0]),
+
+  async prepare(config, host, child) {
+    // What cannot be started from is told before any data are read.
+    await readStart(config.from);
+    const given = config.plan === null ? undefined : await readPlanFile(config.plan);
+    const dataset = await openFor(config);
+    const splits = child?.splits ?? splitsOf(dataset, config);
+    const { signal, cache, events } = host;
+    // Folds and a cascade's two networks learn from the same files.
+    if (config.folds !== null || config.coarse !== null) cache.stay(splits.train.flatMap(filesOf));
+    const reading = { onProgress: events.onPlanning, signal, cache };
+    const data = { labels: dataset.labels, source: dataset.source };
+    const fingerprint = await fingerprintOf({ ...data, cases: splits.train }, reading);
+    const watched = await fingerprintOf({ ...data, cases: splits.validation }, { signal, cache });
+    // Folds are made with one plan, so that their predictions can be averaged.
+    const shared = child?.splits === undefined ? undefined : child.parent.plan;
+    const plan = shared ?? given ?? makePlan(dataset, fingerprint, planChoicesOf(config));
+    if (given !== undefined) checkPlanFits(given, dataset, fingerprint, config.plan!);
+    checkPlannedPatch(plan, config.outputStride);
+    return {
+      plan,
+      splits: {
+        train: splits.train.map(volumeCase),
+        validation: splits.validation.map(volumeCase),
+        heldOut: splits.heldOut.map(volumeCase),
+      },
+      credit: await creditOf(dataset),
+      problems: [...dataset.problems, ...fingerprint.problems, ...watched.problems],
+      fingerprint: { ...hashesOf(fingerprint), ...hashesOf(watched) },
+    } satisfies Prepared<Plan, VolumeCase>;
+  },
+
+  async fingerprint({ record: { splits } }, { signal, cache }) {
+    return hashesOf(await fingerprintOf({ cases: [...splits.train, ...splits.validation] }, { signal, cache }));
+  },
+
+  children({ record: { config, splits } }) {
+    const coarse: Child<SegmentationConfig, VolumeCase>[] =
+      config.coarse === null ? [] : [{ name: COARSE, title: COARSE, role: "before", config: coarseConfig(config) }];
+    return [...coarse, ...foldsOf(config, splits)];
+  },
+
+  stages: (config) => (config.folds === null ? [{ name: "", title: "training", epochs: config.epochs }] : []),
+
+  session: (run, _stage, beginning: Beginning, host: Host) => segmentationSession(run, beginning, host),
+
+  async finish(run) {
+    // A run of folds has a model in each of them.
+    if (run.record.config.folds === null) await run.store.write(MODEL, await encodeRun(run));
+  },
+
+  encode: ({ run, use }) => encodeRun(run, use),
+
+  casesPerStep: ({ record: { config }, plan }) => plan.batch * config.accumulate,
+  announce: ({ record: { config, splits }, plan }, threads) => [
+    runLines.data(plan.dataset, splits),
+    `${encoderName(config)}, ${config.decoder} decoder · patch ${plan.patch.join("×")} · batch ${plan.batch} · ${config.optimizer} ${config.learningRate} · ${runLines.threads(threads)}`,
+  ],
+
+  async describe(run) {
+    const { record, plan } = run;
+    const { config, splits } = record;
+    const epochs = await epochsOf(run.store);
+    return {
+      lines: [
+        runLines.begun(record, plan.dataset),
+        `network   ${encoderName(config)}, ${config.decoder} decoder, classes ${plan.labels.map(({ name }) => name).join(", ")}`,
+        runLines.plan(plan),
+        config.folds === null ? runLines.cases(splits) : `cases     ${splits.heldOut.length} in ${config.folds} folds`,
+        runLines.progress(lastOf(epochs), config.epochs, "dice"),
+      ],
+      json: { epochs: epochs.length },
+    };
+  },
+
+  outcome({ record: { config, splits } }, folder) {
+    const model = config.folds === null ? { model: `${folder}/${MODEL}` } : { folds: config.folds };
+    const { train, validation, heldOut } = splits;
+    return {
+      json: { ...model, train: train.length, validation: validation.length, heldOut: heldOut.length },
+      lines: [
+        config.folds === null ? `model  ${folder}/${MODEL}` : `models ${folder}/members/*/${MODEL} (${config.folds})`,
+      ],
+    };
+  },
+
+  async cases({ record: { splits, config }, plan, store }, from) {
+    if ("split" in from) {
+      if (config.folds !== null && from.split !== "heldOut")
+        throw new ConfigError(
+          `${store.place}: has folds, in which every case is held out once; --split ${from.split} means nothing`,
+        );
+      return { cases: splits[from.split], problems: [] };
+    }
+    const dataset = matchClasses(await openDataset(from.data), plan.labels, store.place);
+    const cases = [...dataset.cases, ...dataset.test].filter(({ label }) => label !== undefined);
+    return { cases, problems: dataset.problems };
+  },
+
+  inputs: (path, source) => listImages(path, { channels: channelsOf(source) }),
+  open: (source, options, host) => segmentationPredictor(source, options, host),
+  score: scoreSegmentation,
+  scoreText: segmentationScoreText,
+  summarise: summariseSegmentation,
+};
+
+/** How many channels the images of a network have. */
+export function channelsOf(source: Source<SegmentationRun> | undefined): number | undefined {
+  if (source === undefined || "weights" in source) return undefined;
+  if ("run" in source) return source.run.plan.preprocessing.channels;
+  const { plan } = readOnnx(source.model, source.path).metadata;
+  if (plan === undefined) return undefined;
+  return checkedJson(planSchema, plan, `${source.path}: metadata.plan`).preprocessing.channels;
+}
+
+/** With folds every case is learnt from by some networks and scored by another. */
+function splitsOf(dataset: Parameters<typeof splitCases>[0], config: SegmentationConfig): Splits<DataCase> {
+  if (config.folds === null) return splitCases(dataset, config);
+  const labelled = dataset.cases.filter(({ label }) => label !== undefined);
+  if (labelled.length === 0)
+    throw new ConfigError(`data: ${dataset.name} has no labelled case; a training needs labels`);
+  // Too many folds are refused before anything is written.
+  kFolds(labelled, config.folds, { seed: config.splitSeed ?? config.seed });
+  return { train: labelled, validation: [], heldOut: labelled };
+}
+
+function foldsOf(config: SegmentationConfig, { heldOut }: Splits<VolumeCase>): Child<SegmentationConfig, VolumeCase>[] {
+  const { folds, ...rest } = config;
+  if (folds === null) return [];
+  const parts = kFolds(heldOut as DataCase[], folds, { seed: config.splitSeed ?? config.seed });
+  return parts.map(({ train, validation }, fold) => {
+    const title = `fold-${fold + 1}`;
+    const alone = { ...rest, folds: null };
+    return {
+      name: `members/${title}`,
+      title,
+      role: "member",
+      config: alone,
+      splits: { ...watchedOf(train as DataCase[], alone), heldOut: validation as DataCase[] },
+    };
+  });
+}

@@ -1,0 +1,239 @@
+/** A trained detector, or one of torchvision's weights, ready for pictures and volumes. */
+import { worldBoxOf } from "../../boxes/index.ts";
+import type { DetectionClass, DetectionItem } from "../../data/index.ts";
+import { ConfigError } from "../../errors.ts";
+import { readWeightsFile } from "../../files/index.ts";
+import type { Image2d } from "../../images/index.ts";
+import { createEngine } from "../../runtime/index.ts";
+import {
+  BEST_CHECKPOINT,
+  folderStore,
+  LAST_CHECKPOINT,
+  placeOf,
+  readRunOf,
+  readWeights,
+  type StateMap,
+} from "../../train/index.ts";
+import type { Vec3, Volume } from "../../volume/index.ts";
+import type { WeightTensor } from "../../weights/index.ts";
+import { type DetectorConfig, parseDetector } from "../network/config.ts";
+import { epsilonOf, matchDetector, torchvisionDetector } from "../network/weights.ts";
+import { type Detections, filterDetections } from "../parts/post-process.ts";
+import type { DetectionPlan, DetectionRun } from "../run/data.ts";
+import { detectionSchemas } from "../run/schemas.ts";
+import { createDetector, type DetectionTimes } from "./detector.ts";
+import { type OpenedImage, openImage, pictureFor, volumeFor } from "./images.ts";
+import { detectWhole } from "./tiles.ts";
+
+export interface LoadOptions {
+  /** Only detections with a score above this; default the detector's own, 0.05. */
+  readonly score?: number;
+  /** At most so many of an image; default the detector's own, 100. */
+  readonly max?: number;
+  /** Of volumes: most voxels along x, y, z that go through at once; default twice the windows of training. */
+  readonly tile?: readonly number[];
+  /** Share of a tile that neighbours have in common; default a quarter. */
+  readonly overlap?: number;
+  /** Names of the classes that are wanted. */
+  readonly classes?: readonly string[];
+  readonly threads?: number;
+  readonly device?: "cpu" | "webgpu" | "cuda";
+}
+
+export interface LoadRunOptions extends LoadOptions {
+  /** Default: as the run says. */
+  readonly use?: "last" | "best";
+}
+
+export interface TorchvisionOptions extends LoadOptions {
+  /** `.pth`, `.pt` or `.safetensors` with torchvision's names, old or new. */
+  readonly weights: string;
+  /** `fasterrcnn_resnet50_fpn`, or the same on another ResNet. */
+  readonly arch: string;
+  /** As torchvision counts: the background included, 91 for COCO. */
+  readonly numClasses: number;
+  readonly minSize?: number;
+  readonly maxSize?: number;
+  /** Names of classes 1, 2, …; `class 1`, … by default. */
+  readonly names?: readonly string[];
+  /** Of the frozen batch norms; default 0 for torchvision's COCO weights (by their file's name), else 1e-5. */
+  readonly normEpsilon?: number;
+}
+
+/** One detection. */
+export interface DetectedObject {
+  /** x1 y1 (z1) x2 y2 (z2), half-open, in pixels or voxels of the image as given. */
+  readonly box: readonly number[];
+  readonly label: string;
+  readonly score: number;
+  /** Of a volume: centre and sides in RAS millimetres. */
+  readonly world?: { readonly centreMm: Vec3; readonly sizeMm: Vec3 };
+}
+
+export interface LoadedDetector {
+  readonly plan: Plan;
+  readonly axes: 2 | 3;
+  readonly classes: readonly DetectionClass[];
+  readonly config: DetectorConfig;
+  /** What was found in an image, best first. */
+  detect(image: Image2d | Volume): Promise<DetectedObject[]>;
+  /** The same of a file, as arrays; labels count from 1. */
+  detectFile(item: Pick<DetectionItem, "id" | "image">): Promise<{ found: Detections; opened: OpenedImage }>;
+  /** Of the last image. */
+  readonly times: DetectionTimes | undefined;
+  close(): Promise<void>;
+}
+
+type Plan = Pick<DetectionPlan, "axes" | "classes" | "detector" | "prepare"> & {
+  readonly canvas?: readonly number[];
+  readonly device?: LoadOptions["device"];
+};
+
+/** A run, or torchvision's weights. */
+export type DetectorSource =
+  | { readonly run: DetectionRun; readonly use?: "last" | "best" }
+  | Omit<TorchvisionOptions, keyof LoadOptions>;
+
+export interface ReadDetector {
+  readonly plan: Plan;
+  readonly weights: StateMap;
+}
+
+/**
+ * Plan and weights of a detector; the plan's thresholds are those asked for.
+ * @throws ConfigError for a run that has no such weights, WeightsError where they are another network's
+ */
+export async function readDetector(
+  source: DetectorSource,
+  { score, max }: Pick<LoadOptions, "score" | "max"> = {},
+): Promise<ReadDetector> {
+  const { plan, weights } = "run" in source ? await readRun(source) : await readTorchvision(source);
+  const { detections } = plan.detector;
+  const detector = parseDetector({
+    ...plan.detector,
+    detections: {
+      ...detections,
+      minimumScore: score ?? detections.minimumScore,
+      limit: max ?? detections.limit,
+    },
+  });
+  return { plan: { ...plan, detector }, weights };
+}
+
+async function readRun({ run, use }: Extract<DetectorSource, { run: DetectionRun }>): Promise<ReadDetector> {
+  const { record, plan, store } = run;
+  const which = use ?? record.config.use;
+  const name = which === "best" ? BEST_CHECKPOINT : LAST_CHECKPOINT;
+  if (!(await store.has(name)))
+    throw new ConfigError(
+      which === "best" && (await store.has(LAST_CHECKPOINT))
+        ? `${store.place}: has no best weights, since no image was watched; leave --use out`
+        : `${store.place}: has no weights yet; go on with medvox train --resume ${store.place}`,
+    );
+  const tensors = new Map(
+    [...(await readWeights(store, name))].map(([entry, { data, shape }]): [string, WeightTensor] => [
+      entry,
+      { dtype: "F32", shape, data },
+    ]),
+  );
+  const match = matchDetector(tensors, plan.detector, placeOf(store, name));
+  return { plan: { ...plan, device: record.config.device }, weights: new Map(match.tensors) };
+}
+
+async function readTorchvision({
+  weights,
+  arch,
+  numClasses,
+  minSize,
+  maxSize,
+  names,
+  normEpsilon,
+}: Exclude<DetectorSource, { run: DetectionRun }>): Promise<ReadDetector> {
+  const config = torchvisionDetector(arch, {
+    numClasses,
+    minSize,
+    maxSize,
+    normEpsilon: normEpsilon ?? (await epsilonOf(weights)),
+  });
+  const { tensors } = matchDetector(await readWeightsFile(weights), config, weights);
+  if (names !== undefined && names.length !== numClasses - 1)
+    throw new ConfigError(`names: ${names.length} for ${numClasses - 1} classes (the background has none)`);
+  const classes = Array.from({ length: numClasses - 1 }, (_, i) => ({
+    id: i + 1,
+    name: names?.[i] ?? `class ${i + 1}`,
+  }));
+  return { plan: { axes: 2, classes, detector: config, prepare: null }, weights: new Map(tensors) };
+}
+
+/** Opens a run's detector. @throws ConfigError for a run that has no such weights */
+const load = async (folder: string, { use, ...options }: LoadRunOptions = {}): Promise<LoadedDetector> => {
+  const run = await readRunOf(folderStore(folder), { name: "detection", schemas: detectionSchemas });
+  return openDetector(await readDetector({ run, use }, options), options);
+};
+
+/** Opens torchvision's weights without a run. @throws WeightsError where they are another network's */
+const fromWeights = async (options: TorchvisionOptions): Promise<LoadedDetector> =>
+  openDetector(await readDetector(options, options), options);
+
+/** Faster R-CNN, opened. */
+export const fasterRcnn = { load, fromWeights };
+
+/** Opens what was read. */
+export async function openDetector({ plan, weights }: ReadDetector, options: LoadOptions): Promise<LoadedDetector> {
+  const { classes, axes, canvas } = plan;
+  const { tile, overlap } = options;
+  if (axes === 2 && (tile ?? overlap) !== undefined)
+    throw new ConfigError("tile and overlap: are for volumes; pictures go through whole");
+  const wanted = options.classes?.map((name) => {
+    const at = classes.findIndex((one) => one.name === name);
+    if (at < 0)
+      throw new ConfigError(`classes: ${JSON.stringify(name)}; there are ${classes.map((one) => one.name).join(", ")}`);
+    return at + 1;
+  });
+  const { detections, rpn } = plan.detector;
+  const { limit } = detections;
+  // Other classes must not take the places of those wanted.
+  const room = wanted === undefined ? limit : rpn.inference.after * classes.length;
+  const config = { ...plan.detector, detections: { ...detections, limit: room } };
+  const engine = await createEngine({ device: options.device ?? plan.device, threads: options.threads });
+  const detector = createDetector({ engine, config, weights, canvas });
+  let times: DetectionTimes | undefined;
+  const foundIn = async (image: OpenedImage): Promise<Detections> => {
+    const whole = await detectWhole(detector, image.input, { canvas, tile, overlap });
+    const { found } = whole;
+    times = whole.times;
+    return image.back(wanted === undefined ? found : filterDetections(found, { classes: wanted, limit }));
+  };
+  return {
+    plan,
+    axes,
+    classes,
+    config,
+    get times() {
+      return times;
+    },
+    detect: async (image) => {
+      const isVolume = "affine" in image;
+      if (isVolume !== (axes === 3))
+        throw new ConfigError(
+          `detector: is for ${axes === 2 ? "pictures" : "volumes"}, and got a ${isVolume ? "volume" : "picture"}`,
+        );
+      const own = isVolume ? volumeFor(image, plan) : pictureFor(image, plan);
+      const { boxes, scores, labels } = await foundIn(own);
+      return Array.from(scores, (value, i) => ({
+        box: [...boxes.subarray(2 * axes * i, 2 * axes * (i + 1))],
+        label: classes[labels[i] - 1].name,
+        score: value,
+        ...(own.affine === undefined ? {} : { world: worldBoxOf(boxes, i, own.affine) }),
+      }));
+    },
+    detectFile: async (item) => {
+      const own = await openImage(item, plan);
+      return { opened: own, found: await foundIn(own) };
+    },
+    close: async () => {
+      await detector.close();
+      await engine.close();
+    },
+  };
+}

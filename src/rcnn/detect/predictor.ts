@@ -1,0 +1,105 @@
+/** Detection as the frame predicts it: COCO's results, a table in world millimetres, pictures with boxes. */
+import { join } from "node:path";
+import { counted } from "../../data/counted.ts";
+import { type DetectionItem, worldCsv } from "../../data/index.ts";
+import { ConfigError } from "../../errors.ts";
+import { writeFileAtomic } from "../../files/index.ts";
+import type { Options, Predictor, Source } from "../../train/index.ts";
+import type { Detections } from "../parts/post-process.ts";
+import type { DetectionRun } from "../run/data.ts";
+import type { OpenedImage } from "./images.ts";
+import {
+  type DetectorSource,
+  type LoadedDetector,
+  type LoadOptions,
+  openDetector,
+  readDetector,
+  type TorchvisionOptions,
+} from "./load.ts";
+import { boxesPng, detectionsJson, type FoundImage, foundImage } from "./output.ts";
+
+/** What a prediction needs to know of an image. */
+export type DetectionInput = Pick<DetectionItem, "id" | "image" | "imageId">;
+
+export interface DetectionFound {
+  readonly found: Detections;
+  readonly opened: OpenedImage;
+}
+
+interface PredictionOptions extends LoadOptions {
+  readonly pictures?: boolean;
+}
+
+export async function detectionPredictor(
+  source: Source<DetectionRun>,
+  options: Options,
+): Promise<Predictor<DetectionInput, DetectionFound>> {
+  const { pictures = true, ...asked } = options as PredictionOptions;
+  const detector = await openDetector(await readDetector(sourceOf(source), asked), asked);
+  return predictorOf(detector, { pictures, score: asked.score });
+}
+
+/** @throws ConfigError for an exported detector, which other programs run */
+export function sourceOf(source: Source<DetectionRun>): DetectorSource {
+  if ("run" in source) return { run: source.run, use: source.use };
+  if ("weights" in source)
+    return { weights: source.weights, ...source.settings } as Omit<TorchvisionOptions, keyof LoadOptions>;
+  throw new ConfigError(`${source.path}: is an exported detector, for other programs; predict here with its run`);
+}
+
+function predictorOf(
+  detector: LoadedDetector,
+  { pictures, score }: { readonly pictures: boolean; readonly score?: number },
+): Predictor<DetectionInput, DetectionFound> {
+  const { classes, axes } = detector;
+  const pictureOf = ({ id }: DetectionInput): string => join("pictures", `${id.replace(/[\\/]/g, "_")}.png`);
+  return {
+    predict: (item) => detector.detectFile(item),
+    fileNames: (item) => (pictures ? [pictureOf(item)] : []),
+    tableNames: axes === 2 ? [JSON_TABLE] : [JSON_TABLE, WORLD_TABLE],
+    present: (item, { found, opened }) => {
+      const png = (): Uint8Array => boxesPng(opened, found, { classes, minScore: score });
+      const write = (path: string, { force }: { readonly force: boolean }) => writeFileAtomic(path, png(), { force });
+      return {
+        files: pictures ? [{ name: pictureOf(item), isPicture: true, write }] : [],
+        row: foundImage(item, found, opened),
+      };
+    },
+    conclude: (rows, { folder, paths }) => {
+      const images = rows as FoundImage[];
+      const detections = detectionsJson(images, classes, axes);
+      const affines = new Map(images.map(({ id, affine }) => [id, affine!]));
+      const tables = {
+        [JSON_TABLE]: `${JSON.stringify(detections)}\n`,
+        ...(axes === 2 ? {} : { [WORLD_TABLE]: worldCsv(images, classes, (id) => affines.get(id)!) }),
+      };
+      const written = folder === undefined ? [] : Object.keys(tables).map((name) => join(folder, name));
+      const drawn =
+        folder === undefined || paths.length === 0
+          ? ""
+          : `; ${counted(paths.length, "picture")} in ${join(folder, "pictures")}`;
+      return {
+        tables,
+        json: { images: images.length, detections, classes, files: [...written, ...paths] },
+        lines: [
+          ...images.map((image) => `${image.id}  ${countsText(image, classes)}`),
+          ...(written.length === 0 ? [] : [`${written.join(", ")}${drawn}`]),
+        ],
+      };
+    },
+    close: () => detector.close(),
+  };
+}
+
+/** COCO's results. */
+const JSON_TABLE = "detections.json";
+/** Of volumes: boxes in world millimetres. */
+const WORLD_TABLE = "detections.csv";
+
+/** `RBC 12 · WBC 1`, or `nothing`. */
+function countsText({ labels }: FoundImage, classes: LoadedDetector["classes"]): string {
+  const counts = classes
+    .map(({ name }, k) => [name, Array.from(labels).filter((label) => label === k).length] as const)
+    .filter(([, n]) => n > 0);
+  return counts.length === 0 ? "nothing" : counts.map(([name, n]) => `${name} ${n}`).join(" · ");
+}

@@ -1,0 +1,194 @@
+/**
+ * Everything a detector is built and trained by, as one plain object: what the presets fill, what a run folder keeps, checked by
+ * zod. Lengths are voxels of the network's input, lists of axes run x y (z).
+ */
+import { z } from "zod";
+import { ConfigError } from "../../errors.ts";
+import { SIDE_CLAMP } from "../parts/box-coder.ts";
+
+const share = z.number().min(0).max(1);
+const count = z.int().positive();
+const weights = z.tuple([z.number().positive(), z.number().positive()]);
+
+const backboneSchema = z.strictObject({
+  /**
+   * `resnet`: torchvision's, or in 3D MedicalNet's with stride 2 in every stage; `medicalnet`: stages 3 and 4 dilated, output at 1/8;
+   * `vgg16`: 2D only, without a pyramid.
+   */
+  kind: z.enum(["resnet", "medicalnet", "vgg16"]),
+  /** Of the ResNets. */
+  depth: z.literal([10, 18, 34, 50, 101, 152, 200]).default(50),
+  /** Of the ResNets: channels of the first stage, a multiple of 4; all others are as much narrower. */
+  width: count.multipleOf(4).default(64),
+  /** Shortcuts as MedicalNet's A or B; null: B, but as released for `medicalnet`. */
+  shortcut: z.enum(["A", "B"]).nullable().default(null),
+  /** `frozen`: batch norm with given statistics that nothing trains, as detectors use with ImageNet's weights. */
+  norm: z.enum(["frozen", "batch", "group"]).default("frozen"),
+  /** torchvision's COCO weights want 0. */
+  normEpsilon: z.number().min(0).default(1e-5),
+  normGroups: count.default(32),
+  /** Stages whose maps are used, finest first; one alone makes a detector without a pyramid. */
+  levels: z.array(z.enum(["stem", "layer1", "layer2", "layer3", "layer4", "conv5"])).min(1),
+  /** Channels of the feature pyramid; null: no pyramid. */
+  pyramidChannels: count.nullable().default(256),
+  /** A coarser level above the pyramid that only the RPN looks at. */
+  extraLevel: z.boolean().default(true),
+});
+
+const anchorSchema = z.strictObject({
+  style: z.enum(["paper", "torchvision", "exact"]),
+  /** Per level. */
+  sizes: z.array(z.array(z.number().positive()).min(1)).min(1),
+  ratios: z.array(z.number().positive()).min(1),
+  depthRatios: z.array(z.number().positive()).min(1).default([1]),
+});
+
+const proposalSchema = z.strictObject({
+  /** The best of each level before suppression. */
+  before: count,
+  /** The best of all levels after it. */
+  after: count,
+});
+
+const rpnSchema = z.strictObject({
+  /** Channels of the 3-wide convolution; null: those of the maps. */
+  channels: count.nullable().default(null),
+  /** Two-way softmax as in the paper, or a sigmoid. */
+  objectness: z.enum(["softmax", "sigmoid"]),
+  /** Leave anchors that cross the image's edge out of training (paper §3.1.3). */
+  dropBoundary: z.boolean(),
+  positiveOverlap: share.default(0.7),
+  negativeOverlap: share.default(0.3),
+  sampleCount: count.default(256),
+  positiveShare: share.default(0.5),
+  coderWeights: weights.default([1, 1]),
+  /**
+   * `paper`: 1/sampleCount · classification + λ/locations · regression, per image, averaged over images. `sampled`: both divided by
+   * how many anchors were sampled in the batch.
+   */
+  lossNormalisation: z.enum(["paper", "sampled"]),
+  lambda: z.number().positive().default(1),
+  smoothL1Beta: z
+    .number()
+    .min(0)
+    .default(1 / 9),
+  training: proposalSchema,
+  inference: proposalSchema,
+  suppressionOverlap: share.default(0.7),
+  /** Off for an ablation. */
+  suppress: z.boolean().default(true),
+  minimumSide: z.number().min(0).default(1e-3),
+  minimumScore: share.default(0),
+});
+
+const regionSchema = z.strictObject({
+  /** RoIAlign, or max-pooling of quantised regions as in the paper (one level only). */
+  pooling: z.enum(["align", "max"]),
+  /** Bins x y (z). */
+  outputSize: z.array(count).min(2).max(3),
+  samplingRatio: z.int().min(0).default(2),
+  aligned: z.boolean().default(false),
+  /** A region with sides of `canonicalSide` is pooled from the level of stride 2^canonicalLevel. */
+  canonicalSide: z.number().positive().default(224),
+  canonicalLevel: z.int().min(0).default(4),
+  /** Two fully connected layers, or the ResNet's layer4 (C4 detectors). */
+  head: z.enum(["fc", "layer4"]),
+  hidden: count.default(1024),
+  dropout: z.number().min(0).lt(1).default(0),
+  /** `gaussian`: N(0, 0.01), and N(0, 0.001) for regression, as in the paper; `default`: PyTorch's. */
+  initialisation: z.enum(["default", "gaussian"]).default("default"),
+  /** One regression for all classes instead of one each. */
+  classAgnostic: z.boolean().default(false),
+  positiveOverlap: share.default(0.5),
+  negativeOverlap: share.default(0.5),
+  /** Negatives overlap at least this much: 0.1 in Fast R-CNN. */
+  lowestOverlap: share.default(0),
+  sampleCount: count.default(512),
+  positiveShare: share.default(0.25),
+  /** Ground truth stands among the regions in training. */
+  appendTruth: z.boolean().default(true),
+  coderWeights: weights.default([10, 5]),
+  smoothL1Beta: z
+    .number()
+    .min(0)
+    .default(1 / 9),
+});
+
+const detectionSchema = z.strictObject({
+  minimumScore: share.default(0.05),
+  suppressionOverlap: share.default(0.5),
+  limit: count.default(100),
+  minimumSide: z.number().min(0).default(0.01),
+  soft: z
+    .strictObject({ method: z.enum(["linear", "gaussian"]), sigma: z.number().positive().default(0.5) })
+    .nullable()
+    .default(null),
+});
+
+const inputSchema = z.strictObject({
+  /** 2D: short sides to choose from in training; the last is used in inference. null: images as they are. */
+  minSide: z.array(count).min(1).nullable().default(null),
+  /** The long side is at most this. */
+  maxSide: count.nullable().default(null),
+  /** Per channel, in the units of the image (0 … 1 for pictures). */
+  mean: z.array(z.number()).default([]),
+  deviation: z.array(z.number().positive()).default([]),
+  /** Padded sizes are multiples of this. */
+  divisor: count.default(32),
+});
+
+/** The zod schema of a detector's settings; the presets are values of it. */
+export const detectorSchema = z.strictObject({
+  axes: z.literal([2, 3]),
+  channels: count,
+  /** Classes, the background included. */
+  classes: z.int().min(2),
+  input: inputSchema,
+  backbone: backboneSchema,
+  anchors: anchorSchema,
+  rpn: rpnSchema,
+  regions: regionSchema,
+  detections: detectionSchema,
+  /** Sides grow at most by e^clamp in one regression. */
+  sideClamp: z.number().positive().default(SIDE_CLAMP),
+});
+
+export type DetectorConfig = z.infer<typeof detectorSchema>;
+export type DetectorSettings = z.input<typeof detectorSchema>;
+
+/** A whole configuration. @throws ConfigError naming the key and the rule */
+export function parseDetector(settings: unknown): DetectorConfig {
+  const parsed = detectorSchema.safeParse(settings);
+  if (!parsed.success) {
+    const [{ path, message }] = parsed.error.issues;
+    throw new ConfigError(`detector: ${path.join(".") || "configuration"}: ${message}`);
+  }
+  const config = parsed.data;
+  const { axes, backbone, anchors, regions, input, channels } = config;
+  const refuse = (text: string): never => {
+    throw new ConfigError(`detector: ${text}`);
+  };
+  const levels = backbone.levels.length + (backbone.pyramidChannels !== null && backbone.extraLevel ? 1 : 0);
+  if (anchors.sizes.length !== levels)
+    refuse(`anchors.sizes: sizes for ${anchors.sizes.length} levels, the backbone has ${levels}`);
+  if (anchors.sizes.some(({ length }) => length !== anchors.sizes[0].length))
+    refuse("anchors.sizes: all levels need as many sizes, for they share the RPN's layers");
+  if (regions.outputSize.length !== axes)
+    refuse(`regions.outputSize: ${regions.outputSize.length} sizes, regions are ${axes}D`);
+  if (backbone.pyramidChannels === null && backbone.levels.length > 1)
+    refuse("backbone.levels: several levels need pyramidChannels");
+  if (regions.pooling === "max" && levels > 1) refuse("regions.pooling: max pools from one level, without a pyramid");
+  if (regions.head === "layer4" && (backbone.kind !== "resnet" || backbone.pyramidChannels !== null))
+    refuse("regions.head: layer4 needs a ResNet without a pyramid");
+  if (backbone.kind === "vgg16" && axes === 3) refuse("backbone.kind: vgg16 is 2D");
+  if (backbone.kind === "vgg16" && backbone.width !== 64)
+    refuse(`backbone.width: ${backbone.width}; only ResNets have another than 64`);
+  if ((backbone.kind === "vgg16") !== backbone.levels.includes("conv5"))
+    refuse(`backbone.levels: conv5 is the level of vgg16, ${backbone.kind} has stem, layer1, … layer4`);
+  if (axes === 3 && input.minSide !== null) refuse("input.minSide: volumes are not resized by their shortest side");
+  for (const key of ["mean", "deviation"] as const) {
+    if (input[key].length !== 0 && input[key].length !== channels)
+      refuse(`input.${key}: ${input[key].length} numbers for ${channels} channels`);
+  }
+  return config;
+}

@@ -1,0 +1,12 @@
+/** A detector in words. */
+import type { DetectionRun } from "./data.ts";
+
+/** `Faster R-CNN (modern), ResNet-18 with a feature pyramid, batch norm`. */
+export function detectorText({ record, plan }: Pick<DetectionRun, "record" | "plan">): string {
+  const { kind, depth, pyramidChannels, norm } = plan.detector.backbone;
+  const network =
+    kind === "vgg16"
+      ? "VGG-16"
+      : `${kind === "medicalnet" ? "MedicalNet " : ""}ResNet-${depth}${pyramidChannels === null ? "" : " with a feature pyramid"}, ${norm} norm`;
+  return `Faster R-CNN (${record.config.preset}), ${network}`;
+}
