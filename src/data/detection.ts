@@ -127,14 +127,23 @@ export async function openDetection(path: string, options: OpenDetectionOptions 
 
 /** Whether `openDetection` reads the path, without reading it. Label maps alone are a segmentation data set first. */
 export async function isDetection(path: string): Promise<boolean> {
-  const kind = await detectionFormat(resolve(path)).catch(() => undefined);
+  const kind = await detectionFormat(resolve(path)).catch((error: unknown) => {
+    // What does not exist is nobody's; what cannot be read is told as such, and not as another kind of data.
+    if (error instanceof ConfigError) return undefined;
+    if (error instanceof DataError) throw error;
+    throw new DataError(`${path}: cannot be read (${(error as NodeJS.ErrnoException).code ?? error})`, {
+      cause: error,
+    });
+  });
   return kind !== undefined && kind !== readMaskDetection;
 }
 
 type Reader = (path: string, options: OpenDetectionOptions) => Promise<DetectionDataset>;
 
 async function detectionFormat(path: string): Promise<Reader | undefined> {
-  const found = await stat(path).catch((cause) => {
+  const found = await stat(path).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code !== "ENOENT" && cause.code !== "ENOTDIR")
+      throw new DataError(`${path}: cannot be read (${cause.code})`, { cause });
     throw new ConfigError(`${path}: no such file or folder`, { cause });
   });
   if (!found.isDirectory()) return fileFormat(path);

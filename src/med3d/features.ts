@@ -1,4 +1,6 @@
 /** The encoder as a feature extractor: maps of any of its stages, or their means, for radiomics and retrieval. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { type DataCase, type Preprocessing, preprocess, readImage } from "../data/index.ts";
 import { ConfigError, WeightsError } from "../errors.ts";
 import { globalAveragePool, graph, type Tensor } from "../graph/index.ts";
@@ -55,7 +57,7 @@ const released: Omit<Preprocessing, "channels"> = {
 export async function openFeatures(from: string, options: FeatureOptions = {}): Promise<FeatureExtractor> {
   const { layer = "layer4", pool = false, raw = false, threads } = options;
   const { tensors } = (await readStart(from))!;
-  const run = await readAnyRun(from).catch(() => undefined);
+  const run = existsSync(join(from, "run.json")) ? await readAnyRun(from) : undefined;
   const config = run?.record.config;
   const architecture =
     options.architecture ?? (config && { depth: config.depth, preActivation: config.preActivation ?? false });
