@@ -43,7 +43,7 @@ test(`${mutants} damaged pictures are read or refused below 1 GB`, () => {
   expect(peak / 2 ** 20).toBeLessThan(1024);
   // The mutator is of use only if it neither breaks everything nor nothing.
   expect(counts.read).toBeGreaterThan(mutants / 20);
-  expect(counts.refused).toBeGreaterThan(2000);
+  expect(counts.refused).toBeGreaterThan(mutants / 5);
 });
 
 function mutant(original: Uint8Array, stream: Random): Uint8Array {
