@@ -117,3 +117,11 @@ export function resolveClassificationConfig(request: ClassificationRequest): Cla
     throw new ConfigError("use: best needs cases to be watched by; set validation, too");
   return config;
 }
+
+/** Whether the network needs the mask of the lesion, as a channel or to pool under. */
+export function takesMask({
+  mask,
+  pooling,
+}: Pick<ClassificationConfig, "mask"> & Partial<Pick<ClassificationConfig, "pooling">>): boolean {
+  return mask || pooling === "mask";
+}
