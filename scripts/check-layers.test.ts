@@ -73,16 +73,16 @@ describe("checkLayers", () => {
       "runtime/types.ts": "export type A = 1;",
       "runtime/node/engine.ts": `${node} import type { A } from "../types.ts";`,
       "runtime/connection.ts": "",
-      "train/loop.ts": `import "../runtime/index.ts";`,
-      "train/model.ts": `import type { A } from "../runtime/types.ts";`,
+      "train/train.ts": `import "../runtime/index.ts";`,
+      "train/model/model.ts": `import type { A } from "../../runtime/types.ts";`,
     };
     expect(check(files)).toEqual([]);
     expect(check({ ...files, "runtime/connection.ts": node })).toEqual([
       "src/runtime/connection.ts:1: imports node:worker_threads, but runtime/connection.ts must run in a browser",
       "src/runtime/connection.ts:1: imports onnxruntime-node, but runtime/connection.ts must run in a browser",
     ]);
-    expect(check({ ...files, "train/model.ts": `import type { B } from "../runtime/index.ts";` })).toEqual([
-      "src/train/model/model.ts:1: imports runtime/index.ts, which needs Node, but train/model.ts must run in a browser",
+    expect(check({ ...files, "train/model/model.ts": `import type { B } from "../../runtime/index.ts";` })).toEqual([
+      "src/train/model/model.ts:1: imports runtime/index.ts, which needs Node, but train/model/model.ts must run in a browser",
     ]);
   });
 

@@ -71,7 +71,10 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   train: {
     may: training,
     browser: false,
-    parts: inBrowser("model", "loop", "store", "checkpoint", "log", "checked-config", "run/schedule-config"),
+    parts: {
+      ...inBrowser("model", "loop", "store", "checkpoint", "log", "checked-config", "run/schedule-config"),
+      "model/portable-weights": false,
+    },
   },
   report: {
     may: [...images, "images", "metrics", "files", "data", "machine", "text"],

@@ -1,4 +1,4 @@
-/** @module medvox/data: data sets: opening, verifying, splitting, planning, preprocessing, and batches from worker threads. */
+/** @module medvox/data/internal: all that `data` shows the other parts of medvox. `public.ts` names what `medvox/data` promises to users. */
 
 export {
   createDetectionLoader,
