@@ -8,7 +8,7 @@
 import { Command, CommanderError } from "commander";
 import { versions } from "../machine.ts";
 import { type ProgressStream, streamProgress } from "../progress.ts";
-import { commandLine } from "../text/command-line.ts";
+import { commandLine } from "../text/index.ts";
 import type { CommandContext, CommandModule, Outcome } from "./command.ts";
 import { describeFailure, stackOf, wrongUsage } from "./failure.ts";
 import { resolve } from "./resolve.ts";

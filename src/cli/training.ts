@@ -3,7 +3,7 @@
 import type { Problem } from "../data/index.ts";
 import type { Progress } from "../progress.ts";
 import { openRun } from "../tasks.ts";
-import { commandLine } from "../text/command-line.ts";
+import { commandLine } from "../text/index.ts";
 import {
   type AnyRun,
   type AnyTask,
