@@ -69,7 +69,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   train: {
     may: training,
     browser: false,
-    parts: inBrowser("model", "executable", "stages", "step", "baked", "checked-config", "schedule-config"),
+    parts: inBrowser("model", "executable", "stages", "step", "baked", "checked-config", "shared-config"),
   },
   report: {
     may: [...images, "images", "metrics", "files", "data", "machine", "command-line", "bytes-text"],
