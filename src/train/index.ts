@@ -1,4 +1,4 @@
-/** @module medvox/train: models, the training loop, checkpoints. */
+/** @module medvox/train/internal: all that `train` shows the other parts of medvox. `public.ts` names what `medvox/train` promises to users. */
 
 export { checkedConfig } from "./checked-config.ts";
 export {
@@ -36,6 +36,7 @@ export {
   type StateMap,
   type StepResult,
 } from "./model/model.ts";
+export { type PortableWeightsOptions, writePortableWeights } from "./model/portable-weights.ts";
 export {
   type BuiltGraph,
   buildEvaluation,
@@ -47,7 +48,6 @@ export {
   type Network,
   type StepDefinition,
 } from "./model/step.ts";
-export { type PortableWeightsOptions, writePortableWeights } from "./portable-weights.ts";
 export * from "./run/index.ts";
 export {
   refuseContradictions,

@@ -86,3 +86,11 @@ export function resolveClassificationConfig(request: ClassificationRequest): Cla
   refuseContradictions(config, "cases");
   return config;
 }
+
+/** Whether the network needs the mask of the lesion, as a channel or to pool under. */
+export function takesMask({
+  mask,
+  pooling,
+}: Pick<ClassificationConfig, "mask"> & Partial<Pick<ClassificationConfig, "pooling">>): boolean {
+  return mask || pooling === "mask";
+}

@@ -16,7 +16,6 @@ import type { StateMap } from "../model/model.ts";
 import type { Store } from "../store.ts";
 import type { RunEvents, RunPlace } from "./events.ts";
 import {
-  type DataCredit,
   FINGERPRINT,
   MODEL,
   type OpenedRun,
@@ -29,7 +28,7 @@ import {
   readRunOf,
   writeRun,
 } from "./record.ts";
-import type { AnyRun, AnyTask, Child, DataFingerprint, Host, Prepared, Run, Stage, Task } from "./task.ts";
+import type { AnyRun, AnyTask, Child, DataCredit, DataFingerprint, Host, Prepared, Run, Stage, Task } from "./task.ts";
 
 export interface ResumeOptions extends RunEvents {
   readonly signal?: AbortSignal;
