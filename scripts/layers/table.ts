@@ -72,7 +72,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     may: training,
     browser: false,
     parts: {
-      ...inBrowser("model", "loop", "store", "checkpoint", "log", "checked-config", "run/schedule-config"),
+      ...inBrowser("model", "loop", "store", "checkpoint", "log", "checked-config", "run/shared-config"),
       "model/portable-weights": false,
     },
   },

@@ -49,7 +49,14 @@ export {
   type StepDefinition,
 } from "./model/step.ts";
 export * from "./run/index.ts";
-export { scheduleSchema } from "./run/schedule-config.ts";
+export {
+  refuseContradictions,
+  type SharedConfig,
+  scheduleSchema,
+  sharedConfigSchema,
+  sharedKeys,
+  withDefaults,
+} from "./run/shared-config.ts";
 export { epochRecordsOf, epochsOf } from "./run-log.ts";
 export { memoryStore, placeOf, type Store, type StoreContent } from "./store.ts";
 export { type TrainedModel, type TrainOptions, train } from "./train.ts";

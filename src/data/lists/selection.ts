@@ -35,7 +35,11 @@ export const selectionSchema = z.strictObject({
 });
 
 /** A file that names the whole beside what it takes of it; `$schema` is for editors. */
-export const viewSchema = selectionSchema.extend({ $schema: z.string().optional(), data: nonEmptyPath });
+export const viewSchema = selectionSchema.extend({
+  $schema: z.string().optional(),
+  /** Folder or list of the data set, as a path from the file's folder. */
+  data: nonEmptyPath,
+});
 
 export type Selection = z.output<typeof selectionSchema>;
 

@@ -15,17 +15,10 @@ import type { EpochReport, LoopSettings } from "../loop.ts";
 import type { Model, StateMap } from "../model/model.ts";
 import type { Store } from "../store.ts";
 import type { RunEvents } from "./events.ts";
+import type { SharedConfig } from "./shared-config.ts";
 
 /** What every configuration has, whatever the task. */
-export interface TaskConfig {
-  readonly seed: number;
-  readonly device: "cpu" | "webgpu" | "cuda";
-  /** Of the engine; null: all cores. */
-  readonly threads: number | null;
-  readonly epochs: number;
-  /** Refuse a data set that anything had to be left out of. */
-  readonly strict: boolean;
-}
+export type TaskConfig = Readonly<Pick<SharedConfig, "seed" | "device" | "threads" | "epochs" | "strict">>;
 
 /** What every case of a run has. */
 export interface RunCase {
