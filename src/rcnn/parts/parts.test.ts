@@ -199,7 +199,7 @@ describe("what is neither object nor background", () => {
   const config = preset("modern", { classes: 3 });
   const truth: Truth = {
     boxes: f(100, 100, 140, 140),
-    labels: Int32Array.of(2),
+    labels: Int32Array.of(1),
     difficult: f(10, 10, 42, 42, 7, 7, 7, 9),
     crowds: f(60, 10, 90, 40),
   };
@@ -207,9 +207,9 @@ describe("what is neither object nor background", () => {
   it("is no sample of the region head", () => {
     // The object, the difficult one moved by a pixel, a box within the crowd, background.
     const proposals = f(100, 100, 140, 139, 11, 10, 43, 42, 62, 12, 80, 30, 160, 20, 190, 50);
-    const { regions, labels, positives } = regionTargets(proposals, sound, config, random(1, "r"));
+    const { regions, columns, positives } = regionTargets(proposals, sound, config, random(1, "r"));
     // With the object itself, which joins the proposals.
-    expect([positives, [...labels]]).toEqual([2, [2, 2, 0]]);
+    expect([positives, [...columns]]).toEqual([2, [2, 2, 0]]);
     expect([...regions.subarray(8)]).toEqual([160, 20, 190, 50]);
   });
   it("is no sample of the RPN", () => {
@@ -469,10 +469,10 @@ describe("post-processing", () => {
 
   it("suppresses within classes, drops background and weak scores", () => {
     const found = selectDetections(regions, probabilities, new Float32Array(36), [64, 64], 2, coder, rule);
-    expect([...found.labels]).toEqual([1, 2, 2]);
+    expect([...found.labels]).toEqual([0, 1, 1]);
     expect([...found.boxes]).toEqual([0, 0, 10, 10, 50, 50, 60, 60, 0, 0, 10, 10]);
     expect([...found.scores]).toEqual([...f(0.8, 0.66, 0.1)]);
-    expect(filterDetections(found, { score: 0.5, classes: [2] }).scores.length).toBe(1);
+    expect(filterDetections(found, { score: 0.5, classes: [1] }).scores.length).toBe(1);
     expect(filterDetections(found, { limit: 2 }).scores.length).toBe(2);
   });
 

@@ -6,6 +6,7 @@
  */
 import { type Axes, boxCount, isSound, takeBoxes } from "../../boxes/index.ts";
 import type { Random } from "../../random.ts";
+import { columnOf } from "../network/columns.ts";
 import type { DetectorConfig } from "../network/config.ts";
 import { type AnchorSet, anchorsInside } from "./anchors.ts";
 import { encodeBoxes } from "./box-coder.ts";
@@ -16,7 +17,7 @@ import { sampleMatches } from "./sampler.ts";
 export interface Truth extends PassedOver {
   /** [G, 2·axes]. */
   readonly boxes: Float32Array;
-  /** [G], 1 … K−1. */
+  /** [G], classes from 0. */
   readonly labels: Int32Array;
 }
 
@@ -78,8 +79,8 @@ export function anchorTargets(
 export interface RegionTargets {
   /** [Q', 2·axes], positive ones first. */
   readonly regions: Float32Array;
-  /** [Q']. */
-  readonly labels: Int32Array;
+  /** [Q'], columns of the network: 0 is the background. */
+  readonly columns: Int32Array;
   readonly positives: number;
   /** Of the positive ones, [positives, 2·axes]. */
   readonly deltas: Float32Array;
@@ -109,11 +110,11 @@ export function regionTargets(
     axes,
   );
   const coder = { weights: regions.coderWeights, clamp: sideClamp };
-  const labels = new Int32Array(positive.length + negative.length);
-  for (const [row, i] of positive.entries()) labels[row] = truth.labels[match[i]];
+  const columns = new Int32Array(positive.length + negative.length);
+  for (const [row, i] of positive.entries()) columns[row] = columnOf(truth.labels[match[i]]);
   return {
     regions: chosen,
-    labels,
+    columns,
     positives: positive.length,
     deltas: encodeBoxes(wanted, chosen.subarray(0, wanted.length), axes, coder),
   };
@@ -178,15 +179,15 @@ export function regionFeeds(targets: readonly RegionTargets[], { axes, regions }
   const boxes = new Float32Array(count * 2 * axes);
   const owners = new Int32Array(count);
   const sampled = Math.max(
-    targets.reduce((sum, { labels }) => sum + labels.length, 0),
+    targets.reduce((sum, { columns }) => sum + columns.length, 0),
     1,
   );
-  for (const [image, { regions: own, labels, positives, deltas }] of targets.entries()) {
+  for (const [image, { regions: own, columns, positives, deltas }] of targets.entries()) {
     const start = image * regions.sampleCount;
     boxes.set(own, start * 2 * axes);
     owners.fill(image, start, start + regions.sampleCount);
-    regionLabel.set(labels, start);
-    regionWeight.fill(1 / sampled, start, start + labels.length);
+    regionLabel.set(columns, start);
+    regionWeight.fill(1 / sampled, start, start + columns.length);
     regionDeltas.set(deltas, start * 2 * axes);
     regionDeltaWeight.fill(1 / sampled, start, start + positives);
   }
