@@ -10,7 +10,7 @@ import { graph, softmax, type Tensor } from "../../graph/index.ts";
 import type { Engine } from "../../runtime/types.ts";
 import { encodeBaked } from "../../train/model/baked.ts";
 import type { StateMap } from "../../train/model/model.ts";
-import type { DetectorConfig } from "../network/config.ts";
+import { type DetectorConfig, parseDetector } from "../network/config.ts";
 import { type DetectorImage, type InputBatch, inputBatch } from "../network/input.ts";
 import { featureMaps, regionOutputs, rpnOutputs } from "../network/network.ts";
 import { type Layout, layouts } from "../parts/layout.ts";
@@ -70,7 +70,7 @@ export interface DetectorOptions {
 
 /**
  * Calls take turns: what is asked for while another image is looked at waits.
- * @throws ConfigError for fewer than 2 programs; at the first image WeightsError, if the weights are not the network's
+ * @throws ConfigError for fewer than 2 programs or a configuration that cannot be; at the first image WeightsError, if the weights are not the network's
  */
 export function createDetector({
   engine,
@@ -81,6 +81,7 @@ export function createDetector({
   programs: limit = 8,
 }: DetectorOptions): Detector {
   if (!(limit >= 2)) throw new ConfigError(`detector: programs ${limit}; one image needs 2`);
+  parseDetector(config);
   const { axes, classes, rpn, regions, detections, sideClamp } = config;
   const layoutFor = layouts(config, Math.ceil(limit / 2));
   const bank = engine.bank();

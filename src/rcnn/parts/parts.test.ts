@@ -15,7 +15,7 @@ import { highestFirst } from "./order.ts";
 import { filterDetections, selectDetections } from "./post-process.ts";
 import { selectProposals } from "./proposals.ts";
 import { sampleMatches } from "./sampler.ts";
-import { anchorTargets, regionTargets, soundTruth, type Truth } from "./targets.ts";
+import { anchorTargets, checkedTruth, regionTargets, soundTruth, type Truth } from "./targets.ts";
 
 const f = (...values: number[]): Float32Array => Float32Array.from(values);
 
@@ -204,6 +204,27 @@ describe("what is neither object nor background", () => {
     crowds: f(60, 10, 90, 40),
   };
   const sound = soundTruth(truth, 2);
+  it("of a batch is refused by image and box where it cannot be; an image without one has an empty one", () => {
+    const of = (box: readonly number[], label: number, images = 2) =>
+      checkedTruth(
+        [
+          { boxes: f(), labels: new Int32Array(0) },
+          { boxes: f(...box), labels: Int32Array.of(label) },
+        ],
+        images,
+        config,
+      );
+    const box = [4, 4, 20, 20];
+    expect(of(box, 1, 3).map(({ labels }) => [...labels])).toEqual([[], [1], []]);
+    expect(of([4, 4, 4, 9], 0).map(({ labels }) => labels.length)).toEqual([0, 0]);
+    expect(() => of(box, 2)).toThrow("truth[1]: box 0: label 2; classes are 0 to 1");
+    expect(() => of(box, -1)).toThrow("truth[1]: box 0: label -1");
+    expect(() => of([30, 30, 10, 10], 0)).toThrow(/truth\[1\]: box 0: .* is inverted/);
+    expect(() => of([Number.NaN, 1, 4, 4], 0)).toThrow(/truth\[1\]: box 0: .* is not finite/);
+    expect(() => of([1, 1, Number.POSITIVE_INFINITY, 4], 0)).toThrow(/is not finite/);
+    expect(() => of(box, 0, 1)).toThrow("truth: of 2 images, the batch has 1");
+    expect(() => of([...box, ...box], 0)).toThrow("truth[1]: 1 labels for 2 boxes");
+  });
   it("is no sample of the region head", () => {
     // The object, the difficult one moved by a pixel, a box within the crowd, background.
     const proposals = f(100, 100, 140, 139, 11, 10, 43, 42, 62, 12, 80, 30, 160, 20, 190, 50);

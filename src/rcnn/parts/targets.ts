@@ -4,9 +4,10 @@
  *
  * G ground-truth boxes · P proposals · S sampled anchors, Q sampled regions of an image, both padded to fixed counts
  */
-import { type Axes, boxCount, isSound, takeBoxes } from "../../boxes/index.ts";
+import { type Axes, boxCount, boxProblem, formatBox, isSound, takeBoxes } from "../../boxes/index.ts";
+import { DataError, ShapeError } from "../../errors.ts";
 import type { Random } from "../../random.ts";
-import { columnOf } from "../network/columns.ts";
+import { columnOf, labelOf } from "../network/columns.ts";
 import type { DetectorConfig } from "../network/config.ts";
 import { type AnchorSet, anchorsInside } from "./anchors.ts";
 import { encodeBoxes } from "./box-coder.ts";
@@ -19,6 +20,35 @@ export interface Truth extends PassedOver {
   readonly boxes: Float32Array;
   /** [G], classes from 0. */
   readonly labels: Int32Array;
+}
+
+/**
+ * Ground truth of a batch, of each of its images; one that has none gets an empty one. Boxes without extent, as cutting and
+ * shrinking leave them, are left away.
+ * @throws ShapeError where there is truth for more images, or labels for other boxes; DataError naming image and box (from 0) for
+ * corners that are exchanged or no numbers, and for a label that no class has
+ */
+export function checkedTruth(
+  truth: readonly Truth[],
+  images: number,
+  { axes, classes }: Pick<DetectorConfig, "axes" | "classes">,
+): Truth[] {
+  if (truth.length > images) throw new ShapeError(`truth: of ${truth.length} images, the batch has ${images}`);
+  const last = labelOf(classes - 1);
+  return Array.from({ length: images }, (_, n) => {
+    const own = truth[n] ?? { boxes: new Float32Array(0), labels: new Int32Array(0) };
+    const count = boxCount(own.boxes, axes);
+    if (own.labels.length !== count)
+      throw new ShapeError(`truth[${n}]: ${own.labels.length} labels for ${count} boxes`);
+    for (const [i, label] of own.labels.entries()) {
+      const wrong = boxProblem(own.boxes, i, axes);
+      if (wrong === "not finite" || wrong === "inverted")
+        throw new DataError(`truth[${n}]: box ${i}: ${formatBox(own.boxes, i, axes)} is ${wrong}`);
+      if (!(label >= 0 && label <= last))
+        throw new DataError(`truth[${n}]: box ${i}: label ${label}; classes are 0 to ${last}, the background is none`);
+    }
+    return soundTruth(own, axes);
+  });
 }
 
 /** The sound boxes of an image: those with sides above 0 and finite numbers. Others would make a loss of NaN. */
