@@ -3,7 +3,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { z } from "zod";
 import { caseHashes } from "../../src/data/content-hash.ts";
-import type { Problem } from "../../src/data/problem.ts";
+import { leavesOut, type Problem } from "../../src/data/problem.ts";
 import { DataError } from "../../src/errors.ts";
 import { graph, scope } from "../../src/graph/index.ts";
 import { linear, meanSquaredError, sgd } from "../../src/nn/index.ts";
@@ -33,8 +33,10 @@ async function readList(path: string) {
     const [rule, id, message] = line.slice(1).split(",");
     return line.startsWith("!") ? [{ severity: "error", case: id, rule: rule as Problem["rule"], message }] : [];
   });
-  const part = (name: string): Case[] => listed.flatMap(({ split, ...item }) => (split === name ? item : []));
-  return { splits: { train: part("train"), validation: part("watched"), heldOut: part("test") }, problems };
+  const isLeftOut = (id: string): boolean => problems.some((problem) => problem.case === id && leavesOut(problem));
+  const part = (name: string): Case[] =>
+    listed.flatMap(({ split, ...item }) => (split === name && !isLeftOut(item.id) ? item : []));
+  return { splits: { train: part("train"), validation: part("watched"), heldOut: part("test") }, problems, isLeftOut };
 }
 
 async function fingerprint(cases: readonly Case[]): Promise<frame.DataFingerprint> {
@@ -71,13 +73,10 @@ export const toy: frame.Task<Config, Plan, Case, frame.PredictInput, number, num
     return { plan: { features: 2 }, splits, credit: { name: basename(data) }, problems, fingerprint: hashes };
   },
   async fingerprint({ record }) {
-    const { splits } = await readList(record.config.data);
+    const { splits, problems } = await readList(record.config.data);
     const ids = [...record.splits.train, ...record.splits.validation].map(({ id }) => id);
-    return fingerprint(
-      Object.values(splits)
-        .flat()
-        .filter(({ id }) => ids.includes(id)),
-    );
+    const now = [...splits.train, ...splits.validation].filter(({ id }) => ids.includes(id));
+    return { fingerprint: await fingerprint(now), problems };
   },
   async session({ record: { splits, config }, plan }, _stage, { engine }) {
     const batches = async (cases: readonly Case[]) => {
@@ -117,7 +116,8 @@ export const toy: frame.Task<Config, Plan, Case, frame.PredictInput, number, num
     if ((await stat(path)).isFile()) return { cases: [{ id: basename(path, ".txt"), image: path }], problems: [] };
     const files = (await readdir(path)).filter((name) => /^[^.].*\.txt$/.test(name)).sort();
     const cases = files.map((name) => ({ id: basename(name, ".txt"), image: join(path, name) }));
-    return { cases, problems: (await readList(path)).problems };
+    const { problems, isLeftOut } = await readList(path);
+    return { cases: cases.filter(({ id }) => !isLeftOut(id)), problems };
   },
   async open(source, { times = 1 }, host) {
     if ("weights" in source) throw frame.notOfWeights(source.weights);
