@@ -52,16 +52,18 @@ export async function runCommandLine(
       io.stdout.write(parsed.help);
       return 0;
     }
+    // Those of the frame are no business of the command, which may hand its options on as they are.
+    const { json, force, debug: _debug, ...options } = parsed.options;
     const context: CommandContext = {
       signal: io.signal,
       progress,
       style: styleFor(io.stdout),
-      force: parsed.options.force === true,
+      force: force === true,
       typed: commandLine(["medvox", ...argv]),
     };
-    const outcome = await module.run(context, parsed.options, ...parsed.args);
+    const outcome = await module.run(context, options, ...parsed.args);
     progress.clear();
-    io.stdout.write(has(argv, "--json") ? toJson(outcome.document) : withNewline(outcome.text));
+    io.stdout.write(json === true ? toJson(outcome.document) : withNewline(outcome.text));
     return outcome.ok === false ? 1 : 0;
   } catch (error) {
     progress.clear();

@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { Problem } from "../../data/problem.ts";
+import { leavesOut, type Problem, refuseProblems } from "../../data/problem.ts";
 import { ConfigError, DataError } from "../../errors.ts";
 import { makeFolder, writeFileAtomic } from "../../files/index.ts";
 import { readOnnx } from "../../graph/index.ts";
@@ -69,7 +69,8 @@ export interface PredictOptions {
 
 export interface Failure {
   readonly case: string;
-  readonly image: string;
+  /** Its path; undefined where it was left out when the images were listed. */
+  readonly image?: string;
   readonly message: string;
 }
 
@@ -96,10 +97,10 @@ export async function predictAll(
   const { task, source, path } = opened;
   const asked = checkedOptions(task, "predict", rest, path);
   const { cases, problems } = await task.inputs(input, source);
-  if (strict && problems.length > 0)
-    throw new DataError(`${input}: ${problems[0].case}: ${problems[0].message}; --strict leaves nothing out`);
+  const lost = problems.filter(leavesOut);
+  if (strict) refuseProblems(lost, input, { strict });
   const predictor: Predictor<PredictInput, unknown> = await task.open(source, asked, hostOf({ signal, onNote }));
-  const failed: Failure[] = [];
+  const failed: Failure[] = lost.map(({ case: id, message }) => ({ case: id, message }));
   const rows: unknown[] = [];
   const paths: string[] = [];
   try {
@@ -134,7 +135,9 @@ export async function predictAll(
       json: document,
       lines: [
         ...lines,
-        ...problems.map(({ case: id, message }) => `left out  ${id}: ${message}`),
+        ...problems
+          .filter((problem) => !leavesOut(problem))
+          .map(({ case: id, message }) => `noted     ${id}: ${message}`),
         ...failed.map(({ case: id, message }) => `failed    ${id}: ${message}`),
       ],
       failed,

@@ -265,8 +265,8 @@ export interface Task<
     host: Host,
     child?: { readonly splits?: Splits<K>; readonly parent: Run<C, P, K> },
   ): Promise<Prepared<P, K>>;
-  /** Hashes of the images and truths, as they are now, of the cases that a run trains or watches on. */
-  fingerprint(run: Run<C, P, K>, host: Host): Promise<DataFingerprint>;
+  /** Hashes of the images and truths, as they are now, of the cases that a run trains or watches on, and what is wrong with them. */
+  fingerprint(run: Run<C, P, K>, host: Host): Promise<Pick<Prepared<P, K>, "fingerprint" | "problems">>;
   /** Runs that this one consists of. */
   children(run: Run<C, P, K>): readonly Child<C, K>[];
   /** Its trainings in their order; none of a run that consists of members. */
