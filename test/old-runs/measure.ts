@@ -74,16 +74,18 @@ function logsIn(folder: string): Record<string, object[]> {
   return Object.fromEntries(logs.map((file) => [file, linesOf(join(folder, file))]));
 }
 
+/** Events of a log that the build of the fixtures did not write yet; what they say is no part of the training. */
+const LATER_EVENTS = ["finished", "evaluated", "problems"];
+
 /** Lines of a log without what depends on the machine's speed. */
 function linesOf(path: string): object[] {
   if (!existsSync(path)) return [];
   return readFileSync(path, "utf8")
     .split("\n")
     .filter((line) => line !== "")
-    .map((line) => {
-      const { seconds: _seconds, waitingShare: _share, ...rest } = JSON.parse(line) as Record<string, unknown>;
-      return rest;
-    });
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+    .filter(({ event }) => !LATER_EVENTS.includes(event as string))
+    .map(({ seconds: _seconds, waitingShare: _share, ...rest }) => rest);
 }
 
 const checkpointsIn = (folder: string): string[] => filesIn(folder).filter((file) => file.endsWith(".safetensors"));
