@@ -85,6 +85,10 @@ export function trainingEvents(progress: Progress, task: Pick<AnyTask, "epochTex
   return {
     onPlanning: (done, of) => progress.update({ label: `planning  ${done}/${of}`, fraction: done / of }),
     onProblems: (problems) => noteProblems(progress, problems),
+    onNote: (text) => {
+      progress.clear();
+      progress.note(text);
+    },
     onWeights: (report) => progress.note(report),
     onStart: (report) => {
       progress.clear();

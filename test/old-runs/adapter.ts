@@ -40,6 +40,11 @@ export async function readMask(path: string): Promise<number[]> {
   return Array.from((await readVolume(path)).data, Number);
 }
 
+/** Where the build of the fixtures wrote what is now in `file` of a run's folder: a branch's scores lay beside its weights. */
+export function formerFile(file: string): string {
+  return file.replace(/^evaluations\//, "branches/");
+}
+
 async function medvox(...argv: string[]): Promise<Record<string, unknown>> {
   let [stdout, stderr] = ["", ""];
   const status = await runCommandLine([...argv, "--json"], commands, {

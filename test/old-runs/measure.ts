@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { evaluate, exportModel, readCheckpoint, readMask, resume } from "./adapter.ts";
+import { evaluate, exportModel, formerFile, readCheckpoint, readMask, resume } from "./adapter.ts";
 import { writeData } from "./data.ts";
 import { kinds } from "./kinds.ts";
 import { filesIn, fixtureFolder, materialise } from "./materialise.ts";
@@ -60,11 +60,12 @@ export async function measure(name: string): Promise<{ outcome: Outcome; hashes:
 async function predictionsIn(folder: string): Promise<Record<string, object>> {
   const found: Record<string, object> = {};
   for (const file of filesIn(folder).filter((name) => /\bpredictions\//.test(name))) {
-    if (file.endsWith(".json")) found[file] = JSON.parse(readFileSync(join(folder, file), "utf8")) as object;
+    if (file.endsWith(".json"))
+      found[formerFile(file)] = JSON.parse(readFileSync(join(folder, file), "utf8")) as object;
     if (!file.endsWith(".nii.gz")) continue;
     const counts: Record<number, number> = {};
     for (const label of await readMask(join(folder, file))) counts[label] = (counts[label] ?? 0) + 1;
-    found[file] = counts;
+    found[formerFile(file)] = counts;
   }
   return found;
 }

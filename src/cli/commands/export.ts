@@ -1,5 +1,4 @@
 /** `medvox export RUN`: a run's network, or a whole detector, for other programs. */
-import { InvalidArgumentError } from "commander";
 import { ConfigError } from "../../errors.ts";
 import { exportDetector } from "../../rcnn/index.ts";
 import { openRun } from "../../tasks.ts";
@@ -8,7 +7,7 @@ import { defineCommand } from "../command.ts";
 import { canvasOf } from "../detection-options.ts";
 import { refuseToOverwrite } from "../outputs.ts";
 import { addTorchvisionOptions, type TorchvisionChoice, torchvisionSource } from "../torchvision-options.ts";
-import { decimal, wholeNumber } from "../values.ts";
+import { decimal, oneOf, whichWeights, wholeNumber } from "../values.ts";
 
 interface Options extends TorchvisionChoice {
   format: ExportFormat;
@@ -28,13 +27,9 @@ export const command = defineCommand<Options, [string | undefined]>({
     addTorchvisionOptions(
       command
         .argument("[run]", "the run's folder; not with --weights")
-        .requiredOption("--format <name>", `${formats.join(", ")}`, (text: string) => {
-          if (!(formats as readonly string[]).includes(text))
-            throw new InvalidArgumentError(`must be one of ${formats.join(", ")}`);
-          return text;
-        })
+        .requiredOption("--format <name>", formats.join(", "), oneOf(formats))
         .requiredOption("--out <file>", "the file to write")
-        .option("--use <which>", "weights: last or best (default: as the run says)")
+        .option("--use <which>", "weights: last or best (default: as the run says)", whichWeights)
         .option("--encoder", "the encoder alone, to start other trainings from")
         .option("--set <name>", "of a pre-training's graph: whose branch")
         .option(

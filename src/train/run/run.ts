@@ -120,6 +120,11 @@ export async function resumeRun({ task, run }: OpenedRun, options: ResumeOptions
   await owned(run.store, host, async (own) => {
     const before = await readFingerprint(run.store);
     if (before !== undefined) refuseChanged(before, await task.fingerprint(run, own), run);
+    // Runs of earlier versions, and members of a run, kept none.
+    else
+      own.events.onNote?.(
+        `${run.store.place}: has no ${FINGERPRINT}, so nobody can tell whether its data are still those it was begun on`,
+      );
     await trainRun(task, run, own, { child: "", at: 1, of: 1 });
   });
   return run;
