@@ -63,7 +63,8 @@ const NAMED = 5;
 export function noteProblems(progress: Progress, problems: readonly Problem[]): void {
   progress.clear();
   progress.note(problemsText(problems));
-  for (const { case: id, message } of problems.slice(0, NAMED)) progress.note(`  ${id}: ${message}`);
+  for (const { case: id, message } of problems.slice(0, NAMED))
+    progress.note(`  ${message.startsWith(id) ? message : `${id}: ${message}`}`);
   if (problems.length > NAMED) progress.note(`  … and ${problems.length - NAMED} more; medvox verify lists them`);
 }
 
