@@ -27,9 +27,11 @@ export interface CheckpointSummary {
 
 /**
  * Lays data and run in a temporary folder, does what the kind says, measures, and clears up.
- * @returns the outcome, and SHA-256 of what it was made of: of checkpoints and logs, or of the scores
+ * @returns the outcome, SHA-256 of what it was made of (of checkpoints and logs, or of the scores), and what a resume said
  */
-export async function measure(name: string): Promise<{ outcome: Outcome; hashes: Record<string, string> }> {
+export async function measure(
+  name: string,
+): Promise<{ outcome: Outcome; hashes: Record<string, string>; said: string }> {
   const root = mkdtempSync(join(tmpdir(), "medvox-old-"));
   try {
     const { data, runs = [], models = [], next, options = [], resumeLeaves = false } = kinds[name];
@@ -38,8 +40,9 @@ export async function measure(name: string): Promise<{ outcome: Outcome; hashes:
     const folder = await materialise(root, name);
     for (const model of models) await exportModel(join(folder, model));
     if (next === "resume") {
-      await resume(folder);
+      const said = await resume(folder);
       return {
+        said,
         outcome: { logs: logsIn(folder), checkpoints: await summaries(folder) },
         hashes: await hashesIn(folder),
       };
@@ -51,7 +54,7 @@ export async function measure(name: string): Promise<{ outcome: Outcome; hashes:
     if (changed.length > 0) throw new Error(`${name}: a resume of the finished run changed ${changed.join(", ")}`);
     const { run: _run, report: _report, predictions: _folder, ...evaluation } = await evaluate(folder, options);
     const outcome = { evaluation, predictions: await predictionsIn(folder) };
-    return { outcome, hashes: { evaluation: sha256(Buffer.from(JSON.stringify(known(outcome, name)))) } };
+    return { said: "", outcome, hashes: { evaluation: sha256(Buffer.from(JSON.stringify(known(outcome, name)))) } };
   } finally {
     rmSync(root, { recursive: true, force: true });
   }
