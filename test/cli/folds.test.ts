@@ -70,6 +70,14 @@ describe("--folds with --fold", { timeout: 300_000 }, () => {
   });
 });
 
+test("a transfer takes --fold as well, and a cascade has no folds", async () => {
+  const asked = (kind: string, ...more: string[]) =>
+    medvox("transfer", kind, "--data", data, "--from", "none", "--out", "no", "--fold", "2", ...more);
+  for (const kind of ["segmentation", "lung", "liver"])
+    expect((await asked(kind)).stderr, kind).toMatch(/^ConfigError: --fold 2: needs --folds/);
+  expect((await asked("liver", "--folds", "3")).stderr).toMatch(/^ConfigError: folds: are not for a cascade/m);
+});
+
 describe("evaluate", { timeout: 300_000 }, () => {
   test("scores every case by the one network that never saw it", async () => {
     const { status, stdout, stderr } = await medvox("evaluate", "run", "--threads", "1", "--json");
