@@ -1,4 +1,6 @@
 /** Training a task from the command line: one live line a training, one line that stays an epoch, and what is said at the end. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { commandLine } from "../command-line.ts";
 import type { Problem } from "../data/index.ts";
 import type { Progress } from "../progress.ts";
@@ -9,6 +11,7 @@ import {
   beginRun,
   problemsJson,
   problemsText,
+  RUN,
   type RunEvents,
   type RunPlace,
   readProblems,
@@ -37,7 +40,7 @@ export async function train(
   const out =
     asked ?? `runs/${nameOf("data" in request && typeof request.data === "string" ? request.data : task.name)}`;
   // Members of one run may be begun one after another, or by several machines.
-  if (only === undefined) refuseToOverwrite(out, force);
+  if (only === undefined || !existsSync(join(out, RUN))) refuseToOverwrite(out, force);
   const events = trainingEvents(progress, task);
   const run: AnyRun = await beginRun(task, request, { out, force, only, signal, command, ...events }).catch(
     stoppedAt(out),

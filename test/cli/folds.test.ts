@@ -1,5 +1,5 @@
 /** `train segmentation --folds`, its networks one by one, and their mean, as a user types it on tiny made-up cases. */
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -32,6 +32,14 @@ const member = (fold: number): string => `run/members/fold-${fold}`;
 const bytes = (path: string): Buffer => readFileSync(join(work, path));
 
 describe("--folds with --fold", { timeout: 300_000 }, () => {
+  test("a folder that is no run is not begun in", async () => {
+    mkdirSync(join(work, "taken/predictions"), { recursive: true });
+    writeFileSync(join(work, "taken/predictions/mine.txt"), "precious");
+    const { status, stderr } = await train("--folds", "3", "--fold", "1", "--out", "taken");
+    expect([status, stderr]).toEqual([2, "ConfigError: taken: is a folder with files in it; --force writes into it\n"]);
+    expect(bytes("taken/predictions/mine.txt").toString()).toBe("precious");
+  });
+
   test("a fold alone: its network and no other, and no score before all of them", async () => {
     const { status, stdout, stderr } = await train("--folds", "3", "--fold", "2");
     expect(status, stderr).toBe(0);
