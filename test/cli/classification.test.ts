@@ -36,6 +36,7 @@ describe("train classification", () => {
       heldOut: 8,
       folds: 2,
       networks: 2,
+      problems: { count: 0, rules: {}, list: [] },
     });
     expect(trained.stderr).toMatch(/fold-1 \(1\/2\) {2}4 train · 4 held out$/m);
     expect(trained.stderr).toMatch(
@@ -239,7 +240,10 @@ describe("predict", () => {
       `ConfigError: ${join("out", "predictions.csv")}: exists already; --force replaces it\n`,
     ]);
     const bare = await medvox("predict", run, "--in", join(data, "images"), "--out", "bare");
-    expect(bare.stderr).toMatch(/^DataError: lesion_00: has no mask, which the network takes/);
+    expect([bare.status, bare.stdout]).toEqual([
+      1,
+      expect.stringMatching(/^failed {4}lesion_00: has no mask, which the network takes/m),
+    ]);
   });
 });
 
