@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createCaseCache } from "../data/index.ts";
 import { countOpens, type OpenCount } from "../data/test/count-opens.ts";
 import { imageOf, labelOf, writeDecathlon, writeRated } from "../data/test/made-up.ts";
-import { bestCheckpoint, lastCheckpoint, logFile, readLog } from "../train/index.ts";
+import { bestCheckpoint, folderStore, lastCheckpoint, readLog } from "../train/index.ts";
 import { pretrain, trainClassification, trainSegmentation } from "./index.ts";
 
 let opens: OpenCount;
@@ -86,7 +86,7 @@ describe.each([
     expect(more.most).toBeGreaterThan(3);
     for (const file of [lastCheckpoint, bestCheckpoint])
       expect(readFileSync(file(again)).equals(readFileSync(file(once)))).toBe(true);
-    const scores = async (run: string) => (await readLog(logFile(run))).map(({ validation }) => validation);
+    const scores = async (run: string) => (await readLog(folderStore(run))).map(({ validation }) => validation);
     expect(await scores(again)).toEqual(await scores(once));
     expect(await scores(once)).toHaveLength(3);
   });
