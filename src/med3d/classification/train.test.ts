@@ -40,7 +40,17 @@ let rated: ClassificationRequest;
 
 beforeAll(async () => {
   data = await writeRated(12);
-  request = { data, stages: 1, patch: [16, 16, 16], batch: 4, epochs: 2, heldOut: 4, warmupEpochs: 0, threads: 1 };
+  request = {
+    data,
+    stages: 1,
+    patch: [16, 16, 16],
+    batch: 4,
+    epochs: 2,
+    heldOut: 4,
+    warmupEpochs: 0,
+    threads: 1,
+    width: 8,
+  };
   rated = { ...request, mask: true, target: "rating", epochs: 1, folds: 2, seeds: 2, groupColumn: "patient" };
   await trainClassification(request, { out: single });
   await trainClassification(rated, { out: folded });
@@ -255,8 +265,8 @@ describe("taught more than the label", () => {
       { name: "third", kind: "rating", scale: [0, 1, 2] },
     ]);
     const weights = await readWeights(folderStore(out));
-    expect(weights.get("auxiliary.weight")!.shape.slice(0, 2)).toEqual([3, 128]);
-    expect(weights.get("classify.weight")!.shape.slice(0, 2)).toEqual([4, 128]);
+    expect(weights.get("auxiliary.weight")!.shape.slice(0, 2)).toEqual([3, 16]);
+    expect(weights.get("classify.weight")!.shape.slice(0, 2)).toEqual([4, 16]);
     expect(weights.get("conv1.weight")!.shape[1]).toBe(1);
   });
 

@@ -2,7 +2,7 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeVolume } from "../../files/index.ts";
 import { random } from "../../random.ts";
 import { epochsOf, folderStore, readCheckpoint, readRunOf, readWeights } from "../../train/index.ts";
@@ -21,9 +21,6 @@ import {
 } from "../index.ts";
 import { balancingOf, resolvePretrainingConfig } from "./config.ts";
 import { turnOrder } from "./turns.ts";
-
-// Many trainings, each with checkpoints of 170 MB.
-vi.setConfig({ testTimeout: 600_000 });
 
 const work = mkdtempSync(join(tmpdir(), "medvox-pretrain-"));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
@@ -83,6 +80,9 @@ beforeAll(async () => {
     heldOut: 0,
     learningRate: 2e-3,
     checkpointSeconds: 0,
+    width: 8,
+    // Test files run beside each other, two at a time.
+    threads: 1,
   };
 });
 
@@ -132,7 +132,13 @@ test("what was learned from is known, by file and by voxels, through runs that s
   const found = await findOverlap([{ ...first, id: "copy", image: copy }, record.splits.heldOut[0]], used);
   expect(found.map((item) => item.case.id)).toEqual(["copy"]);
   const next = join(work, "next");
-  const from = { data: request.sets[1].data, patch: [16, 16, 16] as [number, number, number], batch: 2, epochs: 1 };
+  const from = {
+    data: request.sets[1].data,
+    patch: [16, 16, 16] as [number, number, number],
+    batch: 2,
+    epochs: 1,
+    width: 8,
+  };
   const reports: string[] = [];
   await trainSegmentation(
     { ...from, from: out, decoder: "upsampling", heldOut: 1, validation: 0 },

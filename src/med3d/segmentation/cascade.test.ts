@@ -72,12 +72,15 @@ beforeAll(async () => {
     batch: 2,
     epochs: 3,
     stepsPerEpoch: 8,
-    learningRate: 3e-3,
+    learningRate: 1e-2,
     validation: 0,
     augmentation: "none",
     marginMm: 6,
     jitterMm: 4,
     keepLargest: 1,
+    width: 16,
+    // Test files run beside each other, two at a time.
+    threads: 1,
     coarse: { spacingMm: [4, 4, 4], patch: [16, 16, 24], decoder: "skip", batch: 2, epochs: 2 },
   };
 });

@@ -43,10 +43,10 @@ beforeAll(async () => {
     epochs: 1,
     patch: [16, 16, 16],
     batch: 1,
-    decoderChannels: [8, 8, 8],
+    width: 8,
     heldOut: 1,
     validation: 0,
-    threads: 2,
+    threads: 1,
     loss: "crossEntropy",
     augmentation: "none",
   };

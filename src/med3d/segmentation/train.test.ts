@@ -36,7 +36,7 @@ let data = "";
 let request: SegmentationRequest;
 const readRun = (path: string): Promise<SegmentationRun> => readRunOf(folderStore(path), segmentation);
 /** A stem that no initialiser would make. */
-const STEM = Float32Array.from({ length: 64 * 7 ** 3 }, (_, i) => (i % 11) / 100);
+const STEM = Float32Array.from({ length: 8 * 7 ** 3 }, (_, i) => (i % 11) / 100);
 
 beforeAll(async () => {
   data = await writeDecathlon(
@@ -47,13 +47,13 @@ beforeAll(async () => {
     epochs: 1,
     patch: [16, 24, 16],
     batch: 1,
-    decoderChannels: [8, 8, 8],
+    width: 8,
     heldOut: 1,
     validation: 0,
     threads: 2,
   };
   const float = (values: Float32Array, shape: number[]) => ({ dtype: "F32", shape, data: values }) as const;
-  const encoder = [...encoderShapes({ depth: 10, preActivation: false })].map(([name, shape]) => {
+  const encoder = [...encoderShapes({ depth: 10, preActivation: false }, { width: 8 })].map(([name, shape]) => {
     const values = new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(0.5);
     return [`module.${name}`, float(name === "conv1.weight" ? STEM : values, [...shape])] as const;
   });
@@ -85,14 +85,16 @@ describe("starting weights", () => {
 
   test("killed before the first checkpoint, a resumed run begins from them again", async () => {
     const [last, log] = [readFileSync(lastCheckpoint(run)), await readLog(folderStore(run))];
-    rmSync(join(run, "checkpoints"), { recursive: true });
+    for (const name of ["checkpoints", "model.onnx"]) rmSync(join(run, name), { recursive: true });
+    writeFileSync(logFile(run), `${JSON.stringify(log[0])}\n`);
     const told: string[] = [];
     await resumeSegmentation(run, { onEpoch: ({ epoch }) => told.push(`epoch ${epoch}`) });
     expect(told).toEqual(["epoch 1"]);
     expect(readFileSync(lastCheckpoint(run)).equals(last)).toBe(true);
     const again = await readLog(folderStore(run));
-    expect(again.map(({ epoch, trainLoss }) => [epoch, trainLoss])).toEqual(
-      log.map(({ epoch, trainLoss }) => [epoch, trainLoss]),
+    expect(log.map(({ event }) => event)).toEqual(["epoch", "finished"]);
+    expect(again.map(({ event, epoch, trainLoss }) => [event, epoch, trainLoss])).toEqual(
+      log.map(({ event, epoch, trainLoss }) => [event, epoch, trainLoss]),
     );
   });
 
@@ -130,19 +132,19 @@ describe("a run", () => {
 
   test("is scored by what lies in its files", async () => {
     const { record } = await readRun(run);
-    const [held] = record.splits.heldOut;
+    const [item] = record.splits.heldOut;
     const told: number[] = [];
     const { summary, scores, predictions, json } = await evaluateSegmentationRun(run, {
       onCase: (done, of) => told.push(done, of),
     });
     expect([told, summary.cases]).toEqual([[1, 1], 1]);
-    const mask = Array.from((await readVolume(join(predictions, `${held.id}.nii.gz`))).data, Number);
-    const truth = Array.from((await readVolume(held.label!)).data, Number);
+    const mask = Array.from((await readVolume(join(predictions, `${item.id}.nii.gz`))).data, Number);
+    const truth = Array.from((await readVolume(item.label!)).data, Number);
     const wanted = [1, 2].map((k) => {
       const both = mask.filter((value, i) => value === k && truth[i] === k).length;
       return (2 * both) / (mask.filter((value) => value === k).length + truth.filter((value) => value === k).length);
     });
-    expect(scores[0].case).toBe(held.id);
+    expect(scores[0].case).toBe(item.id);
     expect(json).toMatchObject({
       perCase: [{ dice: { left: expect.closeTo(wanted[0], 12), right: expect.closeTo(wanted[1], 12) } }],
     });
