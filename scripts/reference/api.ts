@@ -30,8 +30,11 @@ export interface ApiEntry {
 /** Constants of longer types are shown without them: they are schemas and tables, told elsewhere. */
 const MOST_LINES = 12;
 
-/** Every entry of the package that is promised to users, in the order of package.json. `dist` must be fresh. */
-export function apiEntries(root: string): ApiEntry[] {
+/** What stands behind `/internal` is promised to nobody, so it has no page. */
+const isPromised = (subpath: string): boolean => !subpath.endsWith("/internal");
+
+/** Entries of the package, by default all that are promised to users, in the order of package.json. `dist` must be fresh. */
+export function apiEntries(root: string, wanted: (subpath: string) => boolean = isPromised): ApiEntry[] {
   const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
     exports: Record<string, string | { types: string }>;
   };
@@ -42,8 +45,7 @@ export function apiEntries(root: string): ApiEntry[] {
     return known;
   };
   return Object.entries(exports).flatMap(([subpath, target]) => {
-    // What stands behind `/internal` is promised to nobody, so it has no page.
-    if (typeof target === "string" || subpath.endsWith("/internal")) return [];
+    if (typeof target === "string" || !wanted(subpath)) return [];
     const path = join(root, target.types);
     const found = [...exportsOf(path, read)].map(([name, nodes]) => apiExport(name, nodes, read));
     found.sort((a, b) => (a.name.toLowerCase() < b.name.toLowerCase() ? -1 : 1));
