@@ -38,6 +38,29 @@ describe("the reference that is checked in", () => {
       .filter((line) => /^\| `.*\| {2}\|$/.test(line));
     expect(bare).toEqual([]);
   });
+
+  it("tells a key that tasks share once", () => {
+    const tables = new Map<string, string[]>();
+    for (const section of configuration(root).page.split("\n## ").slice(1)) {
+      const title = section.slice(0, section.indexOf("\n"));
+      if (title === "Augmentation") continue;
+      for (const [, key] of section.matchAll(/^\| `([^`]+)` \|/gm))
+        tables.set(key, [...(tables.get(key) ?? []), title]);
+    }
+    expect(tables.get("epochs")).toEqual(["Every training"]);
+    expect(tables.get("depth")).toEqual(["Every training of Med3D", "Detection"]);
+    // One name with a meaning of its own in each of them.
+    const often = [...tables].filter(([, titles]) => titles.length > 2).map(([key]) => key);
+    expect(often.sort()).toEqual(["augmentation", "from", "heldOut", "schedule"]);
+  });
+
+  it("says which defaults a task has of its own, and what it leaves out", () => {
+    const { page } = configuration(root);
+    expect(page).toContain(
+      "[every training](#every-training); other defaults: `learningRate` `0.005`, `warmupEpochs` `1`, `clipNorm` `10`, `epochs` `26`.",
+    );
+    expect(page).toContain("It has the keys of [segmentation](#segmentation), but for `data`, `spacingMm`, `window`, ");
+  });
 });
 
 describe("the page of commands", () => {

@@ -6,9 +6,9 @@
  * there goes to standard error. Exit 0 done, 1 failed, 2 asked wrongly.
  */
 import { Command, CommanderError } from "commander";
-import { commandLine } from "../command-line.ts";
 import { versions } from "../machine.ts";
 import { type ProgressStream, streamProgress } from "../progress.ts";
+import { commandLine } from "../text/index.ts";
 import type { CommandContext, CommandModule, Outcome } from "./command.ts";
 import { describeFailure, stackOf, wrongUsage } from "./failure.ts";
 import { resolve } from "./resolve.ts";

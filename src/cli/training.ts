@@ -1,8 +1,9 @@
 /** Training a task from the command line: one live line a training, one line that stays an epoch, and what is said at the end. */
-import { commandLine } from "../command-line.ts";
+
 import type { Problem } from "../data/index.ts";
 import type { Progress } from "../progress.ts";
 import { openRun } from "../tasks.ts";
+import { commandLine } from "../text/index.ts";
 import {
   type AnyRun,
   type AnyTask,

@@ -1,8 +1,8 @@
-/** @module medvox/files: volumes and weights on disk; files are written whole or not at all. */
+/** @module medvox/files/internal: all that `files` shows the other parts of medvox. `public.ts` names what `medvox/files` promises to users. */
 export { arraySlice, fileOf, readNpzArray, readNpzHeaders, slicePath } from "./array-slices.ts";
 export type { FileContent, WriteOptions } from "./disk/atomic.ts";
 export { removeStaleTemporaries, writeError, writeFileAtomic } from "./disk/atomic.ts";
-export { makeFolder } from "./disk/folders.ts";
+export { makeFolder, removeEmptyFolders } from "./disk/folders.ts";
 export { type FolderLock, lockFolder, lockName } from "./disk/lock.ts";
 export { readImage2d, readImageSize } from "./images.ts";
 export { encodeNpy, writeNpy } from "./npy.ts";

@@ -2,7 +2,14 @@
 import { access, appendFile, open, readdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { DataError } from "../errors.ts";
-import { lockFolder, makeFolder, removeStaleTemporaries, writeError, writeFileAtomic } from "../files/index.ts";
+import {
+  lockFolder,
+  makeFolder,
+  removeEmptyFolders,
+  removeStaleTemporaries,
+  writeError,
+  writeFileAtomic,
+} from "../files/index.ts";
 import { BEST_CHECKPOINT, LAST_CHECKPOINT } from "./checkpoint.ts";
 import { LOG } from "./log.ts";
 import type { Store } from "./store.ts";
@@ -56,8 +63,19 @@ export function folderStore(folder: string): Store {
     names: async () =>
       (await readdir(folder).catch(() => [] as string[])).filter((name) => !name.startsWith(".medvox-")),
     own: async (does) => {
-      await makeFolder(folder);
-      return lockFolder(folder, does);
+      const folders = await makeFolder(folder);
+      // A run that is refused before anything of it is written leaves no empty folder.
+      const tidy = async (): Promise<void> => {
+        await removeEmptyFolders(folders);
+        made.clear();
+      };
+      try {
+        const { lost, release } = await lockFolder(folder, does);
+        return { lost, release: () => release().then(tidy) };
+      } catch (error) {
+        await tidy();
+        throw error;
+      }
     },
     child: (name) => folderStore(pathOf(name)),
   };

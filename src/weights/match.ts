@@ -94,11 +94,9 @@ export function matchWeights(
 /** @throws WeightsError where the file has something by the name that the network lacks, but of a kind that is not read */
 function refuseUnreadable(source: ReadonlyMap<string, WeightTensor>, absent: readonly string[], file: string): void {
   if (!(source instanceof CheckpointTensors)) return;
-  for (const [from, made] of source.unreadable) {
+  for (const [from, what] of source.unreadable) {
     if (absent.some((name) => from === name || from.endsWith(`.${name}`)))
-      throw new WeightsError(
-        `${file}: ${from} is made by '${made}', which medvox does not read; save it as a plain tensor`,
-      );
+      throw new WeightsError(`${file}: ${from} is ${what}, which medvox does not read; save it as a plain tensor`);
   }
 }
 

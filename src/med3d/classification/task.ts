@@ -15,7 +15,7 @@ import { readStart } from "../encoder/start-from.ts";
 import { runLines } from "../run-lines.ts";
 import { creditOf, filesOf, hashesOf } from "../segmentation/data.ts";
 import { planAuxiliary } from "./auxiliary-targets.ts";
-import { type ClassificationConfig, resolveClassificationConfig } from "./config.ts";
+import { type ClassificationConfig, resolveClassificationConfig, takesMask } from "./config.ts";
 import {
   type ClassificationCase,
   type ClassifiedSplits,
@@ -27,7 +27,6 @@ import {
   usableCases,
 } from "./data.ts";
 import { hasMembers, memberRuns } from "./members.ts";
-import { takesMask } from "./network.ts";
 import { type AboutData, type ClassificationPlan, planClassification } from "./plan.ts";
 import { encodeRun } from "./prediction/export.ts";
 import { type ClassificationFound, classificationPredictor } from "./prediction/predictor.ts";

@@ -173,7 +173,7 @@ export const segmentation: SegmentationTask = {
 };
 
 /** How many channels the images of a network have. */
-export function channelsOf(source: Source<SegmentationRun> | undefined): number | undefined {
+function channelsOf(source: Source<SegmentationRun> | undefined): number | undefined {
   if (source === undefined || "weights" in source) return undefined;
   if ("run" in source) return source.run.plan.preprocessing.channels;
   const { plan } = readOnnx(source.model, source.path).metadata;

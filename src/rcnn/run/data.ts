@@ -71,7 +71,7 @@ export async function openDetectionFor(
 }
 
 /** Problems of these images and of the data set as a whole. */
-export function problemsOf(dataset: DetectionDataset, cases: readonly { readonly id: string }[]): Problem[] {
+function problemsOf(dataset: DetectionDataset, cases: readonly { readonly id: string }[]): Problem[] {
   const ids = new Set(cases.map(({ id }) => id));
   return dataset.problems.filter((problem) => ids.has(problem.case) || problem.case === dataset.name);
 }

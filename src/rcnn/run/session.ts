@@ -10,7 +10,7 @@ import { type DetectionRun, itemsOfRun } from "./data.ts";
 import { openWatched, watch } from "./watch.ts";
 
 /** The phase that a stage of a run stands for. */
-export function phaseOf({ record: { config } }: Pick<DetectionRun, "record">, { name }: Stage): Phase {
+function phaseOf({ record: { config } }: Pick<DetectionRun, "record">, { name }: Stage): Phase {
   const schedule: readonly Phase[] = schedules[config.schedule];
   return schedule.find((phase) => phase.name === name) ?? schedule[0];
 }

@@ -3,7 +3,7 @@ import { ConfigError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files/index.ts";
 import { hintOf, hintText } from "../../weights/index.ts";
 import { BEST_CHECKPOINT, LAST_CHECKPOINT, readWeights } from "../checkpoint.ts";
-import { writePortableWeights } from "../portable-weights.ts";
+import { writePortableWeights } from "../model/portable-weights.ts";
 import { notTrained } from "./evaluate.ts";
 import { checkedOptions } from "./options.ts";
 import type { OpenedRun } from "./record.ts";

@@ -7,9 +7,9 @@ import { z } from "zod";
 import { checkDescription, checkedJson } from "../../data/lists/description.ts";
 import { type Problem, problemEffects } from "../../data/problem.ts";
 import { ConfigError, DataError } from "../../errors.ts";
-import { type Machine, machine, type Versions, versions } from "../../machine.ts";
+import { machine, versions } from "../../machine.ts";
 import { placeOf, type Store } from "../store.ts";
-import type { AnyRun, AnyTask, DataFingerprint, Prepared, Run, Splits } from "./task.ts";
+import type { AnyRun, AnyTask, DataFingerprint, Prepared, Run, RunRecord } from "./task.ts";
 
 /** Where a run keeps what was asked and where it was done. */
 export const RUN = "run.json";
@@ -21,28 +21,6 @@ export const PROBLEMS = "problems.json";
 export const FINGERPRINT = "fingerprint.json";
 /** Where a run keeps its exported network. */
 export const MODEL = "model.onnx";
-
-export interface DataCredit {
-  readonly name: string;
-  readonly licence?: string;
-  readonly source?: string;
-}
-
-export interface RunRecord<C, K> {
-  readonly format: 1;
-  readonly task: string;
-  readonly config: C;
-  /** The command line that asked for it; empty where it was called from a program. */
-  readonly command: string;
-  readonly machine: Machine;
-  readonly versions: Versions;
-  /** Threads of the engine; 0 in a run that only holds others. */
-  readonly threads: number;
-  /** ISO date and time at which the run was begun. */
-  readonly begun: string;
-  readonly credit: DataCredit;
-  readonly splits: Splits<K>;
-}
 
 const frameSchema = z.looseObject({
   format: z.literal(1),
@@ -175,7 +153,7 @@ export async function readFingerprint(store: Store): Promise<DataFingerprint | u
   return checkDescription(fingerprintSchema, await readJson(store, FINGERPRINT), placeOf(store, FINGERPRINT));
 }
 
-export async function writeJson(store: Store, name: string, value: unknown): Promise<void> {
+async function writeJson(store: Store, name: string, value: unknown): Promise<void> {
   await store.write(name, `${JSON.stringify(value, null, 2)}\n`);
 }
 

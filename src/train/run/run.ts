@@ -16,7 +16,6 @@ import type { StateMap } from "../model/model.ts";
 import type { Store } from "../store.ts";
 import type { RunEvents, RunPlace } from "./events.ts";
 import {
-  type DataCredit,
   FINGERPRINT,
   MODEL,
   type OpenedRun,
@@ -30,7 +29,7 @@ import {
   writeProblems,
   writeRun,
 } from "./record.ts";
-import type { AnyRun, AnyTask, Child, DataFingerprint, Host, Prepared, Run, Stage, Task } from "./task.ts";
+import type { AnyRun, AnyTask, Child, DataCredit, DataFingerprint, Host, Prepared, Run, Stage, Task } from "./task.ts";
 
 export interface ResumeOptions extends RunEvents {
   readonly signal?: AbortSignal;
