@@ -126,7 +126,7 @@ describe("detect train, what it starts from and what it is built of", () => {
     );
     expect(other).toMatch(/^backbone from run: \d+ matched · 0 missing · 0 unexpected/m);
     // The other class's boxes are not told as broken; the one without extent is of them as well.
-    expect(other).toMatch(/^1 problem \(1 degenerate\)$/m);
+    expect(other).toMatch(/^2 problems \(1 degenerate, 1 unwanted-class\)$/m);
     expect(other).toMatch(/3 held out · dark$/m);
     const { config } = JSON.parse(readFileSync(join(work, "dark/run.json"), "utf8"));
     expect(config).toMatchObject({ backbone: "run", from: null, trainableStages: 5 });
