@@ -55,7 +55,7 @@ export function folderStore(folder: string): Store {
     },
     names: async () =>
       (await readdir(folder).catch(() => [] as string[])).filter((name) => !name.startsWith(".medvox-")),
-    own: async (does) => {
+    claim: async (does) => {
       const made = await makeFolder(folder);
       // What was made for nothing goes again: a request that is refused leaves no empty folder.
       const clearUp = async (): Promise<void> => {

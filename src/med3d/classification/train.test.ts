@@ -8,6 +8,7 @@ import { writeRated } from "../../data/test/made-up.ts";
 import { ConfigError, DataError, WeightsError } from "../../errors.ts";
 import { taskNamed } from "../../tasks.ts";
 import {
+  epochsOf,
   folderStore,
   lastCheckpoint,
   membersOf,
@@ -136,9 +137,10 @@ describe("a single training", () => {
       { ...request, heldOut: 0, epochs: 12, augmentation: "none", validation: 2, learningRate: 3e-3 },
       { out },
     );
-    const log = await readLog(folderStore(out));
-    expect(log.at(-1)!.trainLoss as number).toBeLessThan(0.5 * (log[0].trainLoss as number));
-    expect(log[0].validation).toMatchObject({ details: { accuracy: expect.any(Number) } });
+    const epochs = await epochsOf(folderStore(out));
+    expect(epochs).toHaveLength(12);
+    expect(epochs.at(-1)!.trainLoss).toBeLessThan(0.5 * epochs[0].trainLoss);
+    expect(epochs[0].validation).toMatchObject({ details: { accuracy: expect.any(Number) } });
   });
 });
 

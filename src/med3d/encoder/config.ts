@@ -3,7 +3,7 @@ import { z } from "zod";
 import { ConfigError } from "../../errors.ts";
 import type { Tensor } from "../../graph/index.ts";
 import { architectureName, encoder, RELEASED_WIDTH, type ResNet3dFeatures } from "../../nn/index.ts";
-import { scheduleSchema } from "../../train/run/shared-config.ts";
+import { scheduleSchema } from "../../train/config/shared-config.ts";
 
 export const encoderKeys = {
   /** MedicalNet ResNet depth. */
@@ -70,6 +70,3 @@ export function refuseFrozenNothing({
   if (freeze && from === null)
     throw new ConfigError("freeze: needs weights to start from; an encoder of random weights learns nothing");
 }
-
-/** The names of an encoder's parameters; all others belong to what stands on it. */
-export const encoderPattern: RegExp = /^(conv1|bn1|layer[1-4])\./;

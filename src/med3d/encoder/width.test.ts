@@ -122,7 +122,7 @@ describe("a run", () => {
     const { scores } = await evaluateSegmentationRun(run);
     expect(scores).toHaveLength(1);
     const image = { ...imageOf([20, 18, 17], 7), name: "image" };
-    const [own, exported] = await Promise.all(
+    const [trained, exported] = await Promise.all(
       [run, join(run, "model.onnx")].map(async (path) => {
         const segmenter = await openSegmenter(path, { threads: 1 });
         const { data: classes } = await segmenter.segmentImage(image);
@@ -130,7 +130,7 @@ describe("a run", () => {
         return classes;
       }),
     );
-    expect(exported).toEqual(own);
+    expect(exported).toEqual(trained);
   });
 
   test("its encoder is exported and imported again, and gives features of its own width", async () => {

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeVolume } from "../../files/index.ts";
 import { random } from "../../random.ts";
-import { type ExperimentRequest, runExperiment } from "../index.ts";
+import { folderStore, readRunOf } from "../../train/index.ts";
+import { type ExperimentRequest, runExperiment, segmentation } from "../index.ts";
 
 const work = mkdtempSync(join(tmpdir(), "medvox-experiment-"));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
@@ -200,9 +201,7 @@ describe("transfer", () => {
       "cubes, pre-trained",
       "cubes, difference",
     ]);
-    const { record } = JSON.parse(
-      `{"record":${readFileSync(join(out, "trials", "cubes-pretrained-seed-0", "run.json"), "utf8")}}`,
-    );
+    const { record } = await readRunOf(folderStore(join(out, "trials", "cubes-pretrained-seed-0")), segmentation);
     expect(record.config).toMatchObject({ from: join(out, "pretraining"), learningRate: 1e-3 });
   });
 

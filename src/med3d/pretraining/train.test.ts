@@ -97,9 +97,9 @@ test("the losses of both branches fall; log, report and record tell it by set; t
   // Five cases in batches of two are three steps; the set of two gets as many.
   expect([setOf(epochs[0], "one")?.steps, setOf(epochs[0], "two")?.steps]).toEqual([3, 3]);
   for (const name of ["one", "two"]) {
-    const own = epochs.map((epoch) => setOf(epoch, name)!);
-    expect(own.at(-1)!.loss).toBeLessThan(own[0].loss);
-    expect(own.every(({ meanDice }) => meanDice! >= 0 && meanDice! <= 1)).toBe(true);
+    const told = epochs.map((epoch) => setOf(epoch, name)!);
+    expect(told.at(-1)!.loss).toBeLessThan(told[0].loss);
+    expect(told.every(({ meanDice }) => meanDice! >= 0 && meanDice! <= 1)).toBe(true);
   }
   expect(readFileSync(join(out, "report.html"), "utf8")).toContain("Pre-training on 2 sets");
   const weights = await readWeights(folderStore(out));

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openDataset, prepareCase, regionOf } from "../../data/index.ts";
 import { readVolume, writeVolume } from "../../files/index.ts";
+import { encoderPattern } from "../../nn/index.ts";
 import { random } from "../../random.ts";
 import { folderStore, lastCheckpoint, readRunOf, readWeights } from "../../train/index.ts";
 import type { Volume } from "../../volume/index.ts";
@@ -176,7 +177,7 @@ test("a frozen encoder keeps every bit, running statistics included, and the res
   );
   const before = await readWeights(folderStore(from));
   const after = await readWeights(folderStore(out));
-  const encoder = [...after.keys()].filter((name) => /^(conv1|bn1|layer\d)\./.test(name));
+  const encoder = [...after.keys()].filter((name) => encoderPattern.test(name));
   expect(encoder).toHaveLength(60);
   const changed = encoder.filter((name) =>
     after.get(name)!.data.some((value, i) => value !== before.get(name)!.data[i]),
