@@ -63,7 +63,7 @@ const classificationKeys = {
 };
 
 /** Those of a detection's scores. */
-export const detectionKeys = {
+const detectionKeys = {
   axes: "of a detection: 2 for pictures, 3 for volumes",
   images: "how many were scored",
   maxDetections: "detections of a class that count in an image",
