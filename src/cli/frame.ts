@@ -52,18 +52,16 @@ export async function runCommandLine(
       io.stdout.write(parsed.help);
       return 0;
     }
-    // Those of the frame are no business of the command, which may hand its options on as they are.
-    const { json, force, debug: _debug, ...options } = parsed.options;
     const context: CommandContext = {
       signal: io.signal,
       progress,
       style: styleFor(io.stdout),
-      force: force === true,
+      force: parsed.force,
       typed: commandLine(["medvox", ...argv]),
     };
-    const outcome = await module.run(context, options, ...parsed.args);
+    const outcome = await module.run(context, parsed.options, ...parsed.args);
     progress.clear();
-    io.stdout.write(json === true ? toJson(outcome.document) : withNewline(outcome.text));
+    io.stdout.write(has(argv, "--json") ? toJson(outcome.document) : withNewline(outcome.text));
     return outcome.ok === false ? 1 : 0;
   } catch (error) {
     progress.clear();
@@ -86,7 +84,7 @@ function has(argv: readonly string[], flag: string): boolean {
   return (end < 0 ? argv : argv.slice(0, end)).includes(flag);
 }
 
-type Parsed = { help: string } | { options: Record<string, unknown>; args: unknown[] };
+type Parsed = { help: string } | { options: Record<string, unknown>; args: unknown[]; force: boolean };
 
 /** A command with its own options and the frame's, ready to parse or to be described. */
 export function commandOf(entry: Pick<CommandEntry, "name" | "summary">, module: CommandModule): Command {
@@ -113,7 +111,9 @@ async function parse(entry: CommandEntry, module: CommandModule, argv: readonly 
   });
   command.action((...received: unknown[]) => {
     // Commander passes the declared arguments, then the options, then itself.
-    parsed = { args: received.slice(0, -2), options: received.at(-2) as Record<string, unknown> };
+    const { json: _json, debug: _debug, force, ...options } = received.at(-2) as Record<string, unknown>;
+    // The frame's own flags are no business of the command, which hands its options on to the library.
+    parsed = { args: received.slice(0, -2), options, force: force === true };
   });
   try {
     await command.parseAsync([...argv], { from: "user" });

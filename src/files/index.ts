@@ -2,7 +2,7 @@
 export { arraySlice, fileOf, readNpzArray, readNpzHeaders, slicePath } from "./array-slices.ts";
 export type { FileContent, WriteOptions } from "./disk/atomic.ts";
 export { removeStaleTemporaries, writeError, writeFileAtomic } from "./disk/atomic.ts";
-export { makeFolder, removeEmptyFolders } from "./disk/folders.ts";
+export { makeFolder } from "./disk/folders.ts";
 export { type FolderLock, lockFolder, lockName } from "./disk/lock.ts";
 export { readImage2d, readImageSize } from "./images.ts";
 export { encodeNpy, writeNpy } from "./npy.ts";

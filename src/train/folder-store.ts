@@ -1,15 +1,8 @@
 /** A {@link Store} that is a folder on disk. */
-import { access, appendFile, open, readdir, rm } from "node:fs/promises";
+import { access, appendFile, open, readdir, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { DataError } from "../errors.ts";
-import {
-  lockFolder,
-  makeFolder,
-  removeEmptyFolders,
-  removeStaleTemporaries,
-  writeError,
-  writeFileAtomic,
-} from "../files/index.ts";
+import { lockFolder, makeFolder, removeStaleTemporaries, writeError, writeFileAtomic } from "../files/index.ts";
 import { BEST_CHECKPOINT, LAST_CHECKPOINT } from "./checkpoint.ts";
 import { LOG } from "./log.ts";
 import type { Store } from "./store.ts";
@@ -63,19 +56,16 @@ export function folderStore(folder: string): Store {
     names: async () =>
       (await readdir(folder).catch(() => [] as string[])).filter((name) => !name.startsWith(".medvox-")),
     own: async (does) => {
-      const folders = await makeFolder(folder);
-      // A run that is refused before anything of it is written leaves no empty folder.
-      const tidy = async (): Promise<void> => {
-        await removeEmptyFolders(folders);
-        made.clear();
+      const made = await makeFolder(folder);
+      // What was made for nothing goes again: a request that is refused leaves no empty folder.
+      const clearUp = async (): Promise<void> => {
+        for (const path of made.reverse()) await rmdir(path).catch(() => {});
       };
-      try {
-        const { lost, release } = await lockFolder(folder, does);
-        return { lost, release: () => release().then(tidy) };
-      } catch (error) {
-        await tidy();
+      const { lost, release } = await lockFolder(folder, does).catch(async (error: unknown) => {
+        await clearUp();
         throw error;
-      }
+      });
+      return { lost, release: () => release().then(clearUp) };
     },
     child: (name) => folderStore(pathOf(name)),
   };

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { DataError } from "../../errors.ts";
 import { writeFileAtomic } from "./atomic.ts";
-import { makeFolder, removeEmptyFolders } from "./folders.ts";
+import { makeFolder } from "./folders.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -60,13 +60,4 @@ it.skipIf(!mayMount())("a read-only and a full file system are told as such (roo
       execFileSync("umount", [place]);
     }
   }
-});
-
-it("tells what it made, of which only what is empty is removed", async () => {
-  const made = await makeFolder(join(folder, "a", "b", "c"));
-  expect(made).toEqual([join(folder, "a"), join(folder, "a", "b"), join(folder, "a", "b", "c")]);
-  expect(await makeFolder(join(folder, "a", "b"))).toEqual([]);
-  await writeFile(join(folder, "a", "notes.txt"), "");
-  await removeEmptyFolders(made);
-  expect(await readdir(join(folder, "a"))).toEqual(["notes.txt"]);
 });

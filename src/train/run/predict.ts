@@ -135,10 +135,8 @@ export async function predictAll(
       json: document,
       lines: [
         ...lines,
-        ...problems
-          .filter((problem) => !leavesOut(problem))
-          .map(({ case: id, message }) => `noted     ${id}: ${message}`),
-        ...failed.map(({ case: id, message }) => `failed    ${id}: ${message}`),
+        ...problems.filter((problem) => !leavesOut(problem)).map((problem) => `noted     ${named(problem)}`),
+        ...failed.map((failure) => `failed    ${named(failure)}`),
       ],
       failed,
       problems,
@@ -146,6 +144,11 @@ export async function predictAll(
   } finally {
     await predictor.close();
   }
+}
+
+/** What is wrong, with the case's name in front, where the words do not begin with it. */
+function named({ case: id, message }: Pick<Failure, "case" | "message">): string {
+  return message.startsWith(id) ? message : `${id}: ${message}`;
 }
 
 /** Does it, or notes why an image cannot be predicted. @throws what is no fault of the image */
@@ -181,5 +184,7 @@ function refuseFiles(
   const all = [...writers.keys(), ...predictor.tableNames.map((name) => join(out, name))];
   const there = all.filter((target) => existsSync(target));
   if (there.length > 0 && !force)
-    throw new ConfigError(`${there[0]}: exists already (${there.length} of ${all.length}); --force replaces it`);
+    throw new ConfigError(
+      `${there[0]}: exists already${all.length > 1 ? ` (${there.length} of ${all.length})` : ""}; --force replaces it`,
+    );
 }

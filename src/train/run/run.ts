@@ -130,7 +130,13 @@ async function lookAgain(task: AnyTask, run: AnyRun, host: Host): Promise<void> 
   const now = before === undefined ? undefined : await task.fingerprint(run, host);
   const problems = joinProblems(found, now?.problems ?? []);
   if (problems.length > 0) host.events.onProblems?.(problems);
-  if (before === undefined || now === undefined) return;
+  if (before === undefined || now === undefined) {
+    // Runs of earlier versions, and members of a run, kept none.
+    host.events.onNote?.(
+      `${store.place}: has no ${FINGERPRINT}, so nobody can tell whether its data are still those it was begun on`,
+    );
+    return;
+  }
   refuseChanged(before, now.fingerprint, run);
   refuseProblems(problems, record.credit.name, { strict: record.config.strict });
   await logProblems(store, problems.slice(found.length));
