@@ -157,6 +157,7 @@ export async function evaluateRun<S = unknown, F = unknown>(
     event: "evaluated",
     epoch: (await readLog(run.store)).filter(({ event }) => event === "epoch").length,
     folder,
+    ...(folder === run.store.place ? { tables: Object.keys(summary.tables) } : {}),
     problems: problemsJson(problems),
   });
   return {
