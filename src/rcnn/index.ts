@@ -1,4 +1,4 @@
-/** @module medvox/rcnn: Faster R-CNN in 2D and 3D: parts, networks, training, detection. */
+/** @module medvox/rcnn/internal: all that `rcnn` shows the other parts of medvox. `public.ts` names what `medvox/rcnn` promises to users. */
 
 export {
   createDetector,

@@ -1,5 +1,5 @@
 /** A {@link Store} that is a folder on disk. */
-import { access, appendFile, open, readdir, rm } from "node:fs/promises";
+import { access, appendFile, open, readdir, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { DataError } from "../errors.ts";
 import { lockFolder, makeFolder, removeStaleTemporaries, writeError, writeFileAtomic } from "../files/index.ts";
@@ -56,8 +56,16 @@ export function folderStore(folder: string): Store {
     names: async () =>
       (await readdir(folder).catch(() => [] as string[])).filter((name) => !name.startsWith(".medvox-")),
     own: async (does) => {
-      await makeFolder(folder);
-      return lockFolder(folder, does);
+      const made = await makeFolder(folder);
+      // What was made for nothing goes again: a request that is refused leaves no empty folder.
+      const clearUp = async (): Promise<void> => {
+        for (const path of made.reverse()) await rmdir(path).catch(() => {});
+      };
+      const { lost, release } = await lockFolder(folder, does).catch(async (error: unknown) => {
+        await clearUp();
+        throw error;
+      });
+      return { lost, release: () => release().then(clearUp) };
     },
     child: (name) => folderStore(pathOf(name)),
   };

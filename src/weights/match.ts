@@ -253,7 +253,8 @@ function refuseOther(
   if (!isOther) return;
   const inEncoder = (name: string, start: string) =>
     name.startsWith(start) && /^layer\d/.test(name.slice(start.length));
-  const unexpected = [...given.keys()].filter((name) => inEncoder(name, from) && !target.has(name) && front === from);
+  const isStrange = (name: string): boolean => inEncoder(name, from) && !target.has(name) && !COUNTER.test(name);
+  const unexpected = front === from ? [...given.keys()].filter(isStrange) : [];
   const missing = [...target.keys()].filter((name) => inEncoder(name, front) && !given.has(name) && front === from);
   const told = [
     ...(unexpected.length > 0 ? [`${unexpected.length} unexpected tensors, the first ${unexpected[0]}`] : []),

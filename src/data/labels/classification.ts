@@ -21,11 +21,11 @@ import { ConfigError, DataError } from "../../errors.ts";
 import { arraySlice } from "../../files/index.ts";
 import { caseIds, idOf, isVolumeName } from "../lists/case-id.ts";
 import { isMissing, parseCsv, withKnownNames } from "../lists/csv.ts";
-import type { DataCase } from "../lists/dataset.ts";
 import { checkDescription } from "../lists/description.ts";
 import { fileFinder } from "../lists/volume-files.ts";
 import type { Problem } from "../problem.ts";
 import { readText } from "../text.ts";
+import type { DataCase } from "../types.ts";
 import { readMedMnist } from "./medmnist.ts";
 import { type RatingRule, ratingScale, classOf as ruleClass, ruleFor } from "./rating.ts";
 

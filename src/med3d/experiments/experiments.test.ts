@@ -2,13 +2,10 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeVolume } from "../../files/index.ts";
 import { random } from "../../random.ts";
 import { type ExperimentRequest, runExperiment } from "../index.ts";
-
-// Many trainings, each with checkpoints of 170 MB.
-vi.setConfig({ testTimeout: 600_000 });
 
 const work = mkdtempSync(join(tmpdir(), "medvox-experiment-"));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
@@ -51,7 +48,16 @@ beforeAll(async () => {
   two = await cubes("two", 4, -4);
 });
 
-const small = { patch: [16, 16, 16], batch: 2, decoder: "upsampling", heldOut: 2, learningRate: 2e-3 };
+const small = {
+  patch: [16, 16, 16],
+  batch: 2,
+  decoder: "upsampling",
+  heldOut: 2,
+  learningRate: 2e-3,
+  width: 8,
+  // Test files run beside each other, two at a time.
+  threads: 1,
+};
 
 describe("magnitude", () => {
   const out = (): string => join(work, "magnitude");
@@ -75,8 +81,8 @@ describe("magnitude", () => {
       [4, 4],
       [4, 4],
     ]);
-    const held = trials.map(({ cases }) => cases.map((item) => item.case).join());
-    expect(new Set(held).size).toBe(1);
+    const scoredOn = trials.map(({ cases }) => cases.map((item) => item.case).join());
+    expect(new Set(scoredOn).size).toBe(1);
     expect(findings.table.rows.map(([name]) => name)).toEqual(["50 % (2)", "100 % (4)"]);
     expect(readFileSync(join(out(), "report.html"), "utf8")).toContain("How much data is enough");
     expect(readFileSync(join(out(), "charts.svg"), "utf8")).toMatch(/^<svg /);

@@ -40,7 +40,7 @@ export async function detectionPredictor(
 }
 
 /** @throws ConfigError for an exported detector, which other programs run */
-export function sourceOf(source: Source<DetectionRun>): DetectorSource {
+function sourceOf(source: Source<DetectionRun>): DetectorSource {
   if ("run" in source) return { run: source.run, use: source.use };
   if ("weights" in source)
     return { weights: source.weights, ...source.settings } as Omit<TorchvisionOptions, keyof LoadOptions>;

@@ -192,7 +192,7 @@ const pictureFolders = ["JPEGImages", "images", "Images", "JPEGs"];
 const partFolders = ["train", "valid", "val", "test"];
 
 /** Where a folder has VOC's XML files: in a folder of their own, beside the pictures, or in a folder for each part. */
-export async function vocParts(root: string, images?: string): Promise<VocPart[]> {
+async function vocParts(root: string, images?: string): Promise<VocPart[]> {
   const alone = await vocPart(root, images);
   if (alone !== undefined) return [alone];
   const parts: VocPart[] = [];
@@ -241,7 +241,7 @@ async function xmlIn(folder: string): Promise<string[]> {
  * One annotation.
  * @throws DataError saying what is wrong with it
  */
-export function parseVoc(text: string): VocAnnotation {
+function parseVoc(text: string): VocAnnotation {
   const root = parseXml(text);
   if (root.nodeName !== "annotation") throw new DataError(`its root is <${root.nodeName}>, expected <annotation>`);
   const [width, height] = ["width", "height"].map((name) => numberOf(textAt(root, "size", name)));
