@@ -93,6 +93,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       ...[
         "parts",
         "pooling",
+        "network/columns",
         "network/config",
         "network/input",
         "network/network",
