@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createCaseCache } from "../data/index.ts";
 import { countOpens, type OpenCount } from "../data/test/count-opens.ts";
 import { imageOf, labelOf, writeDecathlon, writeRated } from "../data/test/made-up.ts";
-import { bestCheckpoint, lastCheckpoint, logFile, readLog } from "../train/index.ts";
+import { bestCheckpoint, epochsOf, folderStore, lastCheckpoint } from "../train/index.ts";
 import { pretrain, trainClassification, trainSegmentation } from "./index.ts";
 
 let opens: OpenCount;
@@ -33,8 +33,8 @@ afterAll(() => {
   for (const path of [folder, data.volumes, data.rated]) rmSync(path, { recursive: true, force: true });
 });
 
-const common = { epochs: 3, batch: 1, workers: 2, threads: 1 } as const;
-const small = { patch: [16, 16, 16], decoderChannels: [8, 8, 8] } as const;
+type Patch = [number, number, number];
+const common = { epochs: 3, batch: 1, workers: 2, threads: 1, width: 8, patch: [16, 16, 16] as Patch };
 
 /** Volumes that were opened, and the most that one was. */
 function readings(root: string): { readonly files: number; readonly most: number } {
@@ -52,9 +52,6 @@ describe.each([
       trainSegmentation(
         {
           ...common,
-          ...small,
-          patch: [...small.patch],
-          decoderChannels: [...small.decoderChannels],
           data: data.volumes,
           heldOut: 0,
           validation: 1,
@@ -68,7 +65,7 @@ describe.each([
     files: 0,
     train: (out: string, cacheBytes?: number) =>
       trainClassification(
-        { ...common, data: data.rated, stages: 1, patch: [16, 16, 16], heldOut: 0, validation: 2, warmupEpochs: 0 },
+        { ...common, data: data.rated, stages: 1, heldOut: 0, validation: 2, warmupEpochs: 0 },
         { out, cache: createCaseCache(cacheBytes) },
       ),
   },
@@ -86,7 +83,7 @@ describe.each([
     expect(more.most).toBeGreaterThan(3);
     for (const file of [lastCheckpoint, bestCheckpoint])
       expect(readFileSync(file(again)).equals(readFileSync(file(once)))).toBe(true);
-    const scores = async (run: string) => (await readLog(logFile(run))).map(({ validation }) => validation);
+    const scores = async (run: string) => (await epochsOf(folderStore(run))).map(({ validation }) => validation);
     expect(await scores(again)).toEqual(await scores(once));
     expect(await scores(once)).toHaveLength(3);
   });
@@ -98,12 +95,9 @@ test("pre-training: every file once, the sets' own and those that they share", a
   await pretrain(
     {
       ...common,
-      ...small,
-      patch: [...small.patch],
-      decoderChannels: [...small.decoderChannels],
       sets: [set("one"), set("two")],
       heldOut: 0,
-    } as never,
+    },
     { out: join(folder, "pretraining") },
   );
   expect(readings(data.volumes)).toEqual({ files: 8, most: 1 });

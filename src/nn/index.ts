@@ -24,6 +24,7 @@ export {
   type EncoderOptions,
   encoder,
   encoderNames,
+  encoderPattern,
   encoderShapes,
   parseArchitecture,
 } from "./networks/architectures.ts";

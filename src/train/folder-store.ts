@@ -1,5 +1,5 @@
 /** A {@link Store} that is a folder on disk. */
-import { access, appendFile, open, readdir, rm } from "node:fs/promises";
+import { access, appendFile, open, readdir, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { DataError } from "../errors.ts";
 import { lockFolder, makeFolder, removeStaleTemporaries, writeError, writeFileAtomic } from "../files/index.ts";
@@ -55,12 +55,31 @@ export function folderStore(folder: string): Store {
     },
     names: async () =>
       (await readdir(folder).catch(() => [] as string[])).filter((name) => !name.startsWith(".medvox-")),
-    own: async (does) => {
-      await makeFolder(folder);
-      return lockFolder(folder, does);
+    claim: async (does) => {
+      const topmost = await makeFolder(folder);
+      const { lost, release } = await lockFolder(folder, does);
+      return {
+        lost,
+        release: async () => {
+          await release();
+          // What was refused before anything was written leaves no folder behind.
+          if (topmost !== undefined) await removeEmpty(folder, topmost);
+        },
+      };
     },
     child: (name) => folderStore(pathOf(name)),
   };
+}
+
+/** Removes a folder and those above it, up to a topmost one, as far as nothing is in them. */
+async function removeEmpty(folder: string, topmost: string): Promise<void> {
+  for (let path = folder; ; path = dirname(path)) {
+    const isGone = await rmdir(path).then(
+      () => true,
+      () => false,
+    );
+    if (!isGone || path === topmost) return;
+  }
 }
 
 async function readWhole(path: string): Promise<Uint8Array | undefined> {

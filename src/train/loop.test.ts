@@ -268,7 +268,12 @@ describe("resuming", () => {
   test.each([1, 2, 3])("stopped while epoch %d is watched: it is watched again, and nothing differs", async (epoch) => {
     const whole = countingModel();
     const untouched = mkdtempSync(join(root, "run-"));
-    await runTraining({ model: whole.model, ...settings, folder: untouched, validate: validateOf(whole.model) });
+    await runTraining({
+      model: whole.model,
+      ...settings,
+      store: folderStore(untouched),
+      validate: validateOf(whole.model),
+    });
 
     const stop = new AbortController();
     const first = countingModel();
@@ -276,7 +281,7 @@ describe("resuming", () => {
     let watched = 0;
     const interrupted = runTraining({
       ...settings,
-      folder,
+      store: folderStore(folder),
       signal: stop.signal,
       model: first.model,
       validate: async () => {
@@ -292,7 +297,13 @@ describe("resuming", () => {
     expect(watched).toBe(epoch);
 
     const second = countingModel();
-    await runTraining({ ...settings, folder, model: second.model, validate: validateOf(second.model), resume: true });
+    await runTraining({
+      ...settings,
+      store: folderStore(folder),
+      model: second.model,
+      validate: validateOf(second.model),
+      resume: true,
+    });
     expect(await all(folder)).toEqual(await all(untouched));
     expect([...first.recorded.steps, ...second.recorded.steps]).toEqual(whole.recorded.steps);
   });

@@ -27,13 +27,13 @@ export interface Store {
    * @param does what is done with it, for messages: `is being trained`
    * @throws ConfigError while another process, of this machine or another, has it
    */
-  own(does: string): Promise<Ownership>;
+  claim(does: string): Promise<Claim>;
   /** A place within this one; it is made when something is written to it. */
   child(name: string): Store;
 }
 
-/** A place that is one's own until it is let go. */
-export interface Ownership {
+/** A place that nobody else writes to until it is let go. */
+export interface Claim {
   /** Aborts where somebody else has taken the place, as they may after a long silence. */
   readonly lost?: AbortSignal;
   release(): Promise<void>;
@@ -71,7 +71,7 @@ function memoryPlace(all: Map<string, Uint8Array>, place: string, prefix: string
         [...all.keys()].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length).split("/")[0]),
       ),
     ],
-    own: async () => ({ release: async () => {} }),
+    claim: async () => ({ release: async () => {} }),
     child: (name) => memoryPlace(all, place === "" ? name : `${place}/${name}`, `${prefix}${name}/`),
   };
 }

@@ -92,7 +92,7 @@ export function auxiliaryLoss(
   const isStep = targets.flatMap((target) =>
     new Array<number>(outputsOf(target)).fill(target.kind === "rating" ? 1 : 0),
   );
-  const only = (kept: readonly number[]): Tensor => scores.graph.constant(Float32Array.from(kept), [1, isStep.length]);
+  const only = (mask: readonly number[]): Tensor => scores.graph.constant(Float32Array.from(mask), [1, isStep.length]);
   const step = mul(sub(softplus(scores), mul(scores, values)), only(isStep));
   const number = mul(square(sub(scores, values)), only(isStep.map((one) => 1 - one)));
   return mul(sum(mul(counts, add(step, number))), 1 / scores.shape[0]);

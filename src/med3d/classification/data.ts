@@ -66,13 +66,13 @@ export function splitCases(
   const labelled = test.filter((item) => item.class !== undefined);
   checkMasks(labelled, takesMask(config));
   const rest = cases.filter(({ split }) => split !== "validation");
-  const kept = cases.filter(({ split }) => split === "validation");
+  const listed = cases.filter(({ split }) => split === "validation");
   const { heldOut, seed } = config;
   const outer =
     labelled.length > 0 || heldOut === 0
       ? { train: rest, heldOut: labelled }
       : (holdOut(rest, heldOut, { seed, stratify: stratumOf }) as Pick<ClassifiedSplits, "train" | "heldOut">);
-  return kept.length > 0 ? { ...outer, validation: kept } : watched({ ...outer, validation: [] }, config);
+  return listed.length > 0 ? { ...outer, validation: listed } : watched({ ...outer, validation: [] }, config);
 }
 
 /** Takes the watched cases out of the training part. */

@@ -31,7 +31,7 @@ export type PlanningConfig = Pick<
   Pick<PlanChoices, "intensity" | "spacingRule" | "maxPatchVoxels">;
 
 /** What a plan needs to know of a data set besides its images. */
-export type AboutData = Pick<ClassificationDataset, "name" | "modality" | "classes" | "ratings">;
+export type DataFacts = Pick<ClassificationDataset, "name" | "modality" | "classes" | "ratings">;
 
 /** Images in a batch, where nothing else was asked: what batch norm needs, and what a CPU manages. */
 const usualBatch = 8;
@@ -42,7 +42,7 @@ const usualBatch = 8;
  * @throws ConfigError for a patch that the encoder cannot halve three times, DataError for cases that differ in channels
  */
 export function planClassification(
-  { name, modality, classes, ratings }: AboutData,
+  { name, modality, classes, ratings }: DataFacts,
   fingerprint: Fingerprint,
   config: PlanningConfig,
   given?: Preparation,

@@ -2,9 +2,8 @@
 import { z } from "zod";
 import { preparationSchema } from "../../data/index.ts";
 import { commonOptions } from "../../train/index.ts";
-import { type ClassificationConfig, classificationConfigSchema } from "./config.ts";
+import { classificationConfigSchema } from "./config.ts";
 import { classificationCaseSchema } from "./data.ts";
-import type { ClassificationPlan } from "./plan.ts";
 
 const ratings = z.array(z.number().int()).min(1);
 const auxiliary = z.discriminatedUnion("kind", [
@@ -22,14 +21,14 @@ export const classificationPlanSchema = preparationSchema.extend({
     })
     .optional(),
   auxiliary: z.array(auxiliary).optional(),
-}) as unknown as z.ZodType<ClassificationPlan>;
+});
 
 /** Average over eight mirrored views. */
 const mirror = z.boolean().optional();
 
 export const classificationSchemas = {
   // Resolving a request fills in what depends on other keys, so that what `run.json` holds is complete.
-  config: classificationConfigSchema as unknown as z.ZodType<ClassificationConfig>,
+  config: classificationConfigSchema.required({ loss: true, classWeights: true }),
   plan: classificationPlanSchema,
   case: classificationCaseSchema,
   evaluate: z.strictObject({ ...commonOptions, mirror, positive: ratings.optional(), negative: ratings.optional() }),

@@ -9,7 +9,7 @@ import {
   readPreparationFile,
 } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
-import { epochsOf, type Listed, MODEL, type Task } from "../../train/index.ts";
+import { epochsOf, isFinished, type Listed, MODEL, notTrained, type Task } from "../../train/index.ts";
 import { encoderName } from "../encoder/config.ts";
 import { readStart } from "../encoder/start-from.ts";
 import { runLines } from "../run-lines.ts";
@@ -27,7 +27,7 @@ import {
   usableCases,
 } from "./data.ts";
 import { hasMembers, memberRuns } from "./members.ts";
-import { type AboutData, type ClassificationPlan, planClassification } from "./plan.ts";
+import { type ClassificationPlan, type DataFacts, planClassification } from "./plan.ts";
 import { encodeRun } from "./prediction/export.ts";
 import { type ClassificationFound, classificationPredictor } from "./prediction/predictor.ts";
 import { classificationSchemas } from "./schemas.ts";
@@ -59,7 +59,7 @@ export const classification: ClassificationTask = {
   async prepare(config, { events, signal, cache }, child) {
     // What cannot be started from is told before any data are read.
     await readStart(config.from);
-    const { about, splits, credit, problems } = child?.splits === undefined ? await opened(config) : inherited(child);
+    const { facts, splits, credit, problems } = child?.splits === undefined ? await opened(config) : inherited(child);
     // A run's own copy of the plan: the file may have changed since, or be gone.
     const given =
       config.plan === null
@@ -77,10 +77,10 @@ export const classification: ClassificationTask = {
     const watched = await fingerprintOf({ cases: splits.validation.map(seenBy) }, { signal, cache });
     const auxiliary = planAuxiliary(splits.train, config.auxiliary);
     const plan = {
-      ...planClassification(about, seen, config, given),
+      ...planClassification(facts, seen, config, given),
       ...(auxiliary.length > 0 ? { auxiliary } : {}),
     };
-    if (given !== undefined) checkPreparationFits(given, about, seen, config.plan!);
+    if (given !== undefined) checkPreparationFits(given, facts, seen, config.plan!);
     const record = { config, splits: mapped(splits) };
     // All folds are looked at before the first is trained.
     for (const { splits: part } of memberRuns({ record }))
@@ -176,7 +176,11 @@ export const classification: ClassificationTask = {
 
   inputs: (path, source) =>
     casesToClassify(path, source && "run" in source ? source.run.plan.preprocessing.channels : undefined),
-  open: (source, options) => classificationPredictor(source, options),
+  async open(source, options) {
+    for (const member of "members" in source ? source.members : [])
+      if (!(await isFinished(member.store))) throw notTrained(member);
+    return classificationPredictor(source, options);
+  },
   score: scoreClassification,
   scoreText: ({ probabilities }) => `p ${probabilities.map((share) => share.toFixed(2)).join(" · ")}`,
   evaluationName: ruleName,
@@ -192,14 +196,14 @@ async function usable(config: ClassificationConfig) {
 async function opened(config: ClassificationConfig) {
   const { dataset, cases } = await usable(config);
   const splits: ClassifiedSplits = config.folds === null ? splitCases(dataset, cases, config) : everyCase(cases);
-  const about: AboutData = dataset;
-  return { about, splits, credit: await creditOf(dataset), problems: dataset.problems };
+  const facts: DataFacts = dataset;
+  return { facts, splits, credit: await creditOf(dataset), problems: dataset.problems };
 }
 
 /** What a fold or a seed takes over from the run that it is part of. */
 function inherited({ splits, parent }: NonNullable<Parameters<ClassificationTask["prepare"]>[2]>) {
-  const about: AboutData = { ...parent.plan, name: parent.plan.dataset };
-  return { about, splits: splits! as ClassifiedSplits, credit: parent.record.credit, problems: [] };
+  const facts: DataFacts = { ...parent.plan, name: parent.plan.dataset };
+  return { facts, splits: splits! as ClassifiedSplits, credit: parent.record.credit, problems: [] };
 }
 
 function mapped({ train, validation, heldOut }: ClassifiedSplits) {

@@ -6,18 +6,28 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openClassification } from "../../data/index.ts";
 import { writeRated } from "../../data/test/made-up.ts";
 import { ConfigError, DataError, WeightsError } from "../../errors.ts";
-import { lastCheckpoint, logFile, readLog, readWeights } from "../../train/index.ts";
+import { taskNamed } from "../../tasks.ts";
+import {
+  epochsOf,
+  folderStore,
+  lastCheckpoint,
+  membersOf,
+  openSource,
+  readLog,
+  readRun,
+  readRunOf,
+  readWeights,
+} from "../../train/index.ts";
 import {
   type ClassificationRequest,
+  type ClassificationRun,
+  classification,
   evaluateClassificationRun,
-  evaluateRun,
-  membersOf,
-  modelTask,
+  evaluateSegmentationRun,
   openClassifier,
-  readAnyRun,
-  readRun,
   resolveClassificationConfig,
   resumeClassification,
+  segmentation,
   trainClassification,
 } from "../index.ts";
 import { foldsOf } from "./members.ts";
@@ -31,7 +41,17 @@ let rated: ClassificationRequest;
 
 beforeAll(async () => {
   data = await writeRated(12);
-  request = { data, stages: 1, patch: [16, 16, 16], batch: 4, epochs: 2, heldOut: 4, warmupEpochs: 0, threads: 1 };
+  request = {
+    data,
+    stages: 1,
+    patch: [16, 16, 16],
+    batch: 4,
+    epochs: 2,
+    heldOut: 4,
+    warmupEpochs: 0,
+    threads: 1,
+    width: 8,
+  };
   rated = { ...request, mask: true, target: "rating", epochs: 1, folds: 2, seeds: 2, groupColumn: "patient" };
   await trainClassification(request, { out: single });
   await trainClassification(rated, { out: folded });
@@ -41,35 +61,38 @@ afterAll(() => {
 });
 
 const ids = (cases: readonly { id: string }[]): string[] => cases.map(({ id }) => id).sort();
+const runOf = (path: string): Promise<ClassificationRun> => readRunOf(folderStore(path), classification);
 const bytes = (run: string): Buffer => readFileSync(lastCheckpoint(run));
 
 describe("a single training", () => {
   test("says what was asked and what it learns from; both sides have both classes", async () => {
-    const { task, record, plan } = await readAnyRun(single);
-    expect(task).toBe("classification");
+    const { task, run } = await readRun(folderStore(single), taskNamed);
+    expect(task.name).toBe("classification");
+    const { record, plan } = await runOf(single);
+    expect(run.record).toEqual(record);
     expect(record.config).toEqual(resolveClassificationConfig(request));
     expect(plan).toMatchObject({ classes: ["benign", "malignant"], patch: [16, 16, 16], batch: 4 });
-    const { train, heldOut } = (await readRun(single, "classification")).record.splits;
+    const { train, heldOut } = (await runOf(single)).record.splits;
     expect([train.length, heldOut.length]).toEqual([6, 6]);
     for (const side of [train, heldOut]) expect(new Set(side.map((item) => item.class))).toEqual(new Set([0, 1]));
-    expect(await modelTask(join(single, "model.onnx"))).toBe("classification");
-    await expect(readRun(single)).rejects.toThrow(
+    expect((await openSource(join(single, "model.onnx"), taskNamed)).task.name).toBe("classification");
+    await expect(readRunOf(folderStore(single), segmentation)).rejects.toThrow(
       new ConfigError(`${single}: is a classification run; a segmentation run is needed`),
     );
-    await expect(evaluateRun(single)).rejects.toThrow(ConfigError);
+    await expect(evaluateSegmentationRun(single)).rejects.toThrow(ConfigError);
   });
 
   test("its scores are those of its predictions; the exported model gives the same", async () => {
-    const { summary, cases, json, report } = await evaluateClassificationRun(single);
+    const { summary, scores, json, report } = await evaluateClassificationRun(single);
     expect(summary.cases).toBe(6);
     expect(json).toMatchObject({ task: "classification", cases: 6, rule: { positive: [4, 5] } });
     expect(JSON.parse(readFileSync(join(single, "evaluation.json"), "utf8"))).toEqual(JSON.parse(JSON.stringify(json)));
     expect(readFileSync(report, "utf8")).toContain("scored on 6 it never saw");
-    const { heldOut } = (await readRun(single, "classification")).record.splits;
+    const { heldOut } = (await runOf(single)).record.splits;
     const classifier = await openClassifier(join(single, "model.onnx"));
     for (const item of heldOut) {
       const [no, yes] = await classifier.classify(item);
-      const scored = cases.find(({ case: name }) => name === item.id)!;
+      const scored = scores.find(({ case: name }) => name === item.id)!;
       expect(scored.truth).toBe(item.class);
       expect(no + yes).toBeCloseTo(1, 6);
       expect(scored.probabilities[1]).toBeCloseTo(yes, 5);
@@ -78,7 +101,7 @@ describe("a single training", () => {
   });
 
   test("eight mirrored views: the same whichever way the image is mirrored", async () => {
-    const { heldOut } = (await readRun(single, "classification")).record.splits;
+    const { heldOut } = (await runOf(single)).record.splits;
     const classifiers = await Promise.all(
       [single, join(single, "model.onnx")].map((path) => openClassifier(path, { mirror: true })),
     );
@@ -102,7 +125,7 @@ describe("a single training", () => {
     );
     await resumeClassification(out);
     expect(bytes(out).equals(bytes(single))).toBe(true);
-    const losses = async (run: string) => (await readLog(logFile(run))).map(({ trainLoss }) => trainLoss);
+    const losses = async (run: string) => (await readLog(folderStore(run))).map(({ trainLoss }) => trainLoss);
     expect(await losses(out)).toEqual(await losses(single));
     await resumeClassification(out);
     expect(bytes(out).equals(bytes(single))).toBe(true);
@@ -114,58 +137,63 @@ describe("a single training", () => {
       { ...request, heldOut: 0, epochs: 12, augmentation: "none", validation: 2, learningRate: 3e-3 },
       { out },
     );
-    const log = await readLog(logFile(out));
-    expect(log.at(-1)!.trainLoss as number).toBeLessThan(0.5 * (log[0].trainLoss as number));
-    expect(log[0].validation).toMatchObject({ details: { accuracy: expect.any(Number) } });
+    const epochs = await epochsOf(folderStore(out));
+    expect(epochs).toHaveLength(12);
+    expect(epochs.at(-1)!.trainLoss).toBeLessThan(0.5 * epochs[0].trainLoss);
+    expect(epochs[0].validation).toMatchObject({ details: { accuracy: expect.any(Number) } });
   });
 });
 
 describe("folds and seeds", () => {
   test("every case is held out once, patients stay together, every network is a run of its own", async () => {
-    const { record } = await readRun(folded, "classification");
-    const members = membersOf(folded, record.config);
-    expect(members.map(({ name }) => name)).toEqual([
+    const whole = await runOf(folded);
+    const { heldOut: all } = whole.record.splits;
+    const members = await membersOf({ task: classification, run: whole });
+    expect(members.map(({ title }) => title)).toEqual([
       ...["fold-1-seed-1", "fold-1-seed-2"],
       ...["fold-2-seed-1", "fold-2-seed-2"],
     ]);
-    const held: string[] = [];
+    const heldOut: string[] = [];
     for (const member of members) {
-      const { splits, config } = (await readRun(member.folder, "classification")).record;
-      expect(ids([...splits.train, ...splits.heldOut])).toEqual(ids(record.splits.heldOut));
+      const { splits, config }: ClassificationRun["record"] = member.run.record;
+      expect(ids([...splits.train, ...splits.heldOut])).toEqual(ids(all));
       const patients = new Set(splits.train.map(({ group }) => group));
       expect(splits.heldOut.every(({ group }) => !patients.has(group))).toBe(true);
       expect([config.folds, config.seeds]).toEqual([null, 1]);
-      if (config.seed === 0) held.push(...ids(splits.heldOut));
+      if (config.seed === 0) heldOut.push(...ids(splits.heldOut));
     }
-    expect(held.sort()).toEqual(ids(record.splits.heldOut));
-    expect(bytes(members[0].folder).equals(bytes(members[1].folder))).toBe(false);
+    expect(heldOut.sort()).toEqual(ids(all));
+    const [first, second] = members.map(({ run }) => bytes(run.store.place));
+    expect(first.equals(second)).toBe(false);
   });
 
   test("a case's score is the mean of the networks that never saw it", async () => {
-    const { cases, outputs, json } = await evaluateClassificationRun(folded);
+    const { scores, json } = await evaluateClassificationRun(folded);
     expect(json).toMatchObject({ cases: 12, folds: 2 });
-    const { record } = await readRun(folded, "classification");
-    const [first] = membersOf(folded, record.config);
-    const [item] = (await readRun(first.folder, "classification")).record.splits.heldOut;
+    const [item] = (await runOf(join(folded, "members", "fold-1-seed-1"))).record.splits.heldOut;
     const sum = new Float64Array(5);
     for (const name of ["fold-1-seed-1", "fold-1-seed-2"]) {
       const classifier = await openClassifier(join(folded, "members", name));
       for (const [i, p] of (await classifier.classify(item)).entries()) sum[i] += p / 2;
       await classifier.close();
     }
-    for (const [i, p] of outputs.get(item.id)!.entries()) expect(p).toBeCloseTo(sum[i], 6);
-    const scored = cases.find(({ case: name }) => name === item.id)!;
+    const scored = scores.find(({ case: name }) => name === item.id)!;
+    for (const [i, p] of scored.outputs.entries()) expect(p).toBeCloseTo(sum[i], 6);
     expect(scored.probabilities[1]).toBeCloseTo(sum[3] + sum[4], 6);
   });
 
   test("another rule leaves cases out, weighs the ratings anew, and keeps the run's own scores", async () => {
     const before = readFileSync(join(folded, "evaluation.json"), "utf8");
-    const { cases, outputs, report } = await evaluateClassificationRun(folded, { positive: [4, 5], negative: [1, 2] });
+    const { scores, summary, report } = await evaluateClassificationRun(folded, {
+      positive: [4, 5],
+      negative: [1, 2],
+    });
     expect(report).toBe(join(folded, "evaluations", "4-5-against-1-2", "report.html"));
     const undecided = (await openClassification(data)).cases.filter(({ rating }) => rating === 3);
-    expect(cases).toHaveLength(12 - undecided.length);
-    for (const { case: name, probabilities } of cases) {
-      const [p1, p2, , p4, p5] = outputs.get(name)!;
+    const decided = scores.filter(({ truth }) => truth !== undefined);
+    expect([summary.cases, decided.length]).toEqual([12 - undecided.length, 12 - undecided.length]);
+    for (const { probabilities, outputs } of decided) {
+      const [p1, p2, , p4, p5] = outputs;
       expect(probabilities[1]).toBeCloseTo((p4 + p5) / (p1 + p2 + p4 + p5), 9);
     }
     expect(readFileSync(join(folded, "evaluation.json"), "utf8")).toBe(before);
@@ -181,12 +209,11 @@ describe("folds and seeds", () => {
     };
     await expect(trainClassification(rated, { out, signal: stop.signal, onStep })).rejects.toThrow(/^stopped /);
     const started: string[] = [];
-    await resumeClassification(out, { onStart: ({ member }) => started.push(member.name) });
+    await resumeClassification(out, { onStart: ({ child }) => void started.push(child) });
     expect(started[0]).toBe("fold-1-seed-2");
-    const { record } = await readRun(folded, "classification");
-    for (const { name } of membersOf(folded, record.config)) {
-      const [a, b] = [folded, out].map((run) => bytes(join(run, "members", name)));
-      expect(a.equals(b), name).toBe(true);
+    for (const { title } of await membersOf({ task: classification, run: await runOf(folded) })) {
+      const [a, b] = [folded, out].map((run) => bytes(join(run, "members", title)));
+      expect(a.equals(b), title).toBe(true);
     }
   });
 
@@ -232,24 +259,24 @@ describe("taught more than the label", () => {
   });
 
   test("a second head learns; its targets come from the training cases", async () => {
-    const { record, plan } = await readRun(out, "classification");
+    const { record, plan } = await runOf(out);
     const { train } = record.splits;
     const mm = train.flatMap(({ auxiliary }) => auxiliary!.mm ?? []);
     expect(plan.auxiliary).toMatchObject([
       { name: "mm", kind: "number", mean: mm.reduce((a, b) => a + b) / mm.length },
       { name: "third", kind: "rating", scale: [0, 1, 2] },
     ]);
-    const weights = await readWeights(lastCheckpoint(out));
-    expect(weights.get("auxiliary.weight")!.shape.slice(0, 2)).toEqual([3, 128]);
-    expect(weights.get("classify.weight")!.shape.slice(0, 2)).toEqual([4, 128]);
+    const weights = await readWeights(folderStore(out));
+    expect(weights.get("auxiliary.weight")!.shape.slice(0, 2)).toEqual([3, 16]);
+    expect(weights.get("classify.weight")!.shape.slice(0, 2)).toEqual([4, 16]);
     expect(weights.get("conv1.weight")!.shape[1]).toBe(1);
   });
 
   test("a prediction needs the mask, not the columns; the exported model gives the same", async () => {
-    const { cases } = await evaluateClassificationRun(out);
-    const { heldOut } = (await readRun(out, "classification")).record.splits;
+    const { scores } = await evaluateClassificationRun(out);
+    const { heldOut } = (await runOf(out)).record.splits;
     const item = { ...heldOut[0], auxiliary: undefined };
-    const scored = cases.find(({ case: name }) => name === item.id)!.probabilities[1];
+    const scored = scores.find(({ case: name }) => name === item.id)!.probabilities[1];
     for (const path of [out, join(out, "model.onnx")]) {
       const classifier = await openClassifier(path);
       const shares = await classifier.classify(item);
@@ -281,7 +308,7 @@ describe("taught more than the label", () => {
         { ...taught(), data: list(), epochs: 1, validation: 0, augmentation: "none", learningRate: 1e-12, ...more },
         { out: run },
       );
-      losses.push((await readLog(logFile(run)))[0].trainLoss as number);
+      losses.push((await readLog(folderStore(run)))[0].trainLoss as number);
     }
     const [alone, once, thrice] = losses;
     expect(once).toBeGreaterThan(alone);
@@ -292,9 +319,8 @@ describe("taught more than the label", () => {
 describe("starting weights", () => {
   test("a frozen encoder stays as it was, the new layer learns", async () => {
     const out = join(folder, "frozen");
-    const from = lastCheckpoint(single);
     await trainClassification({ ...request, from: single, freeze: true, epochs: 1, newLayerRate: 10 }, { out });
-    const [before, after] = [await readWeights(from), await readWeights(lastCheckpoint(out))];
+    const [before, after] = await Promise.all([single, out].map((run) => readWeights(folderStore(run))));
     const same = (name: string): boolean =>
       Buffer.from(before.get(name)!.data.buffer).equals(Buffer.from(after.get(name)!.data.buffer));
     expect(same("conv1.weight")).toBe(true);

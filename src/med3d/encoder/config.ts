@@ -70,6 +70,3 @@ export function refuseFrozenNothing({
   if (freeze && from === null)
     throw new ConfigError("freeze: needs weights to start from; an encoder of random weights learns nothing");
 }
-
-/** The names of an encoder's parameters; all others belong to what stands on it. */
-export const encoderPattern: RegExp = /^(conv1|bn1|layer[1-4])\./;

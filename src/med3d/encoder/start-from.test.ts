@@ -18,8 +18,8 @@ async function start(from: ReadonlyMap<string, readonly number[]>, to: ReadonlyM
       { dtype: "F32", shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)) },
     ]),
   );
-  const parameters = new Map([...to].map(([name, shape]) => [name, { shape }]));
-  const model = { parameters, load: async () => {} } as unknown as Parameters<typeof startFrom>[0];
+  const parameters = new Map([...to].map(([name, shape]) => [name, { shape, trainable: true }]));
+  const model = { parameters, load: async () => {} };
   return startFrom(model, { from: "w.pth", tensors });
 }
 

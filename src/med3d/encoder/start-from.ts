@@ -4,9 +4,9 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError, WeightsError } from "../../errors.ts";
 import { readWeightsFile } from "../../files/index.ts";
+import { encoderPattern } from "../../nn/index.ts";
 import { lastCheckpoint, type Model } from "../../train/index.ts";
 import { describeMatch, type MatchedWeights, matchWeights, type WeightTensor } from "../../weights/index.ts";
-import { encoderPattern } from "./config.ts";
 
 /** Weights to start from, read but not yet placed. */
 export interface Start {

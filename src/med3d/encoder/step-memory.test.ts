@@ -1,18 +1,19 @@
 /** The rule of `medvox plan --memory` against what `npm run bench` measured. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import type { ResNetDepth } from "../../nn/index.ts";
+import { z } from "zod";
 import { resolveSegmentationConfig } from "../segmentation/config.ts";
+import { encoderKeys } from "./config.ts";
 import { segmentationParameters, stepMemoryBytes, voxelsFor } from "./step-memory.ts";
 
-interface Measured {
-  readonly what: string;
-  readonly depth: ResNetDepth;
-  readonly voxels: number;
-  readonly peakMb: number;
-}
+const measured = z.object({
+  what: z.string(),
+  depth: encoderKeys.depth,
+  voxels: z.number(),
+  peakMb: z.number(),
+});
 const file = new URL("../../../results/bench-step-memory.json", import.meta.url);
-const { rows } = JSON.parse(readFileSync(file, "utf8")) as { rows: Measured[] };
+const { rows } = z.object({ rows: z.array(measured) }).parse(JSON.parse(readFileSync(file, "utf8")));
 
 test.each(rows.map((row) => [row.what, row] as const))("%s: bounded from above, within a quarter", (_, row) => {
   const config = resolveSegmentationConfig({ data: "", depth: row.depth });

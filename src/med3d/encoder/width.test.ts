@@ -6,12 +6,12 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { imageOf, labelOf, writeDecathlon } from "../../data/test/made-up.ts";
 import { ConfigError, WeightsError } from "../../errors.ts";
 import { graph } from "../../graph/index.ts";
+import { type ExportOptions, exportRun, folderStore, readRunOf } from "../../train/index.ts";
 import {
   classificationScores,
   type EncoderConfig,
   encoderName,
-  evaluateRun,
-  exportRun,
+  evaluateSegmentationRun,
   importWeights,
   openFeatures,
   openSegmenter,
@@ -19,6 +19,7 @@ import {
   resolvePretrainingConfig,
   resolveSegmentationConfig,
   type SegmentationConfig,
+  segmentation,
   segmentationScores,
   trainSegmentation,
 } from "../index.ts";
@@ -101,6 +102,11 @@ describe("a run", () => {
   const run = join(folder, "run");
   const request = { epochs: 1, patch: [16, 16, 16], batch: 1, heldOut: 1, validation: 0, threads: 1, width: 4 };
   let data = "";
+  const exportEncoder = async (out: string, options: Partial<ExportOptions> = {}) =>
+    exportRun(
+      { task: segmentation, run: await readRunOf(folderStore(run), segmentation) },
+      { format: "safetensors", out, encoder: true, ...options },
+    );
   beforeAll(async () => {
     const size = [16, 16, 16] as const;
     data = await writeDecathlon(
@@ -113,10 +119,10 @@ describe("a run", () => {
   });
 
   test("trains, is scored, and predicts the same from its exported model", async () => {
-    const { cases } = await evaluateRun(run);
-    expect(cases).toHaveLength(1);
+    const { scores } = await evaluateSegmentationRun(run);
+    expect(scores).toHaveLength(1);
     const image = { ...imageOf([20, 18, 17], 7), name: "image" };
-    const [own, exported] = await Promise.all(
+    const [trained, exported] = await Promise.all(
       [run, join(run, "model.onnx")].map(async (path) => {
         const segmenter = await openSegmenter(path, { threads: 1 });
         const { data: classes } = await segmenter.segmentImage(image);
@@ -124,12 +130,12 @@ describe("a run", () => {
         return classes;
       }),
     );
-    expect(exported).toEqual(own);
+    expect(exported).toEqual(trained);
   });
 
   test("its encoder is exported and imported again, and gives features of its own width", async () => {
     const out = join(folder, "encoder.safetensors");
-    await exportRun(run, { format: "safetensors", out, encoder: true });
+    await exportEncoder(out);
     const { match } = await importWeights(out, { depth: 10, preActivation: false });
     expect([match.missing, match.unexpected]).toEqual([[], []]);
     const features = await openFeatures(out, {
@@ -144,7 +150,7 @@ describe("a run", () => {
 
   test("weights of another width are refused by what they are, before anything is trained", async () => {
     const from = join(folder, "encoder.safetensors");
-    await exportRun(run, { format: "safetensors", out: from, encoder: true, force: true });
+    await exportEncoder(from, { force: true });
     const wider = trainSegmentation({ data, ...request, patch: [16, 16, 16], width: 8, from }, { out: `${run}-8` });
     await expect(wider).rejects.toThrow(WeightsError);
     await expect(wider).rejects.toThrow(

@@ -7,11 +7,11 @@ import { evaluateClassificationRun } from "../runs.ts";
 import { type CaseScores, type Trial, watchedCurve } from "./trial.ts";
 
 export function classificationTrial(
-  about: Pick<Trial, "condition" | "target" | "seed">,
+  trial: Pick<Trial, "condition" | "target" | "seed">,
   config: ClassificationConfig,
 ): Trial {
   return {
-    ...about,
+    ...trial,
     run: async (folder, events) => {
       const run = await continueRun(classification, config, { out: folder, ...events });
       const { record, plan } = run;

@@ -2,13 +2,11 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeVolume } from "../../files/index.ts";
 import { random } from "../../random.ts";
-import { type ExperimentRequest, runExperiment } from "../index.ts";
-
-// Many trainings, each with checkpoints of 170 MB.
-vi.setConfig({ testTimeout: 600_000 });
+import { folderStore, readRunOf } from "../../train/index.ts";
+import { type ExperimentRequest, runExperiment, segmentation } from "../index.ts";
 
 const work = mkdtempSync(join(tmpdir(), "medvox-experiment-"));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
@@ -51,7 +49,16 @@ beforeAll(async () => {
   two = await cubes("two", 4, -4);
 });
 
-const small = { patch: [16, 16, 16], batch: 2, decoder: "upsampling", heldOut: 2, learningRate: 2e-3 };
+const small = {
+  patch: [16, 16, 16],
+  batch: 2,
+  decoder: "upsampling",
+  heldOut: 2,
+  learningRate: 2e-3,
+  width: 8,
+  // Test files run beside each other, two at a time.
+  threads: 1,
+};
 
 describe("magnitude", () => {
   const out = (): string => join(work, "magnitude");
@@ -75,8 +82,8 @@ describe("magnitude", () => {
       [4, 4],
       [4, 4],
     ]);
-    const held = trials.map(({ cases }) => cases.map((item) => item.case).join());
-    expect(new Set(held).size).toBe(1);
+    const scoredOn = trials.map(({ cases }) => cases.map((item) => item.case).join());
+    expect(new Set(scoredOn).size).toBe(1);
     expect(findings.table.rows.map(([name]) => name)).toEqual(["50 % (2)", "100 % (4)"]);
     expect(readFileSync(join(out(), "report.html"), "utf8")).toContain("How much data is enough");
     expect(readFileSync(join(out(), "charts.svg"), "utf8")).toMatch(/^<svg /);
@@ -194,9 +201,7 @@ describe("transfer", () => {
       "cubes, pre-trained",
       "cubes, difference",
     ]);
-    const { record } = JSON.parse(
-      `{"record":${readFileSync(join(out, "trials", "cubes-pretrained-seed-0", "run.json"), "utf8")}}`,
-    );
+    const { record } = await readRunOf(folderStore(join(out, "trials", "cubes-pretrained-seed-0")), segmentation);
     expect(record.config).toMatchObject({ from: join(out, "pretraining"), learningRate: 1e-3 });
   });
 

@@ -29,8 +29,8 @@ export function magnitudeTrials(config: ExperimentConfig<"magnitude">): Trial[] 
         trainCases: share === 1 ? null : share,
         seed,
       } as SegmentationRequest;
-      const about = { condition: conditionOf(share), target: "dice", seed };
-      return segmentationTrial(about, resolveSegmentationConfig(request), { mirror });
+      const trial = { condition: conditionOf(share), target: "dice", seed };
+      return segmentationTrial(trial, resolveSegmentationConfig(request), { mirror });
     }),
   );
 }
@@ -41,10 +41,10 @@ function conditionOf(share: number): string {
 
 export function magnitudeFindings({ shares }: ExperimentConfig<"magnitude">, trials: readonly TrialResult[]): Findings {
   const points = shares.map((share) => {
-    const own = trials.filter(({ condition }) => condition === conditionOf(share));
-    return { share, own, ...summaryOf(repeatsOf(own), diceScore) };
+    const those = trials.filter(({ condition }) => condition === conditionOf(share));
+    return { share, trials: those, ...summaryOf(repeatsOf(those), diceScore) };
   });
-  const cases = ({ own }: (typeof points)[number]): number => own[0].trainedCases;
+  const cases = (point: (typeof points)[number]): number => point.trials[0].trainedCases;
   return {
     title: "How much data is enough",
     charts: [

@@ -28,19 +28,19 @@ export function summaryOf(repeats: Repeats<CaseScore>, score: Score<CaseScore>):
 
 export interface ScoreRow extends RepeatedScore {
   readonly name: string;
-  readonly own: readonly TrialResult[];
+  readonly trials: readonly TrialResult[];
 }
 
 export function scoreTable(head: string, rows: readonly ScoreRow[], score: string): ReportTable {
   return {
     columns: [head, score, "95 % interval", "each seed", "steps", "minutes each"],
-    rows: rows.map(({ name, mean, interval, perSeed, own }) => [
+    rows: rows.map(({ name, mean, interval, perSeed, trials }) => [
       name,
       digits(mean),
       intervalText(interval),
       perSeed.map(digits).join(", "),
-      String(own[0].steps),
-      minutesEach(own),
+      String(trials[0].steps),
+      minutesEach(trials),
     ]),
   };
 }

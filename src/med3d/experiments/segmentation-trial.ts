@@ -6,12 +6,12 @@ import { segmentation } from "../segmentation/task.ts";
 import { type Trial, watchedCurve } from "./trial.ts";
 
 export function segmentationTrial(
-  about: Pick<Trial, "condition" | "target" | "seed">,
+  trial: Pick<Trial, "condition" | "target" | "seed">,
   config: SegmentationConfig,
   { mirror }: { readonly mirror: boolean },
 ): Trial {
   return {
-    ...about,
+    ...trial,
     run: async (folder, events) => {
       const { record, plan, store } = await continueRun(segmentation, config, { out: folder, ...events });
       const { scores } = await evaluateSegmentationRun(folder, { mirror, signal: events.signal });

@@ -27,24 +27,24 @@ export function transferTrials(config: Config, from: string): Trial[] {
   return config.targets.flatMap((target) =>
     conditions.flatMap((condition) =>
       Array.from({ length: config.seeds }, (_, seed): Trial => {
-        const about = { condition, target: target.name, seed };
+        const trial = { condition, target: target.name, seed };
         const request = requestOf(config, target, condition, from, seed);
         return target.segmentation === undefined
-          ? classificationTrial(about, resolveClassificationConfig(request as ClassificationRequest))
-          : segmentationTrial(about, resolveSegmentationConfig(request as SegmentationRequest), config);
+          ? classificationTrial(trial, resolveClassificationConfig(request as ClassificationRequest))
+          : segmentationTrial(trial, resolveSegmentationConfig(request as SegmentationRequest), config);
       }),
     ),
   );
 }
 
 function requestOf(config: Config, target: Target, condition: Condition, from: string, seed: number): object {
-  const own = (target.segmentation ?? target.classification)!;
+  const settings = (target.segmentation ?? target.classification)!;
   for (const key of ["from", "seed"])
-    if (key in own) throw new ConfigError(`targets (${target.name}): ${key}: is set by the experiment`);
+    if (key in settings) throw new ConfigError(`targets (${target.name}): ${key}: is set by the experiment`);
   return {
     // The same cases are held out whatever the seed.
     ...(target.segmentation && { splitSeed: 0 }),
-    ...own,
+    ...settings,
     ...config[condition],
     ...target[condition],
     from: condition === "scratch" ? null : from,
@@ -86,31 +86,31 @@ async function testCases(target: Target, request: object) {
 }
 
 export function transferFindings({ targets }: Config, trials: readonly TrialResult[]): Findings {
-  const about = targets.map((target) => {
+  const compared = targets.map((target) => {
     const score = target.segmentation === undefined ? aucScore : diceScore;
     const rows = conditions.map((condition) => {
-      const own = trials.filter((trial) => trial.target === target.name && trial.condition === condition);
-      return { condition, name: nameOf(condition), own, ...summaryOf(repeatsOf(own), score) };
+      const those = trials.filter((trial) => trial.target === target.name && trial.condition === condition);
+      return { condition, name: nameOf(condition), trials: those, ...summaryOf(repeatsOf(those), score) };
     });
-    const [scratch, pretrained] = rows.map(({ own }) => repeatsOf(own));
+    const [scratch, pretrained] = rows.map((row) => repeatsOf(row.trials));
     return { target, score, rows, gain: repeatedDifference(pretrained, scratch, score) };
   });
   return {
     title: "What pre-training brings",
     charts: [
-      ...about.flatMap(({ target, rows }) => convergence(target, rows)),
+      ...compared.flatMap(({ target, rows }) => convergence(target, rows)),
       {
         kind: "forest",
         title: "Final scores on test cases",
         xName: "Dice, or area under the ROC curve",
-        groups: about.map(({ target, rows }) => ({
+        groups: compared.map(({ target, rows }) => ({
           name: target.name,
           rows: rows.map((row) => ({ ...row, color: colorOf(row.condition), single: row.perSeed })),
         })),
       },
     ],
     table: joined(
-      about.map(({ target, score, rows, gain }) => {
+      compared.map(({ target, score, rows, gain }) => {
         const kind = score === aucScore ? "AUC" : "Dice";
         const named = rows.map((row) => ({ ...row, name: `${target.name}, ${row.name}` }));
         const { columns, rows: made } = scoreTable("target", named, "score");
@@ -135,7 +135,7 @@ export function transferFindings({ targets }: Config, trials: readonly TrialResu
 type Row = ScoreRow & { readonly condition: Condition };
 
 function convergence(target: Target, rows: readonly Row[]): ReportChart[] {
-  if (rows.every(({ own }) => own[0].curve.length === 0)) return [];
+  if (rows.every((row) => row.trials[0].curve.length === 0)) return [];
   const what = target.segmentation === undefined ? "AUC" : "Dice";
   return [
     {
@@ -145,8 +145,8 @@ function convergence(target: Target, rows: readonly Row[]): ReportChart[] {
       series: rows.map((row) => ({
         name: row.name,
         color: colorOf(row.condition),
-        points: meanCurve(row.own.map(({ curve }) => curve)),
-        band: row.own.length < 2 ? undefined : extremes(row.own),
+        points: meanCurve(row.trials.map(({ curve }) => curve)),
+        band: row.trials.length < 2 ? undefined : extremes(row.trials),
       })),
     },
   ];
@@ -162,7 +162,7 @@ function extremes(trials: readonly TrialResult[]): [number, number, number][] {
 
 /** When the pre-trained one is as good on watched cases as the other is at its end. */
 function fasterText(rows: readonly Row[]): string {
-  const [scratch, pretrained] = rows.map(({ own }) => meanCurve(own.map(({ curve }) => curve)));
+  const [scratch, pretrained] = rows.map((row) => meanCurve(row.trials.map(({ curve }) => curve)));
   if (scratch.length === 0) return "not watched";
   const goal = meanOf(scratch.slice(-1).map(([, value]) => value)) as number;
   const reached = pretrained.find(([, value]) => value >= goal);

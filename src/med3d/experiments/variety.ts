@@ -24,7 +24,7 @@ export function varietyTrials(config: Config): Trial[] {
   const { pretraining: request, steps, joint, seeds } = config;
   for (const key of ["epochs", "updatesPerSet", "seed"])
     if (key in request) throw new ConfigError(`pretraining.${key}: is set by the experiment`);
-  const whole = resolvePretrainingConfig(request as unknown as PretrainingRequest);
+  const whole = resolvePretrainingConfig(request as PretrainingRequest);
   if (whole.sets.length < 2) throw new ConfigError("pretraining.sets: one alone has no others; name at least two");
   const unscored = whole.sets.find((set) => (set.heldOut ?? whole.heldOut) === 0);
   if (unscored !== undefined)
@@ -39,8 +39,8 @@ export function varietyTrials(config: Config): Trial[] {
   };
   return Array.from({ length: seeds }, (_, seed) => [
     ...whole.sets.map((set) => {
-      const own = { ...whole, sets: [set], epochs, updatesPerSet: perEpoch, seed };
-      return varietyTrial("alone", set.name, seed, own, config);
+      const alone = { ...whole, sets: [set], epochs, updatesPerSet: perEpoch, seed };
+      return varietyTrial("alone", set.name, seed, alone, config);
     }),
     ...joint.map((kind) =>
       varietyTrial(kind, "all", seed, { ...whole, epochs, updatesPerSet: shares[kind], seed }, config),
@@ -88,21 +88,21 @@ const names: Readonly<Record<string, string>> = {
 export function varietyFindings({ joint }: Config, trials: readonly TrialResult[]): Findings {
   const alone = trials.filter(({ condition }) => condition === "alone");
   const sets = [...new Set(alone.map(({ target }) => target))];
-  const about = sets.map((set) => {
-    const own = (condition: string): TrialResult[] =>
+  const compared = sets.map((set) => {
+    const trialsOf = (condition: string): TrialResult[] =>
       trials
         .filter((trial) => trial.condition === condition && (condition !== "alone" || trial.target === set))
         .map((trial) => ({ ...trial, cases: trial.cases.filter((item) => item.case.startsWith(`${set}/`)) }));
     const rows = ["alone", ...joint].map((condition, i) => {
-      const found = own(condition);
-      return { condition, color: i, name: names[condition], own: found, ...summaryOf(repeatsOf(found), diceScore) };
+      const found = trialsOf(condition);
+      return { condition, color: i, name: names[condition], trials: found, ...summaryOf(repeatsOf(found), diceScore) };
     });
     return { set, rows };
   });
-  const tables = about.map(({ set, rows }) => {
+  const tables = compared.map(({ set, rows }) => {
     const named: ScoreRow[] = rows.map((row) => ({ ...row, name: `${set}, ${row.name}` }));
     const gains = rows.slice(1).map((row) => {
-      const gain = repeatedDifference(repeatsOf(row.own), repeatsOf(rows[0].own), diceScore);
+      const gain = repeatedDifference(repeatsOf(row.trials), repeatsOf(rows[0].trials), diceScore);
       const perSeed = gain.perSeed.map(digits).join(", ");
       return [`${set}, difference to alone`, digits(gain.mean), intervalText(gain.interval), perSeed, "", ""];
     });
@@ -116,7 +116,7 @@ export function varietyFindings({ joint }: Config, trials: readonly TrialResult[
         kind: "forest",
         title: "Dice on held-out cases",
         xName: "Dice",
-        groups: about.map(({ set, rows }) => ({
+        groups: compared.map(({ set, rows }) => ({
           name: set,
           rows: rows.map((row) => ({ ...row, single: row.perSeed })),
         })),

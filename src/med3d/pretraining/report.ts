@@ -47,7 +47,7 @@ export async function writePretrainingReport(
           "Dice, last epoch",
         ],
         rows: names.map((name) => {
-          const own = epochs.flatMap((epoch) => setOf(epoch, name) ?? []);
+          const told = epochs.flatMap((epoch) => setOf(epoch, name) ?? []);
           const { labels, preprocessing } = plan.sets[name];
           const classes = labels.filter(({ index }) => index !== 0).map((label) => label.name);
           return [
@@ -56,9 +56,9 @@ export async function writePretrainingReport(
             String(counted(splits.heldOut, name)),
             classes.join(", "),
             preprocessing.spacingMm?.map((mm) => Number(mm.toFixed(2))).join("×") ?? "as scanned",
-            String(own.reduce((sum, { steps }) => sum + steps, 0)),
-            own[0]?.meanDice?.toFixed(3) ?? "–",
-            own.at(-1)?.meanDice?.toFixed(3) ?? "–",
+            String(told.reduce((sum, { steps }) => sum + steps, 0)),
+            told[0]?.meanDice?.toFixed(3) ?? "–",
+            told.at(-1)?.meanDice?.toFixed(3) ?? "–",
           ];
         }),
       },
@@ -88,8 +88,8 @@ function curve(
     // Eight colours, then the same ones dashed.
     dashed: i >= 8,
     points: epochs.flatMap((epoch) => {
-      const own = setOf(epoch, name);
-      const value = own === undefined ? null : pick(own);
+      const told = setOf(epoch, name);
+      const value = told === undefined ? null : pick(told);
       return value === null || !Number.isFinite(value) ? [] : [[epoch.epoch, value] as const];
     }),
   }));

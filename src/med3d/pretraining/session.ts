@@ -80,13 +80,13 @@ function branchesOf(
   return Object.fromEntries(
     config.sets.map((set): [string, Branch] => {
       const { patch, batch, preprocessing } = plan.sets[set.name];
-      const own = branchConfig(config, set);
+      const branch = branchConfig(config, set);
       const ignores = ignoresVoxels(train.filter((item) => item.set === set.name));
       const at = scope("branch").child(set.name);
       return [
         set.name,
         {
-          network: ({ input }) => trainingOutputs(input, preprocessing.labels.length, own, at),
+          network: ({ input }) => trainingOutputs(input, preprocessing.labels.length, branch, at),
           loss: (outputs, { target }) => trainingLoss(outputs, target, config.loss, ignores),
           monitor: overlapMonitor(ignores),
           example: {

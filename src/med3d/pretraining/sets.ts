@@ -38,7 +38,7 @@ export const pretrainingCaseSchema = volumeCaseSchema.extend({ set: z.string(), 
 /** `plan.json` of a pre-training. */
 export const pretrainingPlanSchema = z.object({
   sets: z.record(z.string(), planSchema),
-}) as unknown as z.ZodType<PretrainingPlan>;
+});
 
 /** One plan per set, by its name. */
 export interface PretrainingPlan {
@@ -122,7 +122,7 @@ async function openSet(config: PretrainingConfig, set: PretrainingSet, where: st
   const dataset = select(await openDataset(data), { ...selection, name }, where);
   const labelled = dataset.cases.filter((item) => item.label !== undefined);
   // A list's own test and validation cases are not trained on.
-  const kept = [
+  const untrained = [
     ...labelled.filter((item) => item.split === "validation"),
     ...dataset.test.filter((item) => item.label),
   ];
@@ -131,7 +131,9 @@ async function openSet(config: PretrainingConfig, set: PretrainingSet, where: st
   const given = amount ?? config.heldOut;
   const wanted = given < 1 ? Math.floor(given * rest.length) : given;
   const parts =
-    kept.length > 0 || wanted === 0 ? { train: rest, heldOut: kept } : holdOut(rest, wanted, { seed: config.seed });
+    untrained.length > 0 || wanted === 0
+      ? { train: rest, heldOut: untrained }
+      : holdOut(rest, wanted, { seed: config.seed });
   return {
     set,
     dataset,

@@ -2,17 +2,18 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeVolume } from "../../files/index.ts";
 import { random } from "../../random.ts";
-import { epochsOf, lastCheckpoint, readCheckpoint, readWeights } from "../../train/index.ts";
+import { epochsOf, folderStore, readCheckpoint, readRunOf, readWeights } from "../../train/index.ts";
 import {
   branchRun,
-  evaluateRun,
+  evaluateBranch,
   findOverlap,
   type PretrainingRequest,
+  type PretrainingRun,
   pretrain,
-  readRun,
+  pretraining,
   resumePretraining,
   setOf,
   trainSegmentation,
@@ -20,9 +21,6 @@ import {
 } from "../index.ts";
 import { balancingOf, resolvePretrainingConfig } from "./config.ts";
 import { turnOrder } from "./turns.ts";
-
-// Many trainings, each with checkpoints of 170 MB.
-vi.setConfig({ testTimeout: 600_000 });
 
 const work = mkdtempSync(join(tmpdir(), "medvox-pretrain-"));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
@@ -82,6 +80,9 @@ beforeAll(async () => {
     heldOut: 0,
     learningRate: 2e-3,
     checkpointSeconds: 0,
+    width: 8,
+    // Test files run beside each other, two at a time.
+    threads: 1,
   };
 });
 
@@ -91,42 +92,53 @@ test("the losses of both branches fall; log, report and record tell it by set; t
   expect(record.splits.train.map(({ set }) => set)).toEqual(["one", "one", "one", "one", "one", "two", "two"]);
   expect(record.splits.heldOut.map(({ set }) => set)).toEqual(["two"]);
   expect(Object.keys(plan.sets)).toEqual(["one", "two"]);
-  const epochs = await epochsOf(out);
+  const epochs = await epochsOf(folderStore(out));
   expect(epochs).toHaveLength(3);
   // Five cases in batches of two are three steps; the set of two gets as many.
   expect([setOf(epochs[0], "one")?.steps, setOf(epochs[0], "two")?.steps]).toEqual([3, 3]);
   for (const name of ["one", "two"]) {
-    const own = epochs.map((epoch) => setOf(epoch, name)!);
-    expect(own.at(-1)!.loss).toBeLessThan(own[0].loss);
-    expect(own.every(({ meanDice }) => meanDice! >= 0 && meanDice! <= 1)).toBe(true);
+    const told = epochs.map((epoch) => setOf(epoch, name)!);
+    expect(told.at(-1)!.loss).toBeLessThan(told[0].loss);
+    expect(told.every(({ meanDice }) => meanDice! >= 0 && meanDice! <= 1)).toBe(true);
   }
   expect(readFileSync(join(out, "report.html"), "utf8")).toContain("Pre-training on 2 sets");
-  const weights = await readWeights(lastCheckpoint(out));
+  const weights = await readWeights(folderStore(out));
   expect([...weights.keys()].filter((name) => name.startsWith("branch.two.head"))).not.toEqual([]);
 });
 
 test("a branch alone is a segmentation run that can be scored; another set's name is refused", async () => {
   const out = join(work, "run");
-  const folder = await branchRun(out, "two");
-  expect(folder).toBe(join(out, "branches", "two"));
-  const { summary } = await evaluateRun(folder);
+  const { summary, report } = await evaluateBranch(out, "two");
   expect(summary.cases).toBe(1);
-  await expect(branchRun(out, "three")).rejects.toThrow(`--set three: ${out} has no such set; it has one, two`);
-  await expect(branchRun(out, undefined)).rejects.toThrow("name one with --set: one, two");
+  expect(report).toBe(join(out, "evaluations", "two", "report.html"));
+  const run: PretrainingRun = await readRunOf(folderStore(out), pretraining);
+  const branch = await branchRun(run, "two");
+  expect([branch.record.task, branch.plan]).toEqual(["segmentation", run.plan.sets.two]);
+  const names = [...(await readWeights(branch.store)).keys()];
+  expect(names.filter((name) => name.startsWith("branch."))).toEqual([]);
+  expect(names.filter((name) => name.startsWith("head."))).not.toEqual([]);
+  await expect(branchRun(run, "three")).rejects.toThrow(`--set three: ${out} has no such set; it has one, two`);
+  await expect(branchRun(run, undefined)).rejects.toThrow("name one with --set: one, two");
 });
 
 test("what was learned from is known, by file and by voxels, through runs that started from it", async () => {
   const out = join(work, "run");
   const used = await usedCases(out);
   expect(used).toHaveLength(7);
-  const { record } = await readRun(out, "pretraining");
+  const { record }: PretrainingRun = await readRunOf(folderStore(out), pretraining);
   const [first] = record.splits.train;
   const copy = join(work, "renamed.nii.gz");
   cpSync(first.image, copy);
   const found = await findOverlap([{ ...first, id: "copy", image: copy }, record.splits.heldOut[0]], used);
   expect(found.map((item) => item.case.id)).toEqual(["copy"]);
   const next = join(work, "next");
-  const from = { data: request.sets[1].data, patch: [16, 16, 16] as [number, number, number], batch: 2, epochs: 1 };
+  const from = {
+    data: request.sets[1].data,
+    patch: [16, 16, 16] as [number, number, number],
+    batch: 2,
+    epochs: 1,
+    width: 8,
+  };
   const reports: string[] = [];
   await trainSegmentation(
     { ...from, from: out, decoder: "upsampling", heldOut: 1, validation: 0 },
@@ -149,7 +161,7 @@ test("stopped anywhere and resumed, it ends with the bits of one never stopped",
     if (steps < 100) await expect(run).rejects.toMatchObject({ code: "E_INTERRUPTED" });
     else await run;
   }
-  const [a, b] = await Promise.all([whole, out].map((folder) => readCheckpoint(lastCheckpoint(folder))));
+  const [a, b] = await Promise.all([whole, out].map((folder) => readCheckpoint(folderStore(folder))));
   expect(b.position).toEqual(a.position);
   const differing = [...a.state].filter(([name, { data }]) =>
     Buffer.compare(bytes(data), bytes(b.state.get(name)!.data)),

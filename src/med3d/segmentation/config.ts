@@ -3,9 +3,9 @@ import { z } from "zod";
 import { type Augmentation, type Axis, type augmentationPresets, resolveAugmentation } from "../../augment/index.ts";
 import type { PlanChoices } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
-import { adam, adamW, type Optimiser, type ParameterGroup, sgd } from "../../nn/index.ts";
+import { adam, adamW, encoderPattern, type Optimiser, type ParameterGroup, sgd } from "../../nn/index.ts";
 import { checkedConfig, refuseContradictions, sharedKeys } from "../../train/index.ts";
-import { encoderPattern, med3dKeys, refuseFrozenNothing } from "../encoder/config.ts";
+import { med3dKeys, refuseFrozenNothing } from "../encoder/config.ts";
 
 const size = z.number().int().positive();
 
@@ -89,20 +89,20 @@ export function refuseSupervision({
 }
 
 /**
- * @param about what else may help to choose, in brackets
+ * @param hint what else may help to choose, in brackets
  * @throws ConfigError for sizes that the encoder cannot divide
  */
-export function checkPatch(patch: readonly number[], stride: number, about = ""): void {
+export function checkPatch(patch: readonly number[], stride: number, hint = ""): void {
   const bad = patch.find((n) => n % stride !== 0);
   if (bad !== undefined)
     throw new ConfigError(
-      `patch ${patch.join(",")}: ${bad} is not a multiple of ${stride}, and the encoder divides sizes by ${stride}${about}`,
+      `patch ${patch.join(",")}: ${bad} is not a multiple of ${stride}, and the encoder divides sizes by ${stride}${hint}`,
     );
 }
 
 /** What the first network of a cascade is told: what the second is, but for what `coarse` says, and the whole image at once. */
 export function coarseConfig({ coarse, ...config }: SegmentationConfig): SegmentationConfig {
-  const own = {
+  const merged = {
     ...config,
     decoder: "upsampling",
     deepSupervision: false,
@@ -116,7 +116,7 @@ export function coarseConfig({ coarse, ...config }: SegmentationConfig): Segment
     coarse: null,
     folds: null,
   };
-  return checkedConfig(segmentationConfigSchema, own, "coarse.");
+  return checkedConfig(segmentationConfigSchema, merged, "coarse.");
 }
 
 /** What a configuration decides of the plan. */

@@ -66,14 +66,14 @@ export async function openFor({ data, mergeLabels }: SegmentationConfig): Promis
 }
 
 /** The list's own split where it has one; else by seed. */
-export function splitCases({ name, cases, test: kept }: Dataset, config: SegmentationConfig): Splits<DataCase> {
+export function splitCases({ name, cases, test: testCases }: Dataset, config: SegmentationConfig): Splits<DataCase> {
   const { heldOut, trainCases, seed } = config;
   const splitSeed = config.splitSeed ?? seed;
   const isLabelled = (item: DataCase): boolean => item.label !== undefined;
   const labelled = cases.filter(isLabelled);
   if (labelled.length === 0) throw new ConfigError(`data: ${name} has no labelled case; a training needs labels`);
   // Decathlon's test images have no labels; a list's may have.
-  const test = kept.filter(isLabelled);
+  const test = testCases.filter(isLabelled);
   const rest = labelled.filter((item) => item.split !== "validation");
   const outer =
     test.length > 0 || heldOut === 0 ? { train: rest, heldOut: test } : holdOut(rest, heldOut, { seed: splitSeed });

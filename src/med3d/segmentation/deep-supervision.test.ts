@@ -9,9 +9,9 @@ import { gradients, graph, readOnnx, type Tensor } from "../../graph/index.ts";
 import { compute, numbersOf } from "../../graph/test/compute.ts";
 import { sgd } from "../../nn/index.ts";
 import { createEngine, type Engine } from "../../runtime/index.ts";
-import { createModel, lastCheckpoint, readWeights } from "../../train/index.ts";
+import { createModel, folderStore, lastCheckpoint, readWeights } from "../../train/index.ts";
 import {
-  evaluateRun,
+  evaluateSegmentationRun,
   resolvePretrainingConfig,
   resolveSegmentationConfig,
   resumeSegmentation,
@@ -166,12 +166,12 @@ describe("a run", () => {
   });
 
   test("keeps the heads' weights, and exports and scores without them", async () => {
-    const names = [...(await readWeights(lastCheckpoint(run))).keys()];
+    const names = [...(await readWeights(folderStore(run))).keys()];
     expect(names).toContain("decoder.auxiliary2.weight");
     const model = readFileSync(join(run, "model.onnx"));
     expect(readOnnx(model, "model.onnx").outputs.map(({ name }) => name)).toEqual(["probability"]);
     expect(model.includes("auxiliary")).toBe(false);
-    expect((await evaluateRun(run)).cases).toHaveLength(1);
+    expect((await evaluateSegmentationRun(run)).scores).toHaveLength(1);
   });
 
   test("stopped and resumed has the same bits as never stopped", async () => {

@@ -6,14 +6,21 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openDataset } from "../../data/index.ts";
 import { imageOf, labelOf, writeDecathlon } from "../../data/test/made-up.ts";
 import { readVolume, writeSafetensors } from "../../files/index.ts";
-import { lastCheckpoint, logFile, readLog, readWeights } from "../../train/index.ts";
-import { evaluateRun, readRun, type SegmentationRequest, trainSegmentation } from "../index.ts";
+import { epochsOf, folderStore, readRunOf, readWeights } from "../../train/index.ts";
+import {
+  evaluateSegmentationRun,
+  type SegmentationRequest,
+  type SegmentationRun,
+  segmentation,
+  trainSegmentation,
+} from "../index.ts";
 
 const SIZE = [16, 16, 16] as const;
 const folder = mkdtempSync(join(tmpdir(), "medvox-ignored-"));
 const [run, uniform] = [join(folder, "run"), join(folder, "uniform")];
 const folders: string[] = [folder];
 let request: SegmentationRequest;
+const readRun = (path: string): Promise<SegmentationRun> => readRunOf(folderStore(path), segmentation);
 
 const description = { labels: { background: 0, tumour: 1, ignore: 2 } };
 /** Class 1 on the left, voxels that do not count on the right and in the upper half. */
@@ -36,10 +43,10 @@ beforeAll(async () => {
     epochs: 1,
     patch: [16, 16, 16],
     batch: 1,
-    decoderChannels: [8, 8, 8],
+    width: 8,
     heldOut: 1,
     validation: 0,
-    threads: 2,
+    threads: 1,
     loss: "crossEntropy",
     augmentation: "none",
   };
@@ -54,11 +61,11 @@ describe("a training", () => {
     const { record, plan } = await readRun(run);
     expect(plan.labels.map(({ name }) => name)).toEqual(["background", "tumour"]);
     expect(record.splits.train.map(({ ignoreLabel }) => ignoreLabel)).toEqual([2, 2]);
-    expect((await readWeights(lastCheckpoint(run))).get("decoder.classify.bias")!.data).toHaveLength(2);
+    expect((await readWeights(folderStore(run))).get("decoder.classify.bias")!.data).toHaveLength(2);
   });
 
   test("has the loss of the voxels that count: ln 2 where the network says one half everywhere", async () => {
-    const state = await readWeights(lastCheckpoint(run));
+    const state = await readWeights(folderStore(run));
     const zero = [...state]
       .filter(([name]) => !name.startsWith("optimizer."))
       .map(([name, { shape, data }]) => {
@@ -68,7 +75,7 @@ describe("a training", () => {
     const from = join(folder, "zero.safetensors");
     await writeSafetensors(from, new Map(zero));
     await trainSegmentation({ ...request, from, learningRate: 1e-12, weightDecay: 0 }, { out: uniform });
-    const [{ trainLoss }] = (await readLog(logFile(uniform))) as unknown as [{ trainLoss: number }];
+    const [{ trainLoss }] = await epochsOf(folderStore(uniform));
     expect(trainLoss).toBeCloseTo(Math.LN2, 5);
   });
 });
@@ -76,19 +83,22 @@ describe("a training", () => {
 describe("an evaluation", () => {
   test("leaves ignored voxels out of every score", async () => {
     const { record } = await readRun(run);
-    const [held] = record.splits.heldOut;
-    const { cases, predictions, json, problems } = await evaluateRun(run);
-    const mask = Array.from((await readVolume(join(predictions, `${held.id}.nii.gz`))).data, Number);
-    const truth = Array.from((await readVolume(held.label!)).data, Number);
+    const [item] = record.splits.heldOut;
+    const { scores, predictions, json, problems } = await evaluateSegmentationRun(run);
+    const mask = Array.from((await readVolume(join(predictions, `${item.id}.nii.gz`))).data, Number);
+    const truth = Array.from((await readVolume(item.label!)).data, Number);
     const counted = mask.map((_, i) => truth[i] !== 2);
     const both = mask.filter((value, i) => counted[i] && value === 1 && truth[i] === 1).length;
     const found = mask.filter((value, i) => counted[i] && value === 1).length;
     const real = truth.filter((value) => value === 1).length;
-    const [tumour] = cases[0].classes;
+    const [tumour] = scores[0].classes;
     expect(tumour).toMatchObject({ truthVoxels: real, predictionVoxels: found, overlapVoxels: both });
     expect(tumour.dice).toBeCloseTo((2 * both) / (found + real), 12);
-    expect(cases[0].ignoredVoxels).toBe(truth.filter((value) => value === 2).length);
-    expect(json).toMatchObject({ problems: [], perCase: [{ ignoredVoxels: cases[0].ignoredVoxels }] });
+    expect(scores[0].ignoredVoxels).toBe(truth.filter((value) => value === 2).length);
+    expect(json).toMatchObject({
+      problems: { count: 0, list: [] },
+      perCase: [{ ignoredVoxels: scores[0].ignoredVoxels }],
+    });
     expect(problems).toEqual([]);
   });
 
@@ -104,9 +114,9 @@ describe("an evaluation", () => {
         return { ...(await openDataset(root)).cases[0], id: String(folders.length) };
       }),
     );
-    const { cases: scores, problems, json } = await evaluateRun(run, { cases, out: join(folder, "others") });
+    const { scores, problems, json } = await evaluateSegmentationRun(run, { cases, out: join(folder, "others") });
     expect(scores[1].classes).toEqual(scores[0].classes);
     expect(problems).toMatchObject([{ case: cases[2].id, rule: "unknown-label", value: 7, voxels: 9 }]);
-    expect(json).toMatchObject({ problems, perCase: [{}, {}, { unlistedVoxels: 9 }] });
+    expect(json).toMatchObject({ problems: { list: problems }, perCase: [{}, {}, { unlistedVoxels: 9 }] });
   });
 });

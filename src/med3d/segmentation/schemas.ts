@@ -1,6 +1,6 @@
 /** The files and options of a segmentation, as schemas. */
 import { z } from "zod";
-import { type Plan, planSchema } from "../../data/index.ts";
+import { planSchema } from "../../data/index.ts";
 import { commonOptions } from "../../train/index.ts";
 import { segmentationConfigSchema } from "./config.ts";
 import { volumeCaseSchema } from "./data.ts";
@@ -19,7 +19,7 @@ export const maxMemory = z.number().positive().optional();
 
 export const segmentationSchemas = {
   config: segmentationConfigSchema,
-  plan: planSchema as unknown as z.ZodType<Plan>,
+  plan: planSchema,
   case: volumeCaseSchema,
   evaluate: z.strictObject(windowOptions),
   predict: z.strictObject({ ...windowOptions, maxMemory }),

@@ -7,14 +7,24 @@ import { imageOf, labelOf, writeDecathlon } from "../../data/test/made-up.ts";
 import { ConfigError, WeightsError } from "../../errors.ts";
 import { readVolume, writeSafetensors } from "../../files/index.ts";
 import { encoderShapes } from "../../nn/index.ts";
-import { bestCheckpoint, lastCheckpoint, logFile, readCheckpoint, readLog, readWeights } from "../../train/index.ts";
 import {
+  bestCheckpoint,
   type EvaluateOptions,
-  evaluateRun,
-  readRun,
+  folderStore,
+  lastCheckpoint,
+  logFile,
+  readCheckpoint,
+  readLog,
+  readRunOf,
+  readWeights,
+} from "../../train/index.ts";
+import {
+  evaluateSegmentationRun,
   resolveSegmentationConfig,
   resumeSegmentation,
   type SegmentationRequest,
+  type SegmentationRun,
+  segmentation,
   trainSegmentation,
 } from "../index.ts";
 
@@ -24,8 +34,9 @@ const run = join(folder, "run");
 const weights = join(folder, "weights.safetensors");
 let data = "";
 let request: SegmentationRequest;
+const readRun = (path: string): Promise<SegmentationRun> => readRunOf(folderStore(path), segmentation);
 /** A stem that no initialiser would make. */
-const STEM = Float32Array.from({ length: 64 * 7 ** 3 }, (_, i) => (i % 11) / 100);
+const STEM = Float32Array.from({ length: 8 * 7 ** 3 }, (_, i) => (i % 11) / 100);
 
 beforeAll(async () => {
   data = await writeDecathlon(
@@ -36,13 +47,13 @@ beforeAll(async () => {
     epochs: 1,
     patch: [16, 24, 16],
     batch: 1,
-    decoderChannels: [8, 8, 8],
+    width: 8,
     heldOut: 1,
     validation: 0,
     threads: 2,
   };
   const float = (values: Float32Array, shape: number[]) => ({ dtype: "F32", shape, data: values }) as const;
-  const encoder = [...encoderShapes({ depth: 10, preActivation: false })].map(([name, shape]) => {
+  const encoder = [...encoderShapes({ depth: 10, preActivation: false }, { width: 8 })].map(([name, shape]) => {
     const values = new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(0.5);
     return [`module.${name}`, float(name === "conv1.weight" ? STEM : values, [...shape])] as const;
   });
@@ -64,7 +75,7 @@ afterAll(() => {
 
 describe("starting weights", () => {
   test("the encoder is taken, a head of another shape begins as ever", async () => {
-    const state = await readWeights(lastCheckpoint(run));
+    const state = await readWeights(folderStore(run));
     const stem = state.get("conv1.weight")!.data;
     expect(Math.max(...stem.map((value, i) => Math.abs(value - STEM[i])))).toBeLessThan(1e-6);
     expect(state.get("layer1.0.bn1.weight")!.data[0]).toBeCloseTo(0.5, 6);
@@ -73,15 +84,17 @@ describe("starting weights", () => {
   });
 
   test("killed before the first checkpoint, a resumed run begins from them again", async () => {
-    const [last, log] = [readFileSync(lastCheckpoint(run)), await readLog(logFile(run))];
-    rmSync(join(run, "checkpoints"), { recursive: true });
+    const [last, log] = [readFileSync(lastCheckpoint(run)), await readLog(folderStore(run))];
+    for (const name of ["checkpoints", "model.onnx"]) rmSync(join(run, name), { recursive: true });
+    writeFileSync(logFile(run), `${JSON.stringify(log[0])}\n`);
     const told: string[] = [];
     await resumeSegmentation(run, { onEpoch: ({ epoch }) => told.push(`epoch ${epoch}`) });
     expect(told).toEqual(["epoch 1"]);
     expect(readFileSync(lastCheckpoint(run)).equals(last)).toBe(true);
-    const again = await readLog(logFile(run));
-    expect(again.map(({ epoch, trainLoss }) => [epoch, trainLoss])).toEqual(
-      log.map(({ epoch, trainLoss }) => [epoch, trainLoss]),
+    const again = await readLog(folderStore(run));
+    expect(log.map(({ event }) => event)).toEqual(["epoch", "finished"]);
+    expect(again.map(({ event, epoch, trainLoss }) => [event, epoch, trainLoss])).toEqual(
+      log.map(({ event, epoch, trainLoss }) => [event, epoch, trainLoss]),
     );
   });
 
@@ -100,7 +113,7 @@ describe("starting weights", () => {
       ),
     );
     const { splits } = (await readRun(out)).record;
-    const ids = Object.values(splits).map((cases) => cases.map(({ id }) => id));
+    const ids = [splits.train, splits.validation, splits.heldOut].map((cases) => cases.map(({ id }) => id));
     expect(Object.keys(splits)).toEqual(["train", "validation", "heldOut"]);
     expect(ids).toEqual([["case_0"], ["case_2"], ["case_1"]]);
   });
@@ -114,30 +127,36 @@ describe("a run", () => {
     );
     expect([plan.dataset, plan.patch, plan.batch, record.threads]).toEqual(["MadeUp", [16, 24, 16], 1, 2]);
     expect([record.splits.train.length, record.splits.heldOut.length]).toEqual([2, 1]);
-    expect((await readCheckpoint(lastCheckpoint(run))).position).toMatchObject({ epoch: 1, step: 2 });
+    expect((await readCheckpoint(folderStore(run))).position).toMatchObject({ epoch: 1, step: 2 });
   });
 
   test("is scored by what lies in its files", async () => {
     const { record } = await readRun(run);
-    const [held] = record.splits.heldOut;
+    const [item] = record.splits.heldOut;
     const told: number[] = [];
-    const { summary, cases, predictions, json } = await evaluateRun(run, { onCase: (done, of) => told.push(done, of) });
+    const { summary, scores, predictions, json } = await evaluateSegmentationRun(run, {
+      onCase: (done, of) => told.push(done, of),
+    });
     expect([told, summary.cases]).toEqual([[1, 1], 1]);
-    const mask = Array.from((await readVolume(join(predictions, `${held.id}.nii.gz`))).data, Number);
-    const truth = Array.from((await readVolume(held.label!)).data, Number);
+    const mask = Array.from((await readVolume(join(predictions, `${item.id}.nii.gz`))).data, Number);
+    const truth = Array.from((await readVolume(item.label!)).data, Number);
     const wanted = [1, 2].map((k) => {
       const both = mask.filter((value, i) => value === k && truth[i] === k).length;
       return (2 * both) / (mask.filter((value) => value === k).length + truth.filter((value) => value === k).length);
     });
-    const [{ dice }] = (json as { perCase: { dice: Record<string, number> }[] }).perCase;
-    expect(cases[0].case).toBe(held.id);
-    expect(dice.left).toBeCloseTo(wanted[0], 12);
-    expect(dice.right).toBeCloseTo(wanted[1], 12);
+    expect(scores[0].case).toBe(item.id);
+    expect(json).toMatchObject({
+      perCase: [{ dice: { left: expect.closeTo(wanted[0], 12), right: expect.closeTo(wanted[1], 12) } }],
+    });
   });
 
   test("its report tells which cases were scored, and marks the epoch whose weights they were scored with", async () => {
     const page = async (options: EvaluateOptions): Promise<string> => {
-      const { report } = await evaluateRun(run, { split: "train", out: join(folder, "scored"), ...options });
+      const { report } = await evaluateSegmentationRun(run, {
+        split: "train",
+        out: join(folder, "scored"),
+        ...options,
+      });
       return readFileSync(report, "utf8");
     };
     const mark = "The dotted line marks epoch 1, whose weights were scored.";
@@ -158,7 +177,7 @@ describe("a run", () => {
   });
 
   test("without held-out cases says how to score it", async () => {
-    await expect(evaluateRun(run, { split: "validation" })).rejects.toThrow(
+    await expect(evaluateSegmentationRun(run, { split: "validation" })).rejects.toThrow(
       new ConfigError(`${run}: the run held no case out to be scored on; name labelled cases with --data`),
     );
   });

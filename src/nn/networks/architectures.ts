@@ -9,6 +9,9 @@ const depths = [10, 18, 34, 50, 101, 152, 200] as const satisfies readonly ResNe
 /** `resnet10` … `resnet200`, `preresnet200`. */
 export const encoderNames: readonly string[] = [...depths.map((depth) => `resnet${depth}`), "preresnet200"];
 
+/** The names of an encoder's parameters; all others belong to what stands on it. */
+export const encoderPattern: RegExp = /^(conv1|bn1|layer[1-4])\./;
+
 export interface EncoderArchitecture {
   readonly depth: ResNetDepth;
   /** Norm and ReLU before each convolution; depth 200 only. */

@@ -84,8 +84,8 @@ export async function stagedExecutable({ between, types, build, load }: StagedSo
     load(second, "second stage").then((program) => ({ program, renew }));
   const initial = between.types(types);
   const stages = cut(initial);
-  const held = Object.fromEntries(stages.held.map((name) => [name, name]));
-  const kept = describe(stages);
+  const banked = Object.fromEntries(stages.banked.map((name) => [name, name]));
+  const expected = describe(stages);
   const first = await load(stages.first, "first stage");
   seconds.set(keyOf(initial), loadSecond(stages));
   await seconds.get(keyOf(initial));
@@ -96,7 +96,7 @@ export async function stagedExecutable({ between, types, build, load }: StagedSo
     let loaded = seconds.get(key);
     if (loaded === undefined) {
       const others = cut(late);
-      if (describe(others) !== kept)
+      if (describe(others) !== expected)
         throw new Error("stages: the first stage depends on what is decided after it; it must not");
       seconds.set(key, (loaded = loadSecond(others)));
     }
@@ -106,7 +106,7 @@ export async function stagedExecutable({ between, types, build, load }: StagedSo
     reads: (input) => first.inputs.includes(input) || readBySecond.has(input),
     run: async (feeds, { bank, fetch, recycle, stream }) => {
       const earlyFeeds = Object.fromEntries(Object.entries(feeds).filter(([name]) => first.inputs.includes(name)));
-      const one = await first.run(earlyFeeds, { bank, fetch: early, keep: held });
+      const one = await first.run(earlyFeeds, { bank, fetch: early, keep: banked });
       const outputs = Object.fromEntries(between.outputs.map((name) => [name, one.outputs[earlyName(name)]]));
       const late = between.decide(outputs, feeds, stream);
       const { program, renew } = await secondFor(typesOf(late));
@@ -124,8 +124,8 @@ export async function stagedExecutable({ between, types, build, load }: StagedSo
 }
 
 /** What the second stage reads of the first, as text. */
-function describe({ first, held }: Stages): string {
-  return held.map((name) => `${name} ${first.outputs[name].dtype} ${first.outputs[name].shape.join("×")}`).join();
+function describe({ first, banked }: Stages): string {
+  return banked.map((name) => `${name} ${first.outputs[name].dtype} ${first.outputs[name].shape.join("×")}`).join();
 }
 
 function keyOf(types: Readonly<Record<string, FeedType>>): string {

@@ -195,7 +195,7 @@ export async function createBranchedModel(options: BranchedModelOptions): Promis
     const lowered = lowerBuilt(built, lowering, undefined);
     const fresh = newEntries(built.graph, entries, name);
     for (const [parameter, layout] of lowered?.layouts ?? []) if (fresh.has(parameter)) layouts.set(parameter, layout);
-    for (const [entry, about] of fresh) entries.set(entry, about);
+    for (const [entry, parameter] of fresh) entries.set(entry, parameter);
     fill(writes, built.graph, fresh, layouts, seed);
     decisive ??= { built, lowered };
   }

@@ -15,7 +15,7 @@ export interface Stages {
   readonly first: NamedGraph;
   readonly second: NamedGraph;
   /** Outputs of the first stage that the second reads under the same name. */
-  readonly held: readonly string[];
+  readonly banked: readonly string[];
 }
 
 /** Cuts a graph. @param early names of the outputs that the first stage computes */
@@ -27,22 +27,22 @@ export function splitStages({ graph, outputs }: NamedGraph, early: readonly stri
   const firstOutputs: Record<string, Tensor> = {};
   for (const name of early) firstOutputs[name] = firstPart.copy(named.get(name)!);
 
-  const held = new Map<Tensor, string>();
+  const banked = new Map<Tensor, string>();
   const secondPart = new Part(clean.graph, (tensor, target) => {
     if (!firstPart.has(tensor) || tensor.source.kind !== "node") return undefined;
     // Another view of the same numbers is not kept twice.
     if (tensor.source.node.op === "reshape" && tensor.source.node.inputs[0].source.kind === "node") return undefined;
-    const name = `held:${held.size}`;
-    held.set(tensor, name);
+    const name = `banked:${banked.size}`;
+    banked.set(tensor, name);
     return target.input(name, tensor.shape, tensor.dtype);
   });
   const secondOutputs: Record<string, Tensor> = {};
   for (const name of names) if (!early.includes(name)) secondOutputs[name] = secondPart.copy(named.get(name)!);
-  for (const [tensor, name] of held) firstOutputs[name] = firstPart.copy(tensor);
+  for (const [tensor, name] of banked) firstOutputs[name] = firstPart.copy(tensor);
   return {
     first: { graph: firstPart.graph, outputs: firstOutputs },
     second: { graph: secondPart.graph, outputs: secondOutputs },
-    held: [...held.values()],
+    banked: [...banked.values()],
   };
 }
 

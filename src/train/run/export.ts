@@ -1,6 +1,7 @@
 /** A run's network for other programs: its graph as ONNX, its weights as safetensors. */
 import { ConfigError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files/index.ts";
+import { encoderPattern } from "../../nn/index.ts";
 import { hintOf, hintText } from "../../weights/index.ts";
 import { BEST_CHECKPOINT, LAST_CHECKPOINT, readWeights } from "../checkpoint.ts";
 import { writePortableWeights } from "../model/portable-weights.ts";
@@ -28,9 +29,6 @@ export interface ExportedWeights {
   /** What the encoder is, for whoever loads it. */
   readonly network?: string;
 }
-
-/** The names of an encoder's parameters; all others belong to what stands on it. */
-const encoderPattern = /^(conv1|bn1|layer[1-4])\./;
 
 /**
  * Writes a run's network for elsewhere: its ONNX graph; its weights as safetensors; or those with every entry that PyTorch's

@@ -73,32 +73,31 @@ export async function beginRun<T extends AnyTask>(task: T, request: object, opti
   if (!force && only === undefined && (await store.has(RUN)))
     throw new ConfigError(`${out}: holds a run already; --force replaces it`);
   const start = { child: "", at: 1, of: 1 };
-  const begin = async (own: Host): Promise<AnyRun> => {
+  const begin = async (claimed: Host): Promise<AnyRun> => {
     if (only !== undefined && !force && (await store.has(RUN))) {
       const there = await readRunOf(store, task);
       refuseOther(there, config);
       return there;
     }
-    const prepared = await prepare(task, config, own, options);
+    const prepared = await prepare(task, config, claimed, options);
     await clearRun(store);
-    await store.ready();
     const asked = { command, prepared: { ...prepared, credit: credit ?? prepared.credit } };
-    return recorded(task, config, store, asked, own);
+    return recorded(task, config, store, asked, claimed);
   };
   // Members may be trained by several machines at once, each of which then owns its member alone.
-  const whole = async (own: Host): Promise<AnyRun> => {
-    const run = await begin(own);
-    if (only === undefined) await trainRun(task, run, own, start);
+  const whole = async (claimed: Host): Promise<AnyRun> => {
+    const run = await begin(claimed);
+    if (only === undefined) await trainRun(task, run, claimed, start);
     return run;
   };
-  const run = await owned(store, host, whole);
+  const run = await withClaim(store, host, whole);
   if (only !== undefined) await trainRun(task, run, host, start, only);
   return run as RunOf<T>;
 }
 
 /** Does what only one process may do with a run at a time. */
-async function owned<T>(store: Store, host: Host, work: (host: Host) => Promise<T>): Promise<T> {
-  const { lost, release } = await store.own("is being trained");
+async function withClaim<T>(store: Store, host: Host, work: (host: Host) => Promise<T>): Promise<T> {
+  const { lost, release } = await store.claim("is being trained");
   const signals = [host.signal, lost].filter((signal) => signal !== undefined);
   try {
     return await work({ ...host, signal: signals.length === 0 ? undefined : AbortSignal.any(signals) });
@@ -116,10 +115,10 @@ export async function resumeRun({ task, run }: OpenedRun, options: ResumeOptions
   const host = hostOf(options);
   const problems = await readProblems(run.store);
   if (problems.length > 0) host.events.onProblems?.(problems);
-  await owned(run.store, host, async (own) => {
+  await withClaim(run.store, host, async (claimed) => {
     const before = await readFingerprint(run.store);
-    if (before !== undefined) refuseChanged(before, await task.fingerprint(run, own), run);
-    await trainRun(task, run, own, { child: "", at: 1, of: 1 });
+    if (before !== undefined) refuseChanged(before, await task.fingerprint(run, claimed), run);
+    await trainRun(task, run, claimed, { child: "", at: 1, of: 1 });
   });
   return run;
 }
@@ -235,10 +234,10 @@ async function trainChild(
   if (await isFinished(store)) return;
   if (host.signal?.aborted) throw new MedvoxError("E_INTERRUPTED", `stopped before ${child.title}`);
   const place = { ...position, child: child.title };
-  await owned(store, host, (own) => trainOwned(task, parent, child, own, place));
+  await withClaim(store, host, (claimed) => trainClaimed(task, parent, child, claimed, place));
 }
 
-async function trainOwned(
+async function trainClaimed(
   task: AnyTask,
   parent: AnyRun,
   child: Child<AnyRun["record"]["config"], { id: string }>,
@@ -258,7 +257,6 @@ async function trainOwned(
   // The parent's problems were said; the data are the same.
   const asked = { command, prepared: { ...made, credit, problems: [], fingerprint: {} } };
   await clearRun(store);
-  await store.ready();
   await trainRun(task, await recorded(task, child.config, store, asked, host), host, place);
 }
 

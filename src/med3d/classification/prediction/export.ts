@@ -1,5 +1,4 @@
 /** The inference graph of a classifier: as `model.onnx` with its preprocessing and classes, and in fast forms for here. */
-import type { z } from "zod";
 import { graph } from "../../../graph/index.ts";
 import { BEST_CHECKPOINT, LAST_CHECKPOINT, readWeights, type StateMap } from "../../../train/index.ts";
 import { encodeFast, encodePortable } from "../../encoder/inference.ts";
@@ -15,10 +14,7 @@ const keys = { depth: true, preActivation: true, shortcut: true, outputStride: t
 const more = { stages: true, dropout: true, loss: true, target: true, mask: true, pooling: true } as const;
 
 /** Those keys, as a model's metadata has them. */
-export const classifierSchema = classificationConfigSchema.pick({
-  ...keys,
-  ...more,
-}) as unknown as z.ZodType<ClassifierConfig>;
+export const classifierSchema = classificationConfigSchema.pick({ ...keys, ...more }).required({ loss: true });
 
 export function classifierOf({ config }: Pick<ClassificationRun["record"], "config">): ClassifierConfig {
   const { depth, preActivation, shortcut, outputStride, width } = config;

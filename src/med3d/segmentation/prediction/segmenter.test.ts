@@ -22,8 +22,9 @@ import {
   type Volume,
   zScore,
 } from "../../../volume/index.ts";
+import { openSegmenter } from "../../runs.ts";
 import { thresholdModel } from "../../test/threshold-model.ts";
-import { openSegmenter, type Segmenter } from "./segmenter.ts";
+import type { Segmenter } from "./segmenter.ts";
 
 const SAMPLE = fileURLToPath(
   new URL("../../../../samples/hippocampus/imagesTr/hippocampus_001.nii.gz", import.meta.url),

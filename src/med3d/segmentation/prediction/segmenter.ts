@@ -246,7 +246,7 @@ async function segmenter(
   engine: Engine,
   opened: readonly OpenedModel[],
   maxMemory: number | undefined,
-  held: number,
+  elsewhere: number,
 ): Promise<OpenSegmenter> {
   const [{ plan, mirrored, keepLargest }] = opened;
   const { patch, preprocessing } = plan;
@@ -260,7 +260,7 @@ async function segmenter(
     return network;
   };
   // Networks run one after another, so of all but one only the weights count.
-  let besides = held + opened.slice(1).reduce((sum, model) => sum + networkBytes(model.memory()), 0);
+  let besides = elsewhere + opened.slice(1).reduce((sum, model) => sum + networkBytes(model.memory()), 0);
   const memory: Segmenter["memory"] = (image, { overlap, mirror } = {}) =>
     fitMemory({ image, plan, network: networkMemory(), overlap, mirror, besides }, maxMemory);
   const segmentImage: Segmenter["segmentImage"] = async (image, options = {}) => {

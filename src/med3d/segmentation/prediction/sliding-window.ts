@@ -282,11 +282,11 @@ export function slicedImage(image: SlicedVolume): WindowedImage {
     channels: image.channels,
     size,
     open: (lines, patch) => {
-      const kept = Math.min(patch[0], depth);
+      const slices = Math.min(patch[0], depth);
       // Windows reach beyond the band.
       const from = Math.max(lines[0] - patch[1] + 1, 0);
       const rows = Math.min(lines[1] + patch[1] - 1, height) - from;
-      const length = image.channels * kept * width * slabRows(lines[1] - lines[0] + 1, patch[1], height);
+      const length = image.channels * slices * width * slabRows(lines[1] - lines[0] + 1, patch[1], height);
       // The next band's fits as well: bands differ by a line at most.
       if (slab.length < length) slab = new Float32Array(length);
       let made = 0;
@@ -295,7 +295,7 @@ export function slicedImage(image: SlicedVolume): WindowedImage {
           for (let c = 0; c < image.channels; c++) {
             image.slice(c, made, slice, 0);
             const part = slice.subarray(from * width, (from + rows) * width);
-            slab.set(part, (c * kept + (made % kept)) * rows * width);
+            slab.set(part, (c * slices + (made % slices)) * rows * width);
           }
         }
       };
@@ -308,7 +308,7 @@ export function slicedImage(image: SlicedVolume): WindowedImage {
         for (let c = 0; c < image.channels; c++) {
           for (let z = low[0]; z < high[0]; z++) {
             for (let y = low[1]; y < high[1]; y++) {
-              const at = ((c * kept + (z % kept)) * rows + y - from) * width + low[2];
+              const at = ((c * slices + (z % slices)) * rows + y - from) * width + low[2];
               const to = ((c * patch[0] + z - start[0]) * patch[1] + y - start[1]) * patch[2] + low[2] - start[2];
               window.set(slab.subarray(at, at + run), to);
             }

@@ -71,8 +71,8 @@ describe.each([
     for (let set = 0; set < 8; set++) {
       const along = axes.filter((_, i) => set & (1 << i));
       if (along.some((axis) => !mirrorAxes(mirror).includes(axis))) continue;
-      const own = turned(await predict(turned(window(), along), false), along);
-      for (let i = 0; i < sum.length; i++) sum[i] += own[i] / times;
+      const back = turned(await predict(turned(window(), along), false), along);
+      for (let i = 0; i < sum.length; i++) sum[i] += back[i] / times;
     }
     for (const [i, value] of sum.entries()) expect(found[i]).toBeCloseTo(value, 6);
     // Buffers are used again; a third window finds them clean.
