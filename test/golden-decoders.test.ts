@@ -58,7 +58,7 @@ function scoresOf(decoder: Entry["decoder"], x: Tensor): Tensor {
 
 const named = networks.map((entry) => [`${entry.decoder} ${entry.size.join(" × ")}`, entry] as const);
 describe.each(named)("%s", (_, { decoder, size, ...entry }) => {
-  test.each(ways)("%s", { timeout: 300_000 }, async (_way, lowering) => {
+  test.each(ways)("%s", async (_way, lowering) => {
     const [input, target] = [
       [2, 1, ...size],
       [2, ...size],
@@ -89,7 +89,7 @@ describe.each(named)("%s", (_, { decoder, size, ...entry }) => {
 });
 
 describe.each(aspp.map((entry) => [entry.rates.join(", "), entry] as const))("DenseASPP, rates %s", (_, entry) => {
-  test.each(ways)("%s", { timeout: 300_000 }, async (_way, lowering) => {
+  test.each(ways)("%s", async (_way, lowering) => {
     const { rates, inner, growth, shift, output } = entry;
     const shape = [2, entry.channels, ...entry.size];
     const { model, gradientNorms } = await filledModel({

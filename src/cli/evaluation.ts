@@ -84,7 +84,7 @@ const detectionKeys = {
 const commonKeys = {
   classes:
     "of a segmentation: every measure by class; of a detection: by name positives, detections, ap, ap50, ap75 (3D: ap10), ar, voc",
-  "problems.count": "what is wrong with the data that were scored on",
+  "problems.count": "what is wrong with the data that were trained and scored on; of another data set, with that",
   "problems.rules": "how often each rule was broken",
   "problems.list": "each of them: severity, case, rule, message",
   run: "the run's folder",

@@ -2,7 +2,7 @@
 
 import { ConfigError } from "../errors.ts";
 import type { Experiment, ExperimentOptions } from "../experiments/index.ts";
-import { commandLine } from "../text/command-line.ts";
+import { commandLine } from "../text/index.ts";
 import type { CommandContext, CommandModule, Outcome } from "./command.ts";
 import { defineCommand } from "./command.ts";
 import { readConfig } from "./config-file.ts";

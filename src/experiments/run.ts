@@ -18,7 +18,7 @@ import { writeError, writeFileAtomic } from "../files/index.ts";
 import { machine, versions } from "../machine.ts";
 import { csv } from "../metrics/index.ts";
 import { chartsSvg, type Json, reportMachine, writeChartsReport } from "../report/index.ts";
-import { commandLine } from "../text/command-line.ts";
+import { commandLine } from "../text/index.ts";
 import type { EpochReport } from "../train/index.ts";
 import type { Findings } from "./findings.ts";
 import { runTrials, type Trial, type TrialResult, type TrialScores } from "./trial.ts";

@@ -56,7 +56,7 @@ export {
 export { type BoxCoder, decodeBoxes, encodeBoxes, SIDE_CLAMP } from "./parts/box-coder.ts";
 export { IGNORED, type Matches, type MatchRule, matchBoxes, NEGATIVE } from "./parts/matcher.ts";
 export { type NmsOptions, nms, type SoftNmsOptions, softNms } from "./parts/nms.ts";
-export { type DetectionRule, type Detections, filterDetections, selectDetections } from "./parts/post-process.ts";
+export { type DetectedBoxes, type DetectionRule, filterDetections, selectDetections } from "./parts/post-process.ts";
 export { type ProposalRule, type Proposals, selectProposals } from "./parts/proposals.ts";
 export { type Sample, type SampleRule, sampleMatches } from "./parts/sampler.ts";
 export type { Truth } from "./parts/targets.ts";

@@ -1,7 +1,7 @@
 /** Classes that somebody asks for by name, against those that a data set has. */
 
 import { ConfigError } from "../../errors.ts";
-import { closest } from "../../text/closest.ts";
+import { closest } from "../../text/index.ts";
 import type { DetectionDataset } from "./types.ts";
 
 /**

@@ -96,10 +96,12 @@ export const classification: ClassificationTask = {
   },
 
   async fingerprint({ record: { config, splits } }, { signal, cache }) {
-    const now = new Map((await usable(config)).cases.map((item) => [item.id, item]));
+    const { dataset, cases: usableNow } = await usable(config);
+    const now = new Map(usableNow.map((item) => [item.id, item]));
     const cases = [...splits.train, ...splits.validation].flatMap(({ id }) => now.get(id) ?? []);
     const seen = cases.map((item) => (takesMask(config) ? item : { ...item, label: undefined }));
-    return classificationFingerprint(cases, hashesOf(await fingerprintOf({ cases: seen }, { signal, cache })));
+    const hashes = hashesOf(await fingerprintOf({ cases: seen }, { signal, cache }));
+    return { fingerprint: classificationFingerprint(cases, hashes), problems: dataset.problems };
   },
 
   children: memberRuns,

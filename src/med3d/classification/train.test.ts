@@ -13,7 +13,6 @@ import {
   lastCheckpoint,
   membersOf,
   openSource,
-  readLog,
   readRun,
   readRunOf,
   readWeights,
@@ -125,7 +124,7 @@ describe("a single training", () => {
     );
     await resumeClassification(out);
     expect(bytes(out).equals(bytes(single))).toBe(true);
-    const losses = async (run: string) => (await readLog(folderStore(run))).map(({ trainLoss }) => trainLoss);
+    const losses = async (run: string) => (await epochsOf(folderStore(run))).map(({ trainLoss }) => trainLoss);
     expect(await losses(out)).toEqual(await losses(single));
     await resumeClassification(out);
     expect(bytes(out).equals(bytes(single))).toBe(true);
@@ -308,7 +307,7 @@ describe("taught more than the label", () => {
         { ...taught(), data: list(), epochs: 1, validation: 0, augmentation: "none", learningRate: 1e-12, ...more },
         { out: run },
       );
-      losses.push((await readLog(folderStore(run)))[0].trainLoss as number);
+      losses.push((await epochsOf(folderStore(run)))[0].trainLoss);
     }
     const [alone, once, thrice] = losses;
     expect(once).toBeGreaterThan(alone);

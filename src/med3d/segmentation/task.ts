@@ -96,8 +96,10 @@ export const segmentation: SegmentationTask = {
     } satisfies Prepared<Plan, VolumeCase>;
   },
 
-  async fingerprint({ record: { splits } }, { signal, cache }) {
-    return hashesOf(await fingerprintOf({ cases: [...splits.train, ...splits.validation] }, { signal, cache }));
+  async fingerprint({ record: { splits }, plan, store }, { signal, cache }) {
+    const cases = [...splits.train, ...splits.validation];
+    const now = await fingerprintOf({ cases, labels: plan.labels, source: store.place }, { signal, cache });
+    return { fingerprint: hashesOf(now), problems: now.problems };
   },
 
   children({ record: { config, splits } }) {

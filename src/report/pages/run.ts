@@ -6,7 +6,7 @@
 import { counted } from "../../data/counted.ts";
 import type { Problem } from "../../data/problem.ts";
 import type { Machine, Versions } from "../../machine.ts";
-import { commandLine } from "../../text/command-line.ts";
+import { commandLine } from "../../text/index.ts";
 import type { DataCredit, EpochRecord, Json, ReportFrame } from "./input.ts";
 
 /** Which cases were scored: a part of the run's own data, every case by the folds' networks, or another data set's. */

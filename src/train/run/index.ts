@@ -13,6 +13,7 @@ export {
 export type { RunEvents, RunPlace, StartReport } from "./events.ts";
 export { type ExportedWeights, type ExportFormat, type ExportOptions, exportRun } from "./export.ts";
 export { checkedOptions, commonOptions, flagOf } from "./options.ts";
+export { plainTask } from "./plain-task.ts";
 export {
   type Failure,
   notOfWeights,

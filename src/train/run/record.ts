@@ -129,7 +129,7 @@ export async function writeRun<C, P extends object, K>(
     begun: new Date().toISOString(),
   };
   if (Object.keys(fingerprint).length > 0) await writeJson(store, FINGERPRINT, fingerprint);
-  if (problems.length > 0) await writeJson(store, PROBLEMS, problems);
+  if (problems.length > 0) await writeProblems(store, problems);
   await writeJson(store, PLAN, plan);
   // Last: a folder with `run.json` is a run, so everything that belongs to it must be there before.
   await writeJson(store, RUN, record);
@@ -140,6 +140,11 @@ export async function writeRun<C, P extends object, K>(
 export async function readProblems(store: Store): Promise<readonly Problem[]> {
   if (!(await store.has(PROBLEMS))) return [];
   return checkDescription(z.array(problemSchema), await readJson(store, PROBLEMS), placeOf(store, PROBLEMS));
+}
+
+/** Keeps what is wrong with a run's data. */
+export async function writeProblems(store: Store, problems: readonly Problem[]): Promise<void> {
+  await writeJson(store, PROBLEMS, problems);
 }
 
 /** What a run's data were when it was begun; `undefined` where it was written before medvox kept this. */

@@ -5,7 +5,7 @@
 
 import { changedText } from "../../data/content-hash.ts";
 import { type CaseCache, createCaseCache } from "../../data/index.ts";
-import { countProblems, type Problem, refuseProblems } from "../../data/problem.ts";
+import { countProblems, joinProblems, type Problem, refuseProblems } from "../../data/problem.ts";
 import { ConfigError, DataError, MedvoxError } from "../../errors.ts";
 import { createEngine, type EngineOptions } from "../../runtime/index.ts";
 import { LAST_CHECKPOINT, readWeights, writeCheckpoint } from "../checkpoint.ts";
@@ -26,6 +26,7 @@ import {
   readProblems,
   readRun,
   readRunOf,
+  writeProblems,
   writeRun,
 } from "./record.ts";
 import type { AnyRun, AnyTask, Child, DataCredit, DataFingerprint, Host, Prepared, Run, Stage, Task } from "./task.ts";
@@ -113,14 +114,32 @@ async function withClaim<T>(store: Store, host: Host, work: (host: Host) => Prom
 export async function resumeRun({ task, run }: OpenedRun, options: ResumeOptions = {}): Promise<AnyRun> {
   if (await isFinished(run.store)) return run;
   const host = hostOf(options);
-  const problems = await readProblems(run.store);
-  if (problems.length > 0) host.events.onProblems?.(problems);
   await withClaim(run.store, host, async (claimed) => {
-    const before = await readFingerprint(run.store);
-    if (before !== undefined) refuseChanged(before, await task.fingerprint(run, claimed), run);
+    await lookAgain(task, run, claimed);
     await trainRun(task, run, claimed, { child: "", at: 1, of: 1 });
   });
   return run;
+}
+
+/** Judges the data of a run that is gone on with as those of one that is begun: what was found then and what is found now. */
+async function lookAgain(task: AnyTask, run: AnyRun, host: Host): Promise<void> {
+  const { store, record } = run;
+  const before = await readFingerprint(store);
+  const found = await readProblems(store);
+  const now = before === undefined ? undefined : await task.fingerprint(run, host);
+  const problems = joinProblems(found, now?.problems ?? []);
+  if (problems.length > 0) host.events.onProblems?.(problems);
+  if (before === undefined || now === undefined) {
+    // Runs of earlier versions, and members of a run, kept none.
+    host.events.onNote?.(
+      `${store.place}: has no ${FINGERPRINT}, so nobody can tell whether its data are still those it was begun on`,
+    );
+    return;
+  }
+  refuseChanged(before, now.fingerprint, run);
+  refuseProblems(problems, record.credit.name, { strict: record.config.strict });
+  await logProblems(store, problems.slice(found.length));
+  if (problems.length > found.length) await writeProblems(store, problems);
 }
 
 /** Goes on with the run that lies in the folder; begins it where none does. */
@@ -356,7 +375,11 @@ const LEAVINGS = [
 ];
 
 async function clearRun(store: Store): Promise<void> {
-  for (const name of LEAVINGS) await store.remove(name);
+  // An evaluation's tables have the names that its task gave them, and its log tells them.
+  const lines = (await readLog(store)).filter(({ event }) => event === "evaluated");
+  const tables = lines.flatMap(({ tables: names }) => (Array.isArray(names) ? names : []));
+  const own = tables.filter((name) => typeof name === "string" && /^[^./\\][^/\\]*$/.test(name));
+  for (const name of new Set([...own, ...LEAVINGS])) await store.remove(name);
 }
 
 /** @throws DataError that says which of a run's data changed since it was begun */

@@ -11,11 +11,11 @@ import type { CaseCache } from "../../data/index.ts";
 import type { Problem } from "../../data/problem.ts";
 import type { Machine, Versions } from "../../machine.ts";
 import type { Engine, EngineOptions } from "../../runtime/index.ts";
+import type { SharedConfig } from "../config/shared-config.ts";
 import type { EpochReport, LoopSettings } from "../loop.ts";
 import type { Model, StateMap } from "../model/model.ts";
 import type { Store } from "../store.ts";
 import type { RunEvents } from "./events.ts";
-import type { SharedConfig } from "./shared-config.ts";
 
 /** What every configuration has, whatever the task. */
 export type TaskConfig = Readonly<Pick<SharedConfig, "seed" | "device" | "threads" | "epochs" | "strict">>;
@@ -265,8 +265,8 @@ export interface Task<
     host: Host,
     child?: { readonly splits?: Splits<K>; readonly parent: Run<C, P, K> },
   ): Promise<Prepared<P, K>>;
-  /** Hashes of the images and truths, as they are now, of the cases that a run trains or watches on. */
-  fingerprint(run: Run<C, P, K>, host: Host): Promise<DataFingerprint>;
+  /** Hashes of the images and truths, as they are now, of the cases that a run trains or watches on, and what is wrong with them. */
+  fingerprint(run: Run<C, P, K>, host: Host): Promise<Pick<Prepared<P, K>, "fingerprint" | "problems">>;
   /** Runs that this one consists of. */
   children(run: Run<C, P, K>): readonly Child<C, K>[];
   /** Its trainings in their order; none of a run that consists of members. */

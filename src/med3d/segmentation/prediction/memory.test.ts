@@ -86,7 +86,7 @@ const folder = mkdtempSync(join(tmpdir(), "medvox-memory-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe("a process", () => {
-  const size = [256, 256, 160] as const;
+  const size = [256, 256, 96] as const;
   const model = join(folder, "model.onnx");
   const image = join(folder, "ct.nii.gz");
   const child = fileURLToPath(new URL("../../../../bench/rows/predict-child.ts", import.meta.url));

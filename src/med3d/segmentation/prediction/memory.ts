@@ -10,7 +10,7 @@
 import type { Plan } from "../../../data/index.ts";
 import { ConfigError } from "../../../errors.ts";
 import type { GraphMemory } from "../../../graph/index.ts";
-import { bytesText } from "../../../text/bytes.ts";
+import { bytesText } from "../../../text/index.ts";
 import {
   axisOrderTo,
   bytesPerVoxel as bytesOf,

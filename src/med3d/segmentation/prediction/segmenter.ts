@@ -14,7 +14,7 @@ import {
 import { ConfigError, DataError } from "../../../errors.ts";
 import { type GraphMemory, readOnnx } from "../../../graph/index.ts";
 import { createEngine, type Engine, type Program } from "../../../runtime/index.ts";
-import { bytesText } from "../../../text/bytes.ts";
+import { bytesText } from "../../../text/index.ts";
 import { notOfWeights, type Source } from "../../../train/index.ts";
 import {
   cropOrPad,
