@@ -49,6 +49,7 @@ export type ClassificationTask = Task<
   ClassificationScore
 >;
 
+/** Classification as a task. */
 export const classification: ClassificationTask = {
   name: "classification",
   noun: "case",

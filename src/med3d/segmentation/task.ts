@@ -58,6 +58,7 @@ export type SegmentationTask = Task<
   CaseScores
 >;
 
+/** Segmentation as a task: `beginRun` and its like train, score and predict by it. */
 export const segmentation: SegmentationTask = {
   name: "segmentation",
   noun: "case",
