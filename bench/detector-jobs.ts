@@ -82,7 +82,7 @@ export async function detectorStep(
   const boxes = Float32Array.from(
     Array.from({ length: 12 }, (_, b) => [18 * b, 30 + 14 * (b % 10), 18 * b + 50, 80 + 14 * (b % 10)]).flat(),
   );
-  const labels = Int32Array.from({ length: 12 }, (_, b) => 1 + (b % (config.classes - 1)));
+  const labels = Int32Array.from({ length: 12 }, (_, b) => b % (config.classes - 1));
   const truth = Array.from({ length: images }, () => ({ boxes, labels }));
   const sizes = truth.map(() => size);
   let steps = 0;

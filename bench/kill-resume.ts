@@ -19,7 +19,7 @@ import { buildIfStale } from "../scripts/build.ts";
 import { imageOf, labelOf, writeDecathlon } from "../src/data/test/made-up.ts";
 import { readSafetensors, readSafetensorsHeader } from "../src/files/index.ts";
 import { random } from "../src/random.ts";
-import { bestCheckpoint, lastCheckpoint, logFile, readLog } from "../src/train/index.ts";
+import { bestCheckpoint, folderStore, lastCheckpoint, readLog } from "../src/train/index.ts";
 
 export interface KillResumeOptions {
   readonly kills: number;
@@ -189,7 +189,7 @@ async function compare(wanted: string, found: string): Promise<{ arrays: number;
     differences.push(`${found}: model.onnx`);
   const losses = async (run: string): Promise<string> =>
     JSON.stringify(
-      (await readLog(logFile(run))).map(({ epoch, trainLoss, validation }) => [epoch, trainLoss, validation]),
+      (await readLog(folderStore(run))).map(({ epoch, trainLoss, validation }) => [epoch, trainLoss, validation]),
     );
   if ((await losses(wanted)) !== (await losses(found))) differences.push(`${found}: losses in log.jsonl`);
   return { arrays, differences };

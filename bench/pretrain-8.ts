@@ -12,14 +12,15 @@ import { parseArgs } from "node:util";
 import { openDataset } from "../src/data/index.ts";
 import {
   type PretrainingRequest,
+  type PretrainingRun,
   pretrain,
-  readRun,
+  pretraining,
   resolveSegmentationConfig,
   resumePretraining,
   setOf,
   splitCases,
 } from "../src/med3d/index.ts";
-import { type EpochReport, logFile, readLog } from "../src/train/index.ts";
+import { type EpochReport, epochsOf, folderStore, readRunOf } from "../src/train/index.ts";
 import { writeResult } from "./results.ts";
 import { writeTables } from "./tables.ts";
 
@@ -115,10 +116,7 @@ if (victim) {
   await train();
 } else {
   if (fresh) rmSync(out, { recursive: true, force: true });
-  const epochs = async (): Promise<EpochReport[]> =>
-    (await readLog(logFile(out)))
-      .filter(({ event }) => event === "epoch")
-      .map((line) => line as unknown as EpochReport);
+  const epochs = (): Promise<EpochReport[]> => epochsOf(folderStore(out));
   const marker = join(out, "killed.json");
   if (!existsSync(marker)) {
     const child = spawn(process.execPath, ["--import", "tsx", "bench/pretrain-8.ts", "--out", out, "--victim"], {
@@ -138,7 +136,7 @@ if (victim) {
     console.error(`killed after epoch ${killedAfter}, going on`);
   }
   await train();
-  const { record, plan } = await readRun(out, "pretraining");
+  const { record, plan }: PretrainingRun = await readRunOf(folderStore(out), pretraining);
   const done = await epochs();
   const rows = record.config.sets.map(({ name }) => {
     const dice = done.map((epoch) => setOf(epoch, name)?.meanDice ?? null);

@@ -28,10 +28,10 @@ import {
   type PredictionMemory,
   resolveSegmentationConfig,
   segmentationProbabilities,
-  writeRun,
 } from "../src/med3d/index.ts";
 import { random } from "../src/random.ts";
-import { lastCheckpoint, type StateMap, writeCheckpoint } from "../src/train/index.ts";
+import { folderStore, LAST_CHECKPOINT, type StateMap, writeCheckpoint } from "../src/train/index.ts";
+import { writeRun } from "../src/train/run/record.ts";
 import { gridWithSize, reorient, resample, spacingOf, type Vec3 } from "../src/volume/index.ts";
 import { judged } from "./bounds.ts";
 import { peakBytes } from "./peak.ts";
@@ -90,7 +90,6 @@ const configOf = (decoder: Job["decoder"]) =>
 /** A run folder of a network that was never trained. */
 async function writeNetwork(folder: string, { decoder, plan }: Job): Promise<void> {
   rmSync(folder, { recursive: true, force: true });
-  mkdirSync(join(folder, "checkpoints"), { recursive: true });
   const config = configOf(decoder);
   const g = graph();
   segmentationProbabilities(g.input("input", [1, 1, ...plan.patch]), CLASSES, networkOf({ config }));
@@ -103,16 +102,13 @@ async function writeNetwork(folder: string, { decoder, plan }: Job): Promise<voi
     state.set(name, { data, shape });
   }
   const splits = { train: [], validation: [], heldOut: [] };
-  const record = {
-    task: "segmentation" as const,
-    config,
-    command: COMMAND,
-    threads: 1,
-    credit: { name: "none" },
-    splits,
-  };
-  await writeRun<"segmentation">(folder, record, plan, true);
-  await writeCheckpoint(lastCheckpoint(folder), state, {});
+  const store = folderStore(folder);
+  await writeRun(
+    store,
+    { task: "segmentation", config, command: COMMAND, threads: 1 },
+    { plan, splits, credit: { name: "none" }, problems: [], fingerprint: {} },
+  );
+  await writeCheckpoint(store, LAST_CHECKPOINT, state, {});
 }
 
 /** The CT at the size asked for. */

@@ -4,7 +4,7 @@
  *   npm run build && npx tsx examples/segmentation.ts [DATASET] [RUN]
  */
 import { openDataset } from "medvox/data";
-import { evaluateRun, openSegmenter, trainSegmentation } from "medvox/med3d";
+import { evaluateSegmentationRun, openSegmenter, trainSegmentation } from "medvox/med3d";
 
 const [data = "samples/hippocampus", out = "runs/example"] = process.argv.slice(2);
 
@@ -18,7 +18,7 @@ await trainSegmentation(
   },
 );
 
-const { summary, report } = await evaluateRun(out);
+const { summary, report } = await evaluateSegmentationRun(out);
 console.log(`mean Dice ${summary.overall.dice.mean?.toFixed(3)} on ${summary.cases} cases; ${report}`);
 
 const segmenter = await openSegmenter(out);

@@ -10,27 +10,15 @@ import { circles, wayRound } from "./layers/circles.ts";
 import { doorsOf, namesOf } from "./layers/doors.ts";
 import { importsOf, isTest, nodeGlobalsOf, parse, readSources, resolveImport, type Sources } from "./layers/sources.ts";
 import {
-  CIRCLES,
   DOOR_BOUND,
   DOORS_OF_ANY_SIZE,
   ENGINE_LAYER,
   FOLDER_BOUND,
   FOLDERS_OF_ANY_SIZE,
-  LARGER_FOLDERS,
   LAYERS,
   type Layer,
-  UNUSED,
-  WIDER_DOORS,
 } from "./layers/table.ts";
 import { unusedExports } from "./layers/unused.ts";
-
-/** Lines for the one who reads them. */
-export interface Found {
-  /** Broken rules. */
-  readonly problems: string[];
-  /** Exceptions that are not needed any more. */
-  readonly notes: string[];
-}
 
 /** Checks the imports of sources by their path below `src` (forward slashes). Returns one line per broken rule. */
 export function checkLayers(sources: Sources, layers: Readonly<Record<string, Layer>> = LAYERS): string[] {
@@ -69,45 +57,27 @@ export function checkLayers(sources: Sources, layers: Readonly<Record<string, La
   return problems;
 }
 
-/** Circles of imports but for those that are known. */
-export function checkCircles(sources: Sources, known: readonly (readonly string[])[] = CIRCLES): Found {
+/** Circles of imports, those of types included. Returns one line per circle. */
+export function checkCircles(sources: Sources): string[] {
   const edges = new Map(
     [...sources].map(([path, text]) => {
       const imports = importsOf(parse(path, text)).filter(({ specifier, lazy }) => specifier.startsWith(".") && !lazy);
       return [path, imports.map(({ specifier }) => resolveImport(path, specifier))];
     }),
   );
-  const groups = circles(edges);
-  const inside = (group: readonly string[], files: readonly string[]): boolean =>
-    group.every((file) => files.includes(file));
-  const unknown = groups.filter((group) => !known.some((files) => inside(group, files)));
-  const free = known.flat().filter((file) => !groups.some((group) => group.includes(file)));
-  return {
-    problems: unknown.map((group) => `circle of imports: ${wayRound(group, edges).join(" → ")}`),
-    notes: free.map((file) => `src/${file} is in no circle any more; take it out of CIRCLES`),
-  };
+  return circles(edges).map((group) => `circle of imports: ${wayRound(group, edges).join(" → ")}`);
 }
 
-/** Sizes by name against a bound, or against an exception's own. */
+/** Sizes by name against a bound. Returns one line for each that is larger. */
 export function checkBounds(
   what: string,
   sizes: ReadonlyMap<string, number>,
   bound: number,
-  exceptions: Readonly<Record<string, number>>,
   anySize: readonly string[] = [],
-): Found {
-  const problems: string[] = [];
-  const notes: string[] = [];
-  for (const [name, size] of sizes) {
-    const allowed = exceptions[name] ?? bound;
-    if (size > allowed && !anySize.includes(name)) problems.push(`${name}: ${size} ${what}; it may have ${allowed}`);
-    if (name in exceptions && size <= bound) notes.push(`${name}: ${size} ${what}; it needs no exception any more`);
-    else if (size < allowed && name in exceptions) notes.push(`${name}: ${size} ${what}; lower its ${allowed}`);
-  }
-  for (const name of Object.keys(exceptions)) {
-    if (!sizes.has(name)) notes.push(`${name} is gone; take out its exception`);
-  }
-  return { problems, notes };
+): string[] {
+  return [...sizes]
+    .filter(([name, size]) => size > bound && !anySize.includes(name))
+    .map(([name, size]) => `${name || "src"}: ${size} ${what}; it may have ${bound}`);
 }
 
 /** Source files by folder below `src`. */
@@ -147,8 +117,8 @@ function runsInBrowser(path: string, layers: Readonly<Record<string, Layer>>): b
   return browser;
 }
 
-/** Exported names that nobody uses, as `file name` below `src`, but for those that are known. */
-function checkUnused(root: string, doors: readonly string[]): Found {
+/** Exported names that nobody uses. Returns one line for each. */
+function checkUnused(root: string, doors: readonly string[]): string[] {
   const folders = ["src", "test", "bench", "scripts", "examples"];
   const all = new Map(
     folders.flatMap((folder) =>
@@ -156,16 +126,9 @@ function checkUnused(root: string, doors: readonly string[]): Found {
     ),
   );
   const asked = (path: string): boolean => path.startsWith("src/") && !isTest(path);
-  const found = unusedExports(all, asked, doors, handwrittenDocuments(root)).map(
-    ({ file, name }) => `${file.replace(/^src\//, "")} ${name}`,
+  return unusedExports(all, asked, doors, handwrittenDocuments(root)).map(
+    ({ file, name }) => `${file}: exports ${name}, which nothing uses`,
   );
-  const unknown = found.filter((line) => !UNUSED.includes(line));
-  return {
-    problems: unknown.map((line) => `src/${line.replace(" ", ": exports ")}, which nothing uses`),
-    notes: UNUSED.filter((line) => !found.includes(line)).map(
-      (line) => `'${line}' is used or gone; take it out of UNUSED`,
-    ),
-  };
 }
 
 /** Texts that a person wrote; the reference lists every public name, so it shows nothing. */
@@ -189,19 +152,17 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   };
   show("files a folder", folders);
   show("names a door", names);
-  const found: Found[] = [
-    { problems: checkLayers(sources), notes: [] },
-    checkCircles(sources),
-    checkBounds("source files", folders, FOLDER_BOUND, LARGER_FOLDERS, FOLDERS_OF_ANY_SIZE),
-    checkBounds("names", bounded, DOOR_BOUND, WIDER_DOORS, DOORS_OF_ANY_SIZE),
-    checkUnused(
+  const problems = [
+    ...checkLayers(sources),
+    ...checkCircles(sources),
+    ...checkBounds("source files", folders, FOLDER_BOUND, FOLDERS_OF_ANY_SIZE),
+    ...checkBounds("names", bounded, DOOR_BOUND, DOORS_OF_ANY_SIZE),
+    ...checkUnused(
       root,
       [...doors.values()].map((file) => `src/${file}`),
     ),
   ];
-  for (const note of found.flatMap(({ notes }) => notes)) console.log(`note: ${note}`);
-  const problems = found.flatMap((one) => one.problems);
   for (const problem of problems) console.error(problem);
-  console.log(`layers: ${sources.size} files, ${problems.length} broken rules, ${CIRCLES.length} circles known`);
+  console.log(`layers: ${sources.size} files, ${problems.length} broken rules`);
   process.exitCode = problems.length > 0 ? 1 : 0;
 }

@@ -1,6 +1,6 @@
 /**
  * `npm run map`: writes the folder map of README.md, between `<!-- folders -->` and `<!-- /folders -->`, from the folders of `src`
- * and the first sentence that each says of itself, in its index.ts. A test fails where map and folders differ.
+ * and the first sentence that each says of itself, in its public.ts or index.ts. A test fails where map and folders differ.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -50,9 +50,9 @@ function foldersOf(path: string): string[] {
     .sort();
 }
 
-/** First sentence of the comment that opens index.ts, or main.ts where a folder is a program. */
+/** First sentence of the comment that opens public.ts, else index.ts, else main.ts where a folder is a program. */
 function saidOf(src: string, name: string): string {
-  const file = ["index.ts", "main.ts"].map((one) => join(src, name, one)).find(existsSync);
+  const file = ["public.ts", "index.ts", "main.ts"].map((one) => join(src, name, one)).find(existsSync);
   const comment = file && /^(?:#!.*\n)?\/\*\*([\s\S]*?)\*\//.exec(readFileSync(file, "utf8"))?.[1];
   const text = (comment ?? "")
     .replaceAll(/\n \*/g, " ")

@@ -20,7 +20,16 @@ describe("package.json", () => {
   it("exports every folder but the command line", () => {
     const names =
       "graph nn runtime train med3d rcnn boxes images volume files data augment metrics report weights".split(" ");
-    expect(entries.map(({ name }) => name).sort()).toEqual([".", ...names.map((name) => `./${name}`)].sort());
+    const promised = entries.map(({ name }) => name).filter((name) => !name.endsWith("/internal"));
+    expect(promised.sort()).toEqual([".", ...names.map((name) => `./${name}`)].sort());
+  });
+
+  it("has all of a folder behind its /internal, where its door is narrower", () => {
+    for (const { name, default: code } of entries) {
+      if (name.endsWith("/internal")) expect(code).toBe(`${name.replace(/^\.(.*)\/internal$/, "./dist$1")}/index.js`);
+      const within = entries.some((entry) => entry.name === `${name}/internal`);
+      expect(code, name).toBe(within ? `./dist/${name.slice(2)}/public.js` : code);
+    }
   });
 
   it("pins the engine to one version", () => {

@@ -7,11 +7,12 @@ import { join } from "node:path";
 import { decode, encode } from "fast-png";
 import { readImage, readLabel } from "../src/data/index.ts";
 import { readVolume } from "../src/files/index.ts";
-import { predictionPath, readRun } from "../src/med3d/index.ts";
+import { predictionPath, type SegmentationRun, segmentation } from "../src/med3d/index.ts";
 import { overlayPng, planes } from "../src/report/index.ts";
+import { folderStore, readRunOf } from "../src/train/index.ts";
 
 const [run = "runs/demo", picture = "docs/hippocampus.png", scale = "8"] = process.argv.slice(2);
-const { record, plan } = await readRun(run);
+const { record, plan }: SegmentationRun = await readRunOf(folderStore(run), segmentation);
 const evaluation = JSON.parse(await readFile(join(run, "evaluation.json"), "utf8")) as {
   perCase: { case: string; meanDice: number }[];
 };

@@ -3,7 +3,8 @@ import { classification, pretraining, segmentation } from "./med3d/index.ts";
 import { detection } from "./rcnn/index.ts";
 import { type AnyTask, folderStore, type OpenedRun, type OpenedSource, openSource, readRun } from "./train/index.ts";
 
-const tasks: readonly AnyTask[] = [segmentation, classification, pretraining, detection];
+/** Every task there is. */
+export const tasks: readonly AnyTask[] = [segmentation, classification, pretraining, detection];
 
 /** A task by its name, `undefined` where there is none. */
 export function taskNamed(name: string): AnyTask | undefined {

@@ -11,10 +11,11 @@ import { toPlanar } from "../src/images/index.ts";
 import { random } from "../src/random.ts";
 import { createDetector } from "../src/rcnn/detect/detector.ts";
 import { encodeDetector } from "../src/rcnn/export/export.ts";
+import { labelOf } from "../src/rcnn/network/columns.ts";
 import { type DetectorConfig, parseDetector } from "../src/rcnn/network/config.ts";
 import type { DetectorImage } from "../src/rcnn/network/input.ts";
 import { preset } from "../src/rcnn/network/presets.ts";
-import type { Detections } from "../src/rcnn/parts/post-process.ts";
+import type { DetectedBoxes } from "../src/rcnn/parts/post-process.ts";
 import { smallDetector } from "../src/rcnn/test/scenes.ts";
 import { randomWeights } from "../src/rcnn/test/weights.ts";
 import { createEngine, type Engine } from "../src/runtime/index.ts";
@@ -31,7 +32,7 @@ beforeAll(async () => {
 afterAll(() => engine.close());
 
 /** What the exported file finds. */
-async function exported(session: InferenceSession, { data, size }: DetectorImage, axes: 2 | 3): Promise<Detections> {
+async function exported(session: InferenceSession, { data, size }: DetectorImage, axes: 2 | 3): Promise<DetectedBoxes> {
   const voxels = size.reduce((a, b) => a * b, 1);
   const image = new Tensor("float32", data, [1, data.length / voxels, ...[...size].reverse()]);
   const { boxes, scores, labels } = await session.run({ image });
@@ -41,7 +42,8 @@ async function exported(session: InferenceSession, { data, size }: DetectorImage
     axes,
     boxes: boxes.data as Float32Array,
     scores: scores.data as Float32Array,
-    labels: Int32Array.from(labels.data as BigInt64Array, Number),
+    // The file has the network's columns.
+    labels: Int32Array.from(labels.data as BigInt64Array, (column) => labelOf(Number(column))),
   };
 }
 

@@ -1,15 +1,15 @@
 /** Blood cells at reduced resolution, from random weights: detection runs that survive being stopped, and their figures. */
 import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { counted } from "../../src/data/counted.ts";
 import {
-  type DetectionEvents,
   type DetectionRequest,
   detectionPhases,
   detectorText,
   evaluateDetectionRun,
   resolveDetectionConfig,
 } from "../../src/rcnn/index.ts";
-import { epochsOf } from "../../src/train/index.ts";
+import { epochsOf, folderStore, type RunEvents } from "../../src/train/index.ts";
 import { judged, significant } from "../bounds.ts";
 import { startClock } from "../clock.ts";
 import { type Result, type Row, writeResult } from "../results.ts";
@@ -33,12 +33,12 @@ async function measure(
   const config = resolveDetectionConfig(request);
   if (fresh) rmSync(clockFile, { force: true });
   const clock = startClock(clockFile);
-  const events: DetectionEvents = {
-    onEpoch: ({ epoch, epochs, trainLoss, validation, seconds }, { name: phase }) => {
+  const events: RunEvents = {
+    onEpoch: ({ epoch, epochs, trainLoss, validation, seconds }, { stage }) => {
       const watched =
         validation && `  watched: loss ${validation.loss.toFixed(3)}, AP50 ${validation.score.toFixed(3)}`;
       say(
-        `${phase}: epoch ${epoch}/${epochs}  loss ${trainLoss.toFixed(3)}${watched ?? ""}  ` +
+        `${stage || "joint"}: epoch ${epoch}/${epochs}  loss ${trainLoss.toFixed(3)}${watched ?? ""}  ` +
           `${seconds.toFixed(1)} s, ${(clock.save() / 60).toFixed(1)} min so far`,
       );
     },
@@ -47,8 +47,10 @@ async function measure(
   clock.save();
   const { summary, seconds: scoring } = await evaluateDetectionRun(out, { signal });
   const seconds = clock.save();
-  const phases = detectionPhases(out, config);
-  const epochs = await Promise.all(phases.map(({ folder }) => epochsOf(folder)));
+  const phases = detectionPhases(config);
+  const epochs = await Promise.all(
+    phases.map(({ phase }) => epochsOf(folderStore(phases.length === 1 ? out : join(out, phase.name)))),
+  );
   const training = epochs.flat().reduce((sum, epoch) => sum + epoch.seconds, 0);
   const rows: Row[] = [
     row("mean AP50, held-out images", summary.ap50, 4, { atLeast: bound }),

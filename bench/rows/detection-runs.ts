@@ -3,7 +3,6 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import {
-  type DetectionEvents,
   type DetectionRequest,
   type DetectionRun,
   readDetectionRun,
@@ -11,6 +10,7 @@ import {
   resumeDetector,
   trainDetector,
 } from "../../src/rcnn/index.ts";
+import type { RunEvents } from "../../src/train/index.ts";
 
 export interface DetectionMeasureOptions {
   /** Folder of the data set, relative to the repository. */
@@ -34,7 +34,7 @@ export async function trainedDetector(
     command,
     onEpoch,
   }: Pick<DetectionMeasureOptions, "fresh" | "signal"> &
-    Pick<DetectionEvents, "onEpoch"> & { readonly command: string },
+    Pick<RunEvents, "onEpoch"> & { readonly command: string },
 ): Promise<DetectionRun> {
   const config = resolveDetectionConfig(request);
   const options = { signal, command, onEpoch };

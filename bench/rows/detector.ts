@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { writeSafetensors } from "../../src/files/index.ts";
 import { random } from "../../src/random.ts";
-import { type Detections, type DetectionTimes, nms } from "../../src/rcnn/index.ts";
+import { type DetectedBoxes, type DetectionTimes, nms } from "../../src/rcnn/index.ts";
+import { columnOf } from "../../src/rcnn/network/columns.ts";
 import { createEngine } from "../../src/runtime/index.ts";
 import type { StateMap } from "../../src/train/index.ts";
 import type { WeightTensor } from "../../src/weights/index.ts";
@@ -68,7 +69,7 @@ export function detectorStepRow(
       try {
         const image = { dtype: "F32", shape: [job.images, 3, job.size[1], job.size[0]], data: runner.images } as const;
         const boxes = { dtype: "F32", shape: [runner.labels.length, 4], data: runner.boxes } as const;
-        const labels = { dtype: "I32", shape: [runner.labels.length], data: runner.labels } as const;
+        const labels = { dtype: "I32", shape: [runner.labels.length], data: runner.labels.map(columnOf) } as const;
         return await beside(
           { id, what, bound, threads, say, setup: { job: "step", ...job } },
           { ...tensorsOf(runner.weights), image, boxes, labels },
@@ -110,7 +111,7 @@ export function detectorInferenceRow(
       );
       try {
         const splits: DetectionTimes[] = [];
-        let found: Detections | undefined;
+        let found: DetectedBoxes | undefined;
         const step = async () => {
           const began = performance.now();
           [found] = await detector.detect([image]);
@@ -277,7 +278,7 @@ interface TheirDetections {
 }
 
 /** The largest difference of the ten best: scores as they are, corners as a share of 100 pixels; infinite if their number differs. */
-function detectionDifference({ boxes, scores }: Detections, theirs: TheirDetections): number {
+function detectionDifference({ boxes, scores }: DetectedBoxes, theirs: TheirDetections): number {
   if (theirs.scores.length === 0 || scores.length !== theirs.count) return Number.POSITIVE_INFINITY;
   return Math.max(
     ...theirs.scores.map((score, i) => Math.abs(score - scores[i])),

@@ -3,17 +3,23 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import {
-  type Evaluation,
-  evaluateRun,
-  type RunRecord,
-  readRun,
+  evaluateSegmentationRun,
   resolveSegmentationConfig,
   resumeSegmentation,
-  type SegmentationEvents,
   type SegmentationRequest,
+  type SegmentationRun,
+  segmentation,
   trainSegmentation,
 } from "../../src/med3d/index.ts";
-import { type EpochReport, logFile, readLog } from "../../src/train/index.ts";
+import type { CaseScores, SegmentationSummary } from "../../src/metrics/index.ts";
+import {
+  type EpochReport,
+  type Evaluation,
+  epochsOf,
+  folderStore,
+  type RunEvents,
+  readRunOf,
+} from "../../src/train/index.ts";
 import { judged, significant } from "../bounds.ts";
 import { startClock } from "../clock.ts";
 import { type Result, type Row, writeResult } from "../results.ts";
@@ -45,7 +51,7 @@ export async function hippocampusAccuracy({
   const config = resolveSegmentationConfig(request);
   const begun = existsSync(join(out, "run.json"));
   if (begun && !fresh) {
-    const { record } = await readRun(out);
+    const { record }: SegmentationRun = await readRunOf(folderStore(out), segmentation);
     if (!isDeepStrictEqual(record.config, JSON.parse(JSON.stringify(config)))) {
       throw new Error(`${out}: holds a run of another recipe; --fresh replaces it, --out names another folder`);
     }
@@ -59,17 +65,15 @@ export async function hippocampusAccuracy({
       ? await resumeSegmentation(out, options)
       : await trainSegmentation(request, { out, force: true, ...options });
   clock.save();
-  const evaluation = await evaluateRun(out, {
+  const evaluation = await evaluateSegmentationRun(out, {
     mirror: ["x"],
     signal,
-    onCase: (done, of, { meanDice }) => {
-      if (done % 10 === 0) say(`scored ${done}/${of}, the last with Dice ${meanDice?.toFixed(3)}`);
+    onCase: (done, of, id, text) => {
+      if (done % 10 === 0) say(`scored ${done}/${of}, the last, ${id}, with ${text}`);
     },
   });
   const seconds = clock.save();
-  const epochs = (await readLog(logFile(out)))
-    .filter(({ event }) => event === "epoch")
-    .map((line) => line as unknown as EpochReport);
+  const epochs = await epochsOf(folderStore(out));
   const result = writeResult("accuracy-hippocampus", figures(record, evaluation, epochs, seconds), {
     command: COMMAND,
     columns: [{ key: "figure" }, { key: "value" }, { key: "bound" }, { key: "verdict", title: "" }],
@@ -85,8 +89,8 @@ export async function hippocampusAccuracy({
 }
 
 function figures(
-  { splits }: RunRecord,
-  { summary, seconds: scoring }: Evaluation,
+  { splits }: SegmentationRun["record"],
+  { summary, seconds: scoring }: Evaluation<CaseScores, SegmentationSummary>,
   epochs: readonly EpochReport[],
   seconds: number,
 ): Row[] {
@@ -118,13 +122,9 @@ function row(figure: string, value: number | null, digits: number, bound?: Param
 }
 
 /** A line for each epoch. */
-function plainProgress(say: (line: string) => void, eachEpoch: () => number): SegmentationEvents {
+function plainProgress(say: (line: string) => void, eachEpoch: () => number): RunEvents {
   return {
-    onStart: ({ record, plan, threads }) =>
-      say(
-        `${record.splits.train.length} train · ${record.splits.validation.length} watched · ${record.splits.heldOut.length} held out; ` +
-          `patch ${plan.patch.join("×")}, batch ${plan.batch}, ${threads} threads`,
-      ),
+    onStart: ({ lines }) => lines.forEach(say),
     onEpoch: ({ epoch, epochs, trainLoss, validation, learningRate, seconds, waitingShare }) => {
       const total = eachEpoch() / 60;
       say(

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { lesionScenes, openDetection, readLungs, type SceneOptions } from "../../src/data/index.ts";
 import { type DetectionSummary, type Froc, sizeText } from "../../src/metrics/index.ts";
 import { type DetectionRequest, evaluateDetectionRun } from "../../src/rcnn/index.ts";
-import { epochsOf } from "../../src/train/index.ts";
+import { epochsOf, folderStore } from "../../src/train/index.ts";
 import { judged, significant } from "../bounds.ts";
 import { startClock } from "../clock.ts";
 import { type Result, type Row, writeResult } from "../results.ts";
@@ -91,7 +91,7 @@ export async function lesionAccuracy(options: DetectionMeasureOptions): Promise<
     ...atOne(hard, "harder: "),
     row("harder: CPM", hard.cpm, 4, hard.cpmInterval),
     row("training scans", train.count, 6),
-    row("epochs", (await epochsOf(run)).length, 6),
+    row("epochs", (await epochsOf(folderStore(run))).length, 6),
     row("minutes of one core, scenes and training", trained / 60, 3, null, { atMost: 30 }),
     row("minutes of one core, all", clock.cpuSeconds() / 60, 3),
     row("minutes by the clock, all", minutes, 3),

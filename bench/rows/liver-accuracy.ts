@@ -29,7 +29,7 @@ export async function liverAccuracy(options: MeasureOptions): Promise<Result> {
   const rows: Row[] = [];
   for (const { name, figure, list } of lists) {
     const request = { ...asked, data: list } as SegmentationRequest;
-    const { cases } = await trainedAndScored(name, request, { ...options, command: COMMAND }, clock.save);
+    const { scores: cases } = await trainedAndScored(name, request, { ...options, command: COMMAND }, clock.save);
     const [{ classes }] = cases;
     const { dice, hd95Mm, assdMm } = classes[0];
     const cell = (value: number | null, digits: number): number | null => value && significant(value, digits);

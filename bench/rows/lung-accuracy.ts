@@ -24,7 +24,7 @@ export async function lungAccuracy(options: MeasureOptions): Promise<Result> {
   for (const left of scans) {
     const list = writeList(join(out, "lists"), data, scans, left);
     const request = { ...asked, data: list } as SegmentationRequest;
-    const { cases } = await trainedAndScored(left, request, { ...options, command: COMMAND }, clock.save);
+    const { scores: cases } = await trainedAndScored(left, request, { ...options, command: COMMAND }, clock.save);
     const [{ meanDice, classes }] = cases;
     scores.push(meanDice!);
     rows.push({

@@ -9,15 +9,16 @@ import { classOf, med3dNodules, openClassification, type RatingRule } from "../.
 import { readVolume } from "../../src/files/index.ts";
 import {
   type ClassificationConfig,
-  type ClassificationEvents,
   type ClassificationRequest,
+  type ClassificationRun,
+  classification,
   evaluateClassificationRun,
-  readRun,
   resolveClassificationConfig,
   resumeClassification,
   trainClassification,
 } from "../../src/med3d/index.ts";
 import { compareAucs, delong, operatingPoint, type TwoClasses } from "../../src/metrics/index.ts";
+import { folderStore, type RunEvents, readRunOf } from "../../src/train/index.ts";
 import { spacingOf } from "../../src/volume/index.ts";
 import { judged } from "../bounds.ts";
 import { startClock } from "../clock.ts";
@@ -93,7 +94,7 @@ export async function noduleAccuracy(options: NoduleOptions): Promise<Result> {
       threads: config.threads ?? undefined,
       signal,
     });
-    const scores = new Map(evaluation.cases.map((item) => [item.case, item.probabilities[1]]));
+    const scores = new Map(evaluation.scores.map((item) => [item.case, item.probabilities[1]]));
     scored.push({ input: inputOf(name, config), scores, isJudged: name === "recipe" });
     // After each, so that one which is stopped later leaves the others' figures.
     result = written(resolveClassificationConfig({ ...asked, data }), ratings, volumes, scored, clock.save());
@@ -172,17 +173,14 @@ async function trained(
 ): Promise<ClassificationConfig> {
   const begun = existsSync(join(run, "run.json")) && !fresh;
   const config = resolveClassificationConfig(request);
-  if (
-    begun &&
-    !isDeepStrictEqual((await readRun(run, "classification")).record.config, JSON.parse(JSON.stringify(config)))
-  )
-    throw new Error(`${run}: holds a run of another recipe; --fresh replaces it, --out names another folder`);
-  const events: ClassificationEvents = {
-    onStart: ({ member, at, of, record: { splits } }) =>
-      say(
-        `${name}: ${member.name} (${at}/${of}), ${splits.train.length} to train on, ${splits.heldOut.length} held out, ` +
-          `${(eachNetwork() / 60).toFixed(1)} min so far`,
-      ),
+  if (begun) {
+    const { record }: ClassificationRun = await readRunOf(folderStore(run), classification);
+    if (!isDeepStrictEqual(record.config, JSON.parse(JSON.stringify(config))))
+      throw new Error(`${run}: holds a run of another recipe; --fresh replaces it, --out names another folder`);
+  }
+  const events: RunEvents = {
+    onStart: ({ child, at, of, lines }) =>
+      say(`${name}: ${child} (${at}/${of}), ${lines[0]}, ${(eachNetwork() / 60).toFixed(1)} min so far`),
     onEpoch: ({ epoch, epochs, trainLoss, seconds }) => {
       if (epoch % 10 === 0) say(`  epoch ${epoch}/${epochs}  loss ${trainLoss.toFixed(4)}  ${seconds.toFixed(1)} s`);
       eachNetwork();

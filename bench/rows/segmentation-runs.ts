@@ -3,14 +3,16 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import {
-  type Evaluation,
-  evaluateRun,
-  readRun,
+  evaluateSegmentationRun,
   resolveSegmentationConfig,
   resumeSegmentation,
   type SegmentationRequest,
+  type SegmentationRun,
+  segmentation,
   trainSegmentation,
 } from "../../src/med3d/index.ts";
+import type { CaseScores, SegmentationSummary } from "../../src/metrics/index.ts";
+import { type Evaluation, folderStore, readRunOf } from "../../src/train/index.ts";
 
 export interface MeasureOptions {
   /** Folder of the data set, relative to the repository. */
@@ -30,12 +32,12 @@ export async function trainedAndScored(
   request: SegmentationRequest,
   { out, fresh, say, signal, command }: MeasureOptions & { readonly command: string },
   eachEpoch: () => void,
-): Promise<Evaluation> {
+): Promise<Evaluation<CaseScores, SegmentationSummary>> {
   const run = join(out, name);
   const config = resolveSegmentationConfig(request);
   const begun = existsSync(join(run, "run.json")) && !fresh;
   if (begun) {
-    const { record } = await readRun(run);
+    const { record }: SegmentationRun = await readRunOf(folderStore(run), segmentation);
     if (!isDeepStrictEqual(record.config, JSON.parse(JSON.stringify(config))))
       throw new Error(`${run}: holds a run of another recipe; --fresh replaces it, --out names another folder`);
   }
@@ -59,7 +61,7 @@ export async function trainedAndScored(
   };
   if (begun) await resumeSegmentation(run, options);
   else await trainSegmentation(request, { out: run, force: true, ...options });
-  const evaluation = await evaluateRun(run, { signal });
+  const evaluation = await evaluateSegmentationRun(run, { signal });
   say(`${name}: Dice ${evaluation.summary.overall.dice.mean?.toFixed(4)}`);
   return evaluation;
 }

@@ -1,9 +1,6 @@
 /**
  * The architecture: which folder may import which, what runs in a browser, how large a folder and a door may be. A layer is a folder
  * of `src`, or a file directly in it. A new folder has to be entered here, which is the moment to think where it belongs.
- *
- * What breaks a bound today stands in a list of its own below, by name. Those lists only get shorter: lower a number or take an entry
- * out when the check says that it can go, and enter nothing new.
  */
 export interface Layer {
   /** Layers it may import from. */
@@ -27,9 +24,7 @@ const training = [
   "files",
   "augment",
   "data",
-  "closest",
-  "command-line",
-  "bytes-text",
+  "text",
   "progress",
   "machine",
   "threads",
@@ -44,9 +39,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   errors: { may: [], browser: true },
   random: { may: ["errors"], browser: true },
   "bounded-cache": { may: [], browser: true },
-  closest: { may: [], browser: true },
-  "command-line": { may: [], browser: true },
-  "bytes-text": { may: [], browser: true },
+  text: { may: [], browser: true },
   progress: { may: [], browser: true },
   machine: { may: [], browser: false },
   threads: { may: ["errors"], browser: false },
@@ -58,9 +51,18 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   augment: { may: [...images, "images"], browser: true },
   files: { may: [...images, "images", "weights"], browser: false },
   data: {
-    may: [...images, "images", "files", "augment", "progress", "threads", "closest", "bytes-text"],
+    may: [...images, "images", "files", "augment", "progress", "threads", "text"],
     browser: false,
-    parts: inBrowser("counted", "order", "pick", "preprocess"),
+    parts: inBrowser(
+      "counted",
+      "types",
+      "problem",
+      "batches/order",
+      "masks/pick",
+      "masks/values",
+      "masks/grid",
+      "prepare/preprocess",
+    ),
   },
   graph: { may: base, browser: true },
   // Its door gives Node's engine; who shall run in a browser imports `runtime/types.ts`.
@@ -69,39 +71,42 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   train: {
     may: training,
     browser: false,
-    parts: inBrowser("model", "executable", "stages", "step", "baked", "checked-config", "schedule-config"),
+    parts: {
+      ...inBrowser("model", "loop", "store", "checkpoint", "log", "checked-config", "run/shared-config"),
+      "model/portable-weights": false,
+    },
   },
   report: {
-    may: [...images, "images", "metrics", "files", "data", "machine", "command-line", "bytes-text"],
+    may: [...images, "images", "metrics", "files", "data", "machine", "text"],
     browser: false,
   },
   experiments: { may: [...training, "train", "report"], browser: false },
   med3d: {
     may: [...training, "train", "report", "experiments"],
     browser: false,
-    parts: inBrowser("sliding-window", "encoder-config"),
+    parts: inBrowser("segmentation/prediction/sliding-window", "encoder/config"),
   },
   rcnn: {
     may: [...training, "train", "report", "experiments"],
     browser: false,
     parts: inBrowser(
-      ...["anchors", "box-coder", "config", "input", "layout", "losses", "matcher", "network", "nms", "order"],
       ...[
-        "post-process",
-        "presets",
-        "proposals",
-        "roi-levels",
-        "roi-max-pool",
-        "roi-pooling",
-        "roi-windows",
-        "sampler",
+        "parts",
+        "pooling",
+        "network/config",
+        "network/input",
+        "network/network",
+        "network/presets",
+        "training/losses",
       ],
-      ...["targets", "truth-feeds", "training", "detector", "recent-programs", "tiles"],
-      ...["export-graph", "export-pooling"],
+      ...["training/training", "training/truth-feeds", "detect/detector", "detect/recent-programs", "detect/tiles"],
+      ...["export/graph", "export/pooling"],
     ),
   },
   index: { may: [...training, "train", "report", "experiments", "med3d", "rcnn"], browser: false },
-  cli: { may: [...training, "train", "report", "experiments", "med3d", "rcnn"], browser: false },
+  // The one place that knows every task.
+  tasks: { may: [...training, "train", "report", "experiments", "med3d", "rcnn"], browser: false },
+  cli: { may: [...training, "train", "report", "experiments", "med3d", "rcnn", "tasks"], browser: false },
 };
 
 /** The one layer that may import ONNX Runtime. */
@@ -111,74 +116,7 @@ export const ENGINE_LAYER = "runtime";
 export const FOLDER_BOUND = 10;
 /** Folders of any size: a file for each command. */
 export const FOLDERS_OF_ANY_SIZE = ["cli", "cli/commands"];
-/** Folders larger than the bound, and how large they may be. */
-export const LARGER_FOLDERS: Readonly<Record<string, number>> = {
-  augment: 15,
-  data: 44,
-  med3d: 36,
-  metrics: 17,
-  nn: 13,
-  rcnn: 42,
-  report: 29,
-  train: 15,
-  volume: 22,
-};
-
 /** Names of a door. Doors whose path ends in `/internal` promise nothing and have no bound. */
 export const DOOR_BOUND = 25;
 /** Doors that have as many names as there are operators and layers. */
 export const DOORS_OF_ANY_SIZE = ["medvox/graph", "medvox/nn"];
-/** Doors wider than the bound, and how wide they may be. */
-export const WIDER_DOORS: Readonly<Record<string, number>> = {
-  "medvox/augment": 64,
-  "medvox/boxes": 28,
-  "medvox/data": 112,
-  "medvox/med3d": 127,
-  "medvox/metrics": 99,
-  "medvox/rcnn": 126,
-  "medvox/report": 44,
-  "medvox/train": 59,
-  "medvox/volume": 99,
-};
-
-/** Circles of imports that there still are, by the files in them; types count. */
-export const CIRCLES: readonly (readonly string[])[] = [
-  // A data set and its formats: the formats need the type that the set's opener, which calls them, declares.
-  [
-    "data/lists/dataset.ts",
-    "data/lists/decathlon.ts",
-    "data/lists/folders.ts",
-    "data/masks/labels.ts",
-    "data/lists/list.ts",
-    "data/lists/selection.ts",
-  ],
-  // The same for detection.
-  [
-    ...[
-      "data/boxes/detection.ts",
-      "data/boxes/collect.ts",
-      "data/boxes/coco/coco.ts",
-      "data/boxes/formats/findings.ts",
-    ],
-    ...["data/boxes/formats/masks.ts", "data/boxes/formats/voc.ts", "data/boxes/formats/yolo.ts"],
-  ],
-  ["med3d/classification/network.ts", "med3d/classification/plan.ts"],
-  // The run folder and the tasks whose runs it reads.
-  ["med3d/pretraining/sets.ts", "med3d/run-folder.ts", "med3d/segmentation/export.ts", "med3d/segmentation-train.ts"],
-];
-
-/** Exported names that nothing uses, in files that are being rebuilt: `file name`. */
-export const UNUSED: readonly string[] = [
-  "cli/detected-images.ts imagesIn",
-  "data/dataset.ts sortLabels",
-  "data/detection-findings.ts gridOf",
-  "data/detection-voc.ts parseVoc",
-  "data/detection-yolo.ts parseYolo",
-  "data/problem.ts countProblems",
-  "data/problem.ts problemEffects",
-  "data/problem.ts problemsText",
-  "data/problem.ts refuseProblems",
-  "med3d/pretraining-train.ts branchesOf",
-  "med3d/pretraining-train.ts foregroundOf",
-  "med3d/segmentation-train.ts openFor",
-];

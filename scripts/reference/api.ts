@@ -1,5 +1,5 @@
 /**
- * The reference of the TypeScript API: a page for each subpath export of package.json, with every name it exports, its declaration as
+ * The reference of the TypeScript API: a page for each subpath export of package.json but `…/internal`, with every name it exports, its declaration as
  * TypeScript sees it and its doc comment. Read from the declarations that the build writes, so a page is what a user's editor shows.
  */
 import { readFileSync } from "node:fs";
@@ -30,8 +30,11 @@ export interface ApiEntry {
 /** Constants of longer types are shown without them: they are schemas and tables, told elsewhere. */
 const MOST_LINES = 12;
 
-/** Every entry of the package, in the order of package.json. `dist` must be fresh. */
-export function apiEntries(root: string): ApiEntry[] {
+/** What stands behind `/internal` is promised to nobody, so it has no page. */
+const isPromised = (subpath: string): boolean => !subpath.endsWith("/internal");
+
+/** Entries of the package, by default all that are promised to users, in the order of package.json. `dist` must be fresh. */
+export function apiEntries(root: string, wanted: (subpath: string) => boolean = isPromised): ApiEntry[] {
   const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
     exports: Record<string, string | { types: string }>;
   };
@@ -42,7 +45,7 @@ export function apiEntries(root: string): ApiEntry[] {
     return known;
   };
   return Object.entries(exports).flatMap(([subpath, target]) => {
-    if (typeof target === "string") return [];
+    if (typeof target === "string" || !wanted(subpath)) return [];
     const path = join(root, target.types);
     const found = [...exportsOf(path, read)].map(([name, nodes]) => apiExport(name, nodes, read));
     found.sort((a, b) => (a.name.toLowerCase() < b.name.toLowerCase() ? -1 : 1));
@@ -50,9 +53,9 @@ export function apiEntries(root: string): ApiEntry[] {
   });
 }
 
-/** The pages by path. */
+/** The pages by path. What promises nothing has none. */
 export function apiPages(root: string): [string, string][] {
-  const entries = apiEntries(root);
+  const entries = apiEntries(root).filter(({ entry }) => !entry.endsWith("/internal"));
   const file = ({ entry }: ApiEntry): string => `${entry.replace("/", "-")}.md`;
   const index = [
     "# The TypeScript API",

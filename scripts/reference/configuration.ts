@@ -8,6 +8,8 @@ import ts from "typescript";
 import { z } from "zod";
 import { augmentationPresets } from "../../src/augment/index.ts";
 import { selectionSchema } from "../../src/data/index.ts";
+import { experimentKeys } from "../../src/experiments/index.ts";
+import { med3dKeys } from "../../src/med3d/encoder/config.ts";
 import {
   classificationConfigSchema,
   experimentSchemas,
@@ -15,12 +17,15 @@ import {
   segmentationConfigSchema,
 } from "../../src/med3d/index.ts";
 import { detectionConfigSchema, rpnExperimentSchema } from "../../src/rcnn/index.ts";
+import { sharedConfigSchema } from "../../src/train/index.ts";
 import { docOf, parse } from "./comments.ts";
-import { generated, table } from "./markdown.ts";
+import { anchor, generated, table } from "./markdown.ts";
 
 /** Where the schemas stand, and with them the comments. */
 const sources = [
   "src/data/lists/selection.ts",
+  "src/train/run/shared-config.ts",
+  "src/experiments/config.ts",
   "src/med3d/encoder/config.ts",
   "src/med3d/segmentation/config.ts",
   "src/med3d/classification/config.ts",
@@ -30,6 +35,45 @@ const sources = [
   "src/rcnn/experiments/config.ts",
 ];
 
+/** Keys that several configurations have: told once, in a table of their own. */
+interface Group {
+  readonly title: string;
+  readonly about: string;
+  readonly schema: z.ZodType;
+  /** How the source names them. */
+  readonly source: string;
+}
+
+const everyTraining: Group = {
+  title: "Every training",
+  about:
+    "What segmentation, classification, detection and pre-training share. Each has defaults of its own for some of them.",
+  schema: sharedConfigSchema,
+  source: "sharedKeys",
+};
+
+const everyEncoder: Group = {
+  title: "Every training of Med3D",
+  about: "What segmentation, classification and pre-training share beside that: the encoder, and what it sees.",
+  schema: z.strictObject(med3dKeys),
+  source: "med3dKeys",
+};
+
+/** Pre-training is told what the segmentation of each of its branches is. */
+const everySegmentation: Group = {
+  title: "Segmentation",
+  about: "",
+  schema: segmentationConfigSchema,
+  source: "segmentationConfigSchema",
+};
+
+const everyExperiment: Group = {
+  title: "Every experiment",
+  about: "What `medvox experiment` is told of each kind.",
+  schema: z.strictObject(experimentKeys),
+  source: "experimentKeys",
+};
+
 interface Page {
   /** Names the JSON Schema's file. */
   readonly name: string;
@@ -38,6 +82,8 @@ interface Page {
   readonly schema: z.ZodType;
   /** How the source names the schema. */
   readonly source: string;
+  /** Keys of these are left out where they are alike here. */
+  readonly groups: readonly Group[];
 }
 
 const pages: readonly Page[] = [
@@ -48,6 +94,7 @@ const pages: readonly Page[] = [
       "`medvox train segmentation --config FILE`, `medvox transfer segmentation|lung|liver --config FILE`; `trainSegmentation(…)` in TypeScript.",
     schema: segmentationConfigSchema,
     source: "segmentationConfigSchema",
+    groups: [everyTraining, everyEncoder],
   },
   {
     name: "classification",
@@ -56,6 +103,7 @@ const pages: readonly Page[] = [
       "`medvox train classification --config FILE`, `medvox transfer classification|nodule --config FILE`; `trainClassification(…)` in TypeScript.",
     schema: classificationConfigSchema,
     source: "classificationConfigSchema",
+    groups: [everyTraining, everyEncoder],
   },
   {
     name: "detection",
@@ -63,6 +111,7 @@ const pages: readonly Page[] = [
     about: "`medvox detect train --config FILE`; `trainDetector(…)` in TypeScript.",
     schema: detectionConfigSchema,
     source: "detectionConfigSchema",
+    groups: [everyTraining],
   },
   {
     name: "pretraining",
@@ -70,6 +119,7 @@ const pages: readonly Page[] = [
     about: "`medvox pretrain --config FILE`; `pretrain(…)` in TypeScript.",
     schema: pretrainingConfigSchema,
     source: "pretrainingConfigSchema",
+    groups: [everySegmentation],
   },
   ...(["magnitude", "variety", "transfer"] as const).map((kind) => ({
     name: `experiment-${kind}`,
@@ -77,6 +127,7 @@ const pages: readonly Page[] = [
     about: `\`medvox experiment ${kind} --config FILE\`; \`runExperiment("${kind}", …)\` in TypeScript.`,
     schema: experimentSchemas[kind],
     source: `experimentSchemas.${kind}`,
+    groups: [everyExperiment],
   })),
   {
     name: "experiment-rpn",
@@ -84,6 +135,7 @@ const pages: readonly Page[] = [
     about: "`medvox experiment rpn --config FILE`; `runRpnExperiment(…)` in TypeScript.",
     schema: rpnExperimentSchema,
     source: "rpnExperimentSchema",
+    groups: [everyExperiment],
   },
   {
     name: "part",
@@ -92,6 +144,7 @@ const pages: readonly Page[] = [
       "A JSON file that `--data` names: what to take of the data set under `data` (a path from the file's folder). It opens like any other data set.",
     schema: selectionSchema.extend({ data: z.string() }),
     source: "viewSchema",
+    groups: [],
   },
 ];
 
@@ -118,19 +171,33 @@ export interface JsonSchema {
 /** The page, and the JSON Schemas by name. */
 export function configuration(root: string): { page: string; schemas: Record<string, JsonSchema> } {
   const comments = new Comments(root);
-  const shared = comments.of("segmentationConfigSchema");
   const schemas: Record<string, JsonSchema> = {};
   const sections: string[] = [];
-  for (const { name, title, about, schema, source } of pages) {
+  const told = (schema: z.ZodType, source: string): JsonSchema => {
     const json = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as JsonSchema;
-    describe(json, comments.of(source), shared);
-    const rows = rowsOf(json, "");
+    describe(json, comments.of(source));
+    return json;
+  };
+  const groups = new Map<Group, JsonSchema>();
+  for (const group of new Set(pages.flatMap((page) => page.groups)))
+    groups.set(group, told(group.schema, group.source));
+  const head = ["key", "type", "default", "meaning"];
+  for (const { name, title, about, schema, source, groups: shared } of pages) {
+    const json = told(schema, source);
+    for (const group of shared) {
+      // A group is told in front of the first that shares it.
+      const heading = `## ${group.title}`;
+      if (!sections.includes(heading)) sections.push(heading, group.about, table(head, rowsOf(groups.get(group)!, "")));
+    }
+    const above = shared.map((group) => ({ title: group.title, json: groups.get(group)! }));
+    const elsewhere = Object.assign({}, ...above.map((group) => group.json.properties));
+    const { text, keys } = compared(json, above, elsewhere);
     schemas[name] = {
       ...json,
       title: `medvox ${title.toLowerCase()}`,
       properties: { $schema: { type: "string" }, ...json.properties },
     };
-    sections.push(`## ${title}`, about, table(["key", "type", "default", "meaning"], rows));
+    sections.push(`## ${title}`, about, ...text, table(head, rowsOf({ ...json, properties: keys }, "")));
   }
   sections.push(...augmentationSection(root));
   const page = [
@@ -141,6 +208,39 @@ export function configuration(root: string): { page: string; schemas: Record<str
     ...sections,
   ].join("\n\n");
   return { page, schemas };
+}
+
+type Properties = Record<string, JsonSchema>;
+
+/** What of a configuration the groups do not tell: its own keys, and in words what it has of theirs. */
+function compared(
+  { properties = {} }: JsonSchema,
+  groups: readonly { readonly title: string; readonly json: JsonSchema }[],
+  shared: Properties,
+): { readonly text: readonly string[]; readonly keys: Properties } {
+  const keys: Properties = {};
+  const defaults: string[] = [];
+  for (const [key, property] of Object.entries(properties)) {
+    const other = shared[key];
+    const isAlike =
+      other !== undefined && typeOf(other) === typeOf(property) && other.description === property.description;
+    if (!isAlike) keys[key] = property;
+    else if (code(other.default) !== code(property.default)) defaults.push(`\`${key}\` ${code(property.default)}`);
+  }
+  if (groups.length === 0) return { text: [], keys };
+  const links = groups.map(({ title }) => `[${title[0].toLowerCase()}${title.slice(1)}](#${anchor(title)})`);
+  const missing = Object.keys(shared).filter((key) => properties[key] === undefined);
+  const text = [
+    `It has the keys of ${links.join(" and ")}`,
+    missing.length === 0 ? "" : `, but for ${listed(missing.map((key) => `\`${key}\``))}`,
+    defaults.length === 0 ? "" : `; other defaults: ${defaults.join(", ")}`,
+    ". Of its own, or with another meaning:",
+  ];
+  return { text: [text.join("")], keys };
+}
+
+function listed(names: readonly string[]): string {
+  return names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 }
 
 /** Transforms are an interface, not a schema: its members and their comments are the reference. */
@@ -169,12 +269,11 @@ function augmentationSection(root: string): string[] {
 }
 
 /** Adds the meaning of every key to the schema itself. */
-function describe(json: JsonSchema, docs: Docs, shared: Docs): void {
+function describe(json: JsonSchema, docs: Docs): void {
   for (const [key, property] of Object.entries(json.properties ?? {})) {
-    const own = docs.get(key);
-    const text = own?.text || shared.get(key)?.text;
-    if (text) property.description = text.replaceAll("\n", " ");
-    for (const inner of nested(property)) describe(inner, own?.within() ?? new Map(), new Map());
+    const doc = docs.get(key);
+    if (doc?.text) property.description = doc.text.replaceAll("\n", " ");
+    for (const inner of nested(property)) describe(inner, doc?.within() ?? new Map());
   }
 }
 
@@ -289,7 +388,10 @@ class Comments {
     }
     if (ts.isArrayLiteralExpression(node)) return this.#joined(node.elements);
     if (ts.isObjectLiteralExpression(node)) return this.#keys(node);
-    if (!ts.isCallExpression(node) || !ts.isPropertyAccessExpression(node.expression)) return new Map();
+    if (!ts.isCallExpression(node)) return new Map();
+    // `withDefaults(keys, …)`: the keys are the first argument's.
+    if (ts.isIdentifier(node.expression)) return this.#read(node.arguments[0]);
+    if (!ts.isPropertyAccessExpression(node.expression)) return new Map();
     const { expression: base, name } = node.expression;
     const isZod = ts.isIdentifier(base) && base.text === "z";
     if (isZod)
@@ -297,6 +399,14 @@ class Comments {
         ? this.#joined(node.arguments)
         : new Map();
     return name.text === "extend" ? this.#joined([base, ...node.arguments]) : this.#read(base);
+  }
+
+  /** What is said of a key where another schema takes it from: `keys.seeds.unwrap().default(1)`. */
+  #elsewhere(value: ts.Expression): string {
+    if (ts.isCallExpression(value)) return this.#elsewhere(value.expression);
+    if (!ts.isPropertyAccessExpression(value)) return "";
+    const docs = ts.isIdentifier(value.expression) ? this.#read(value.expression) : undefined;
+    return docs?.get(value.name.text)?.text ?? this.#elsewhere(value.expression);
   }
 
   #joined(nodes: readonly ts.Expression[]): Docs {
@@ -310,7 +420,8 @@ class Comments {
         for (const [key, doc] of this.#read(property.expression)) docs.set(key, doc);
       } else if (property.name && ts.isIdentifier(property.name)) {
         const value = ts.isPropertyAssignment(property) ? property.initializer : property.name;
-        docs.set(property.name.text, { text: docOf(property), within: () => this.#read(value) });
+        const text = docOf(property) || this.#elsewhere(value);
+        docs.set(property.name.text, { text, within: () => this.#read(value) });
       }
     }
     return docs;

@@ -1,4 +1,4 @@
-/** @module medvox/augment: augmentation of patches: one resampling for all geometry, then intensities. Free of Node APIs. */
+/** @module medvox/augment/internal: all that `augment` shows the other parts of medvox. `public.ts` names what `medvox/augment` promises to users. */
 export { augmentIntensity, augmentInto, type PatchOptions } from "./augment.ts";
 export {
   type Augmentation,

@@ -1,4 +1,4 @@
-/** Boxes in 2D and 3D: areas, overlaps, and what geometry does to them. Free of Node APIs. */
+/** @module medvox/boxes/internal: all that `boxes` shows the other parts of medvox. `public.ts` names what `medvox/boxes` promises to users. */
 export {
   type Axes,
   areaOf,

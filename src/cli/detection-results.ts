@@ -25,7 +25,7 @@ export function addResultsOptions(command: Command): Command {
 }
 
 /** Options that need a network, which results do not have. */
-const ofRuns = ["split", "use", "tile", "overlap", "threads"] as const;
+const ofRuns = ["split", "use", "tile", "overlap", "threads", "device"] as const;
 
 /** Scores the file of `--results`. @throws ConfigError for what does not go with it */
 export async function evaluateResultsFile(

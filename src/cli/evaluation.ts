@@ -63,7 +63,7 @@ const classificationKeys = {
 };
 
 /** Those of a detection's scores. */
-export const detectionKeys = {
+const detectionKeys = {
   axes: "of a detection: 2 for pictures, 3 for volumes",
   images: "how many were scored",
   maxDetections: "detections of a class that count in an image",
@@ -84,7 +84,7 @@ export const detectionKeys = {
 const commonKeys = {
   classes:
     "of a segmentation: every measure by class; of a detection: by name positives, detections, ap, ap50, ap75 (3D: ap10), ar, voc",
-  "problems.count": "what is wrong with the data that were scored on",
+  "problems.count": "what is wrong with the data that were trained and scored on; of another data set, with that",
   "problems.rules": "how often each rule was broken",
   "problems.list": "each of them: severity, case, rule, message",
   run: "the run's folder",

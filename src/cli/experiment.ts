@@ -1,7 +1,8 @@
 /** `medvox experiment …`: the questions of the papers, each as one command. */
-import { commandLine } from "../command-line.ts";
+
 import { ConfigError } from "../errors.ts";
 import type { Experiment, ExperimentOptions } from "../experiments/index.ts";
+import { commandLine } from "../text/index.ts";
 import type { CommandContext, CommandModule, Outcome } from "./command.ts";
 import { defineCommand } from "./command.ts";
 import { readConfig } from "./config-file.ts";

@@ -6,9 +6,9 @@
  * there goes to standard error. Exit 0 done, 1 failed, 2 asked wrongly.
  */
 import { Command, CommanderError } from "commander";
-import { commandLine } from "../command-line.ts";
 import { versions } from "../machine.ts";
 import { type ProgressStream, streamProgress } from "../progress.ts";
+import { commandLine } from "../text/index.ts";
 import type { CommandContext, CommandModule, Outcome } from "./command.ts";
 import { describeFailure, stackOf, wrongUsage } from "./failure.ts";
 import { resolve } from "./resolve.ts";
@@ -56,7 +56,7 @@ export async function runCommandLine(
       signal: io.signal,
       progress,
       style: styleFor(io.stdout),
-      force: parsed.options.force === true,
+      force: parsed.force,
       typed: commandLine(["medvox", ...argv]),
     };
     const outcome = await module.run(context, parsed.options, ...parsed.args);
@@ -84,7 +84,7 @@ function has(argv: readonly string[], flag: string): boolean {
   return (end < 0 ? argv : argv.slice(0, end)).includes(flag);
 }
 
-type Parsed = { help: string } | { options: Record<string, unknown>; args: unknown[] };
+type Parsed = { help: string } | { options: Record<string, unknown>; args: unknown[]; force: boolean };
 
 /** A command with its own options and the frame's, ready to parse or to be described. */
 export function commandOf(entry: Pick<CommandEntry, "name" | "summary">, module: CommandModule): Command {
@@ -111,7 +111,9 @@ async function parse(entry: CommandEntry, module: CommandModule, argv: readonly 
   });
   command.action((...received: unknown[]) => {
     // Commander passes the declared arguments, then the options, then itself.
-    parsed = { args: received.slice(0, -2), options: received.at(-2) as Record<string, unknown> };
+    const { json: _json, debug: _debug, force, ...options } = received.at(-2) as Record<string, unknown>;
+    // The frame's own flags are no business of the command, which hands its options on to the library.
+    parsed = { args: received.slice(0, -2), options, force: force === true };
   });
   try {
     await command.parseAsync([...argv], { from: "user" });

@@ -8,7 +8,8 @@ export function refuseToOverwrite(path: string, force: boolean): void {
   const stat = statOf(path);
   if (stat === undefined) return;
   if (!stat.isDirectory()) throw new ConfigError(`${path}: exists already; --force replaces it`);
-  if (readdirSync(path).length > 0)
+  // Locks and temporaries are nobody's work.
+  if (readdirSync(path).some((name) => !name.startsWith(".medvox-")))
     throw new ConfigError(`${path}: is a folder with files in it; --force writes into it`);
 }
 

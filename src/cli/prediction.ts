@@ -23,7 +23,7 @@ export async function predict(
   return {
     document: { run: opened.path, ...made.json },
     text: made.lines.join("\n"),
-    ok: made.failed.length === 0 && made.problems.every(({ severity }) => severity === "warning"),
+    ok: made.failed.length === 0,
   };
 }
 
@@ -40,8 +40,9 @@ export const predictionJson = {
     "of a detector: COCO's results: image_id (COCO's number, else the image's name), category_id, bbox [x, y, width, height] in pixels of the image, score; of volumes [x, y, z, width, height, depth] in voxels",
   classes: "of a detector: category_id and name of each class",
   files: "of a detector: detections.json, of volumes detections.csv, and the pictures, where --out is given",
-  failed: "images that could not be predicted: case, image, message; with any of them the exit status is 1",
-  "problems.count": "what of the input was left out",
+  failed:
+    "images that were left out or could not be predicted: case, image, message; with any of them the exit status is 1",
+  "problems.count": "what is wrong with the input",
   "problems.rules": "how often each rule was broken",
   "problems.list": "each of them: severity, case, rule, message",
 };

@@ -1,7 +1,7 @@
 /** Which command a command line asks for: the longest name in the table that its words begin with. */
 
-import { closest } from "../closest.ts";
 import { ConfigError } from "../errors.ts";
+import { closest } from "../text/index.ts";
 import type { CommandEntry } from "./table.ts";
 
 export type Request =

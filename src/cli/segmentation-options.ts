@@ -44,7 +44,7 @@ export function addSegmentationOptions(command: Command): Command {
     .option("--decoder <kind>", "skip, upsampling, convSeg, transposed or denseAspp (default skip)")
     .option(
       "--deep-supervision",
-      "in training, count losses at 1/2 and 1/4 of the resolution, too; of the skip decoder",
+      "of the skip decoder: in training, count losses at 1/2 and 1/4 of the resolution, too",
     )
     .option("--loss <name>", "diceCrossEntropy, crossEntropy, dice or focal (default diceCrossEntropy)")
     .option("--optimizer <name>", "adamW, adam or sgd (default adamW)")
@@ -52,7 +52,7 @@ export function addSegmentationOptions(command: Command): Command {
     .option("--batch <n>", "patches a step (default: from the plan)", wholeNumber({ min: 1 }))
     .option("--patch <d,h,w>", "patch size, multiples of 8 (default: from the plan)")
     .option("--lr <rate>", "learning rate (default 1e-3)", decimal({ min: 0 }))
-    .option("--augmentation <preset>", "none, light, default or elastic (default default)")
+    .option("--augmentation <preset>", "none, light, default or elastic (default: default)")
     .option("--mirror", "in training, mirror along all axes, as nnU-Net does (default: what the augmentation says)")
     .option("--held-out <n>", "cases kept for the final score, a number or a share (default 0.2)", decimal({ min: 0 }))
     .option("--validation <n>", "training cases watched during training (default 0.05)", decimal({ min: 0 }))
@@ -72,7 +72,7 @@ export function addSegmentationOptions(command: Command): Command {
     )
     .option(
       "--fold <n>",
-      "train only this network of them, 1 to k, or all; each may be begun by another machine",
+      "of --folds, train this network alone, 1 to k, or all that are not trained yet; each may be begun by another machine",
       foldNumber,
     )
     .option("--train-cases <n>", "train on so many cases only, a number or a share", decimal({ min: 0 }));

@@ -1,5 +1,5 @@
 /** How an interruption is told: with the command that goes on. */
-import { commandLine } from "../command-line.ts";
+import { commandLine } from "../text/index.ts";
 
 /** Adds to an interruption how to go on with a run. */
 export function stoppedAt(out: string): (error: unknown) => never {

@@ -39,7 +39,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: "train",
-    summary: "go on with a stopped training",
+    summary: "go on with a stopped training, or train any task from a file of settings",
     load: () => import("./commands/train.ts"),
   },
   {
@@ -89,7 +89,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: "predict",
-    summary: "write label maps for images",
+    summary: "write label maps, classes or boxes for images",
     load: () => import("./commands/predict.ts"),
   },
   {

@@ -34,7 +34,7 @@ export function addTorchvisionOptions(command: Command): Command {
 const flagOf = (key: string): string => `--${key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
 
 /** @throws ConfigError naming the first of these options that was given */
-export function refuseOptions<T extends object>(options: T, keys: readonly (keyof T & string)[], why: string): void {
+function refuseOptions<T extends object>(options: T, keys: readonly (keyof T & string)[], why: string): void {
   const wrong = keys.find((key) => options[key] !== undefined);
   if (wrong !== undefined) throw new ConfigError(`${flagOf(wrong)}: ${why}`);
 }

@@ -1,14 +1,17 @@
 /** Training a task from the command line: one live line a training, one line that stays an epoch, and what is said at the end. */
-import { commandLine } from "../command-line.ts";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import type { Problem } from "../data/index.ts";
 import type { Progress } from "../progress.ts";
 import { openRun } from "../tasks.ts";
+import { commandLine } from "../text/index.ts";
 import {
   type AnyRun,
   type AnyTask,
   beginRun,
   problemsJson,
   problemsText,
+  RUN,
   type RunEvents,
   type RunPlace,
   readProblems,
@@ -37,7 +40,7 @@ export async function train(
   const out =
     asked ?? `runs/${nameOf("data" in request && typeof request.data === "string" ? request.data : task.name)}`;
   // Members of one run may be begun one after another, or by several machines.
-  if (only === undefined) refuseToOverwrite(out, force);
+  if (only === undefined || !existsSync(join(out, RUN))) refuseToOverwrite(out, force);
   const events = trainingEvents(progress, task);
   const run: AnyRun = await beginRun(task, request, { out, force, only, signal, command, ...events }).catch(
     stoppedAt(out),
@@ -63,7 +66,8 @@ const NAMED = 5;
 export function noteProblems(progress: Progress, problems: readonly Problem[]): void {
   progress.clear();
   progress.note(problemsText(problems));
-  for (const { case: id, message } of problems.slice(0, NAMED)) progress.note(`  ${id}: ${message}`);
+  for (const { case: id, message } of problems.slice(0, NAMED))
+    progress.note(`  ${message.startsWith(id) ? message : `${id}: ${message}`}`);
   if (problems.length > NAMED) progress.note(`  … and ${problems.length - NAMED} more; medvox verify lists them`);
 }
 
@@ -85,6 +89,10 @@ export function trainingEvents(progress: Progress, task: Pick<AnyTask, "epochTex
   return {
     onPlanning: (done, of) => progress.update({ label: `planning  ${done}/${of}`, fraction: done / of }),
     onProblems: (problems) => noteProblems(progress, problems),
+    onNote: (text) => {
+      progress.clear();
+      progress.note(text);
+    },
     onWeights: (report) => progress.note(report),
     onStart: (report) => {
       progress.clear();

@@ -53,6 +53,24 @@ export function decimals(count: number): (text: string) => number[] {
   };
 }
 
+/** One of some words, e.g. `--use best`. */
+export function oneOf<Word extends string>(words: readonly Word[]): (text: string) => Word {
+  return (text) => {
+    const word = words.find((one) => one === text);
+    if (word === undefined) throw new InvalidArgumentError(`must be one of ${words.join(", ")}`);
+    return word;
+  };
+}
+
+/** The weights of a run that are used: `--use last`. */
+export const whichWeights = oneOf(["last", "best"]);
+
+/** A part of a run's data: `--split validation`. */
+export const whichSplit = oneOf(["heldOut", "validation", "train"]);
+
+/** What computes: `--device cuda`. */
+export const whichDevice = oneOf(["cpu", "webgpu", "cuda"]);
+
 /** Axes of the patient, separated by commas or not: `x`, `x,y`, `xyz`. */
 export function axes(text: string): Axis[] {
   const names = text.replaceAll(/[\s,]/g, "").split("");

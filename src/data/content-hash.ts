@@ -8,8 +8,8 @@ import { basename } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { DataError } from "../errors.ts";
 import { counted } from "./counted.ts";
-import type { DataCase } from "./lists/dataset.ts";
 import { systemReason } from "./text.ts";
+import type { DataCase } from "./types.ts";
 
 /** Of 64 bits: two of a million cases are taken for one with a chance of 1 in 37 million. */
 const hashLength = 16;

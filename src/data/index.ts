@@ -1,4 +1,4 @@
-/** @module medvox/data: data sets: opening, verifying, splitting, planning, preprocessing, and batches from worker threads. */
+/** @module medvox/data/internal: all that `data` shows the other parts of medvox. `public.ts` names what `medvox/data` promises to users. */
 
 export {
   createDetectionLoader,
@@ -71,13 +71,12 @@ export {
   openClassification,
 } from "./labels/classification.ts";
 export { classOf, med3dNodules, positiveShare, type RatingRule, ratingScale, ruleFor } from "./labels/rating.ts";
-export { type DataCase, type Dataset, type LabelClass, type OpenOptions, openDataset } from "./lists/dataset.ts";
+export { type OpenOptions, openDataset } from "./lists/dataset.ts";
 export { checkDescription, checkedJson } from "./lists/description.ts";
 export { type ListedImages, listImages } from "./lists/list-images.ts";
 export { type Selection, select, selectionSchema } from "./lists/selection.ts";
 export { matchClasses } from "./masks/classes.ts";
 export { affineToleranceMm } from "./masks/grid.ts";
-export type { LabelPick } from "./masks/pick.ts";
 export { ignoredClass, labelValue } from "./masks/values.ts";
 export { type ListedPictures, listPictures, unsupportedPicture } from "./pictures.ts";
 export {
@@ -140,3 +139,4 @@ export {
   problemsText,
   refuseProblems,
 } from "./problem.ts";
+export type { DataCase, Dataset, LabelClass, LabelPick } from "./types.ts";

@@ -77,6 +77,19 @@ export function countProblems(problems: readonly Problem[]): Partial<Record<Prob
   return counts;
 }
 
+/** Problems of two readings of the same data: each of them once, in the order in which they were first seen. */
+export function joinProblems(first: readonly Problem[], second: readonly Problem[]): Problem[] {
+  const keyOf = ({ case: id, rule, box, value, message }: Problem): string =>
+    JSON.stringify([id, rule, box, value, value === undefined ? message : ""]);
+  const known = new Set(first.map(keyOf));
+  return [...first, ...second.filter((problem) => !known.has(keyOf(problem)))];
+}
+
+/** Whether a problem leaves something out: a file, a box, or the figures themselves. */
+export function leavesOut({ rule }: Pick<Problem, "rule">): boolean {
+  return problemEffects[rule] !== "noted";
+}
+
 /** `3 problems (2 degenerate, 1 unreadable)`. */
 export function problemsText(problems: readonly Problem[]): string {
   const rules = Object.entries(countProblems(problems)).map(([rule, count]) => `${count} ${rule}`);
@@ -102,5 +115,5 @@ export function refuseProblems(
   const [{ case: id, message, rule }] = bad;
   const more = bad.length > 1 ? ` (and ${bad.length - 1} more; medvox verify lists them)` : "";
   const why = problemEffects[rule] === "stops" ? "the figures would be wrong" : "--strict leaves nothing out";
-  throw new DataError(`${source}: ${id}: ${message}; ${why}${more}`);
+  throw new DataError(`${source}: ${id}: ${message} (${rule}); ${why}${more}`);
 }

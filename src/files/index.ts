@@ -1,4 +1,4 @@
-/** @module medvox/files: volumes and weights on disk; files are written whole or not at all. */
+/** @module medvox/files/internal: all that `files` shows the other parts of medvox. `public.ts` names what `medvox/files` promises to users. */
 export { arraySlice, fileOf, readNpzArray, readNpzHeaders, slicePath } from "./array-slices.ts";
 export type { FileContent, WriteOptions } from "./disk/atomic.ts";
 export { removeStaleTemporaries, writeError, writeFileAtomic } from "./disk/atomic.ts";

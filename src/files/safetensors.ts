@@ -21,13 +21,13 @@ const READ_BYTES = 2 ** 30;
 /** Reads a file whole. Throws `WeightsError` naming the file, the tensor and the rule. */
 export async function readSafetensors(path: string): Promise<Safetensors> {
   return withFile(path, async (file, fileBytes) => {
-    const { entries, metadata, dataStart } = await readHeader(file, fileBytes, path);
+    const { entries, metadata, unreadable, dataStart } = await readHeader(file, fileBytes, path);
     const tensors = new Map<string, WeightTensor>();
     for (const { name, dtype, shape, from, to } of entries) {
       const bytes = await readBytes(file, dataStart + from, to - from, path);
       tensors.set(name, { dtype, shape, data: decodeValues(bytes, dtype) });
     }
-    return { tensors, metadata };
+    return { tensors, metadata, unreadable };
   });
 }
 

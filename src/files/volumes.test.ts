@@ -3,13 +3,22 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { deflateSync, gunzipSync, gzipSync } from "node:zlib";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { countOpens, type OpenCount } from "../data/test/count-opens.ts";
 import { ConfigError, DataError, GeometryError } from "../errors.ts";
 import type { Volume } from "../volume/index.ts";
 import { convertVoxels, decodeMetaImage, decodeNifti, decodeNrrd, encodeNifti, voxelTypes } from "../volume/index.ts";
 import { caseName, readVolume, readVolumeHeader, volumeExtension, writeVolume } from "./volumes.ts";
 
 let folder: string;
+// Outside of what is counted, and there as long as anything is opened.
+let counting: string;
+let counts: OpenCount;
+beforeAll(async () => {
+  counting = await mkdtemp(join(tmpdir(), "medvox-counts-"));
+  counts = await countOpens(counting);
+});
+afterAll(() => rm(counting, { recursive: true, force: true }));
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "medvox-volumes-"));
 });
@@ -97,6 +106,31 @@ describe("writing and reading", () => {
     for (const file of ["a.nii", "a.nrrd"]) {
       await expect(writeVolume(join(folder, file), moved, { like: header })).rejects.toThrow(GeometryError);
     }
+  });
+});
+
+describe("the file system's door", () => {
+  it("a file is opened once, however large, and closed", async () => {
+    const large: Volume<Int16Array> = {
+      ...volume,
+      data: Int16Array.from({ length: 2 ** 18 }, (_, i) => (i * 2654435761) % 32749),
+      size: [64, 64, 64],
+    };
+    const names = ["a.nii.gz", "a.nii", "a.nrrd", "a.hdr"];
+    for (const name of names) await writeVolume(join(folder, name), large);
+    counts.opened(folder);
+    const openBefore = (await readdir("/proc/self/fd").catch(() => [])).length;
+    for (const name of names) {
+      const { data } = await readVolume(join(folder, name));
+      expect(Buffer.compare(Buffer.from(data.buffer), Buffer.from(large.data.buffer))).toBe(0);
+      const opened = counts.opened(folder);
+      expect([...opened.values()], name).toEqual(name === "a.hdr" ? [1, 1] : [1]);
+    }
+    for (const name of names) {
+      await readVolumeHeader(join(folder, name));
+      expect([...counts.opened(folder).values()], name).toEqual([1]);
+    }
+    expect((await readdir("/proc/self/fd").catch(() => [])).length).toBe(openBefore);
   });
 });
 

@@ -3,8 +3,7 @@
  * NIfTI-1/2 (.nii, .nii.gz, .hdr + .img), NRRD (.nrrd, .nhdr), MetaImage (.mha, .mhd), FreeSurfer's MGH (.mgz, .mgh). The
  * formats themselves are in `volume/`; here are paths, partner files, zlib and the system's errors.
  */
-import type { FileHandle } from "node:fs/promises";
-import { access, open, stat } from "node:fs/promises";
+import { access } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { DataError, GeometryError } from "../errors.ts";
 import { gridDifference } from "../volume/affine.ts";
@@ -22,6 +21,7 @@ import type { Volume, VoxelArray } from "../volume/types.ts";
 import { allocateVoxels, bytesPerVoxel, checkVoxelBytes, defaultMaxBytes, orderBytes } from "../volume/voxels.ts";
 import { arraySlice, readSlice, readSliceHeader } from "./array-slices.ts";
 import { writeFileAtomic } from "./disk/atomic.ts";
+import { OpenFiles } from "./open-files.ts";
 import { gzipPieces, inflateInto, inflateUpTo } from "./packed/inflate.ts";
 
 export interface ReadOptions {
@@ -68,8 +68,6 @@ export function caseName(path: string): string {
   return extension === undefined ? file : file.slice(0, -extension.length);
 }
 
-const pieceBytes = 2 ** 22;
-
 /** The start of a header file, enough for every header that is not deliberately huge. */
 const peekBytes = 2 ** 18;
 
@@ -80,27 +78,36 @@ const peekBytes = 2 ** 18;
 export async function readVolume(path: string, options: ReadOptions = {}): Promise<LoadedVolume> {
   const slice = arraySlice(path);
   if (slice !== undefined) return readSlice(slice);
+  const files = new OpenFiles();
+  try {
+    return await readWhole(files, path, options);
+  } finally {
+    await files.close();
+  }
+}
+
+async function readWhole(files: OpenFiles, path: string, options: ReadOptions): Promise<LoadedVolume> {
   const decode: DecodeOptions & { name: string } = { ...options, name: path };
   const limit = (options.maxBytes ?? defaultMaxBytes) + peekBytes;
-  const opened = await readHeader(path, decode);
+  const opened = await readHeader(files, path, decode);
   if (opened.kind === "nifti") {
     const voxelPath = opened.header.nifti?.pair ? await findImage(opened.path) : opened.path;
     // A small file has been read whole already.
     const whole = voxelPath === opened.path && opened.start.length < peekBytes ? opened.start : undefined;
     const { voxelOffset, littleEndian } = opened.header.nifti ?? { voxelOffset: 0, littleEndian: true };
     const place = { header: opened.header, voxelOffset, littleEndian };
-    return niftiVolume(opened.header, await readRawVoxels(voxelPath, place, limit, whole), path);
+    return niftiVolume(opened.header, await readRawVoxels(files, voxelPath, place, limit, whole), path);
   }
   if (opened.kind === "mgh") {
     const { header } = opened;
     const whole = opened.start.length < peekBytes ? opened.start : undefined;
     const place = { header, voxelOffset: mghVoxelOffset, littleEndian: false };
-    const data = await readRawVoxels(path, place, limit, whole);
+    const data = await readRawVoxels(files, path, place, limit, whole);
     return { data, size: header.size, channels: header.channels, affine: header.affine, name: path, header };
   }
   const { layout } = opened;
   const parts: Uint8Array[] = [];
-  for await (const data of voxelFiles(path, layout, limit)) {
+  for await (const data of voxelFiles(files, path, layout, limit)) {
     const source = opened.kind === "nrrd" ? skipLines(data, opened.layout, path) : skipHeader(data, opened.layout);
     parts.push(await inflateStored(source, layout, path));
   }
@@ -111,8 +118,13 @@ export async function readVolume(path: string, options: ReadOptions = {}): Promi
 export async function readVolumeHeader(path: string, options: ReadOptions = {}): Promise<VolumeHeader> {
   const slice = arraySlice(path);
   if (slice !== undefined) return readSliceHeader(slice);
-  const opened = await readHeader(path, { ...options, name: path });
-  return "layout" in opened ? opened.layout.header : opened.header;
+  const files = new OpenFiles();
+  try {
+    const opened = await readHeader(files, path, { ...options, name: path });
+    return "layout" in opened ? opened.layout.header : opened.header;
+  } finally {
+    await files.close();
+  }
 }
 
 /**
@@ -151,10 +163,14 @@ type OpenedHeader =
   | { kind: "nrrd"; path: string; layout: NrrdLayout }
   | { kind: "metaimage"; path: string; layout: MetaImageLayout };
 
-async function readHeader(asked: string, options: DecodeOptions & { name: string }): Promise<OpenedHeader> {
+async function readHeader(
+  files: OpenFiles,
+  asked: string,
+  options: DecodeOptions & { name: string },
+): Promise<OpenedHeader> {
   const extension = volumeExtension(asked);
   const path = extension === ".img" || extension === ".img.gz" ? await findPartner(asked, ".hdr") : asked;
-  const start = await readBytes(path, 0, peekBytes);
+  const start = await files.read(path, 0, peekBytes);
   if (start.length === 0) throw new DataError(`${path}: the file is empty`);
   if (isNrrd(start)) return { kind: "nrrd", path, layout: parseNrrdHeader(start, options) };
   if (extension === ".mha" || extension === ".mhd") {
@@ -182,6 +198,7 @@ interface RawVoxels {
 
 /** Straight into the array the voxels stay in; a compressed file is inflated piece by piece on the way. */
 async function readRawVoxels(
+  files: OpenFiles,
   path: string,
   { header, voxelOffset: offset, littleEndian }: RawVoxels,
   limit: number,
@@ -189,14 +206,14 @@ async function readRawVoxels(
 ): Promise<VoxelArray> {
   const count = header.size[0] * header.size[1] * header.size[2] * header.channels;
   const end = offset + count * bytesPerVoxel(header.voxelType);
-  const compressed = isGzip(whole ?? (await readBytes(path, 0, 3)));
-  const stored = whole?.length ?? Math.min(await sizeOfFile(path), limit);
+  const compressed = isGzip(whole ?? (await files.read(path, 0, 3)));
+  const stored = whole?.length ?? Math.min(await files.sizeOf(path), limit);
   if (compressed) checkInflatable(stored, end, path);
   else checkVoxelBytes(Math.max(0, stored - offset), end - offset, path);
   const voxels = allocateVoxels(header.voxelType, count, path);
   const raw = new Uint8Array(voxels.buffer);
   const pieces =
-    whole === undefined ? piecesOf(path, compressed ? 0 : offset, compressed ? limit : raw.length) : [whole];
+    whole === undefined ? files.pieces(path, compressed ? 0 : offset, compressed ? limit : raw.length) : [whole];
   if (compressed) checkVoxelBytes(await inflateInto(pieces, offset, raw, path), raw.length, path);
   else if (whole !== undefined) raw.set(whole.subarray(offset, end));
   else {
@@ -212,12 +229,18 @@ async function readRawVoxels(
 
 /** What lies in the voxel files of a text header, one after the other; of an attached header, what follows it. */
 async function* voxelFiles(
+  files: OpenFiles,
   path: string,
   { dataFiles, dataOffset }: { readonly dataFiles: readonly string[]; readonly dataOffset: number },
   limit: number,
 ): AsyncGenerator<Uint8Array> {
-  if (dataFiles.length === 0) yield (await readBytes(path, 0, limit + dataOffset)).subarray(dataOffset);
-  for (const file of dataFiles) yield readBytes(await findNamed(dirname(path), file), 0, limit);
+  if (dataFiles.length === 0) yield files.read(path, dataOffset, limit);
+  for (const file of dataFiles) {
+    const found = await findNamed(dirname(path), file);
+    yield await files.read(found, 0, limit);
+    // There may be thousands of them.
+    await files.close(found);
+  }
 }
 
 /** The path of a file that a header names; a name may be composed (é) in the one and decomposed (e and an accent) on the disk. */
@@ -256,52 +279,4 @@ async function findPartner(path: string, wanted: ".hdr" | ".img"): Promise<strin
     if (await isThere(candidate)) return candidate;
   }
   throw new DataError(`${path}: its partner ${basename(stem)}${wanted} is missing`);
-}
-
-/** Up to `length` bytes of a file from byte `start` on, fewer where it ends before. */
-async function readBytes(path: string, start: number, length: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(Math.min(length, Math.max(0, (await sizeOfFile(path)) - start)));
-  let filled = 0;
-  for await (const piece of piecesOf(path, start, bytes.length)) {
-    bytes.set(piece, filled);
-    filled += piece.length;
-  }
-  return bytes.subarray(0, filled);
-}
-
-/** The same bytes, piece by piece. */
-async function* piecesOf(path: string, start: number, length: number): AsyncGenerator<Uint8Array> {
-  let handle: FileHandle | undefined;
-  try {
-    handle = await open(path, "r");
-    for (let done = 0; done < length; ) {
-      const piece = new Uint8Array(Math.min(length - done, pieceBytes));
-      const { bytesRead } = await handle.read(piece, 0, piece.length, start + done);
-      if (bytesRead === 0) break;
-      done += bytesRead;
-      yield piece.subarray(0, bytesRead);
-    }
-  } catch (error) {
-    throw error instanceof DataError ? error : readError(path, error);
-  } finally {
-    await handle?.close();
-  }
-}
-
-async function sizeOfFile(path: string): Promise<number> {
-  return (await stat(path).catch((error: unknown) => Promise.reject(readError(path, error)))).size;
-}
-
-function readError(path: string, error: unknown): Error {
-  const code = (error as NodeJS.ErrnoException | null)?.code ?? "";
-  const reasons: Record<string, string> = {
-    ENOENT: "no such file",
-    ENOTDIR: "no such file",
-    EISDIR: "is a folder",
-    EACCES: "no permission to read it",
-    EPERM: "no permission to read it",
-    ELOOP: "its links lead in a circle",
-  };
-  const reason = reasons[code] ?? (error instanceof Error ? error.message : String(error));
-  return new DataError(`${path}: cannot read: ${reason}`, { cause: error });
 }

@@ -1,7 +1,14 @@
 /** Weights files of every kind that is known, told apart by what is in them, not by their names. */
 import { open, readFile } from "node:fs/promises";
 import { WeightsError } from "../errors.ts";
-import { decodeSafetensors, decodeTorch, foreignKind, looksLikeTorch, type WeightTensor } from "../weights/index.ts";
+import {
+  CheckpointTensors,
+  decodeSafetensors,
+  decodeTorch,
+  foreignKind,
+  looksLikeTorch,
+  type Safetensors,
+} from "../weights/index.ts";
 import { gunzipMembers } from "./packed/gunzip.ts";
 import { readSafetensors } from "./safetensors.ts";
 
@@ -12,11 +19,11 @@ const MOST_BYTES = 2 ** 31 - 1;
  * Tensors by name, of a `.safetensors` file or a PyTorch checkpoint (zip or legacy format, gzipped or not).
  * @throws WeightsError naming the file and what is wrong with it
  */
-export async function readWeightsFile(path: string): Promise<ReadonlyMap<string, WeightTensor>> {
+export async function readWeightsFile(path: string): Promise<CheckpointTensors> {
   const head = await readHead(path);
   const isGzip = head[0] === 0x1f && head[1] === 0x8b;
   refuseForeign(head, path);
-  if (!isGzip && !looksLikeTorch(head)) return (await readSafetensors(path)).tensors;
+  if (!isGzip && !looksLikeTorch(head)) return withUnreadable(await readSafetensors(path));
   const stored = await readFile(path).catch((error: Error) => {
     throw new WeightsError(`${path}: ${error.message}`, { cause: error });
   });
@@ -24,7 +31,13 @@ export async function readWeightsFile(path: string): Promise<ReadonlyMap<string,
   // Not a Buffer, whose slices share its memory.
   const bytes = new Uint8Array(raw.buffer, raw.byteOffset, raw.byteLength);
   refuseForeign(bytes.subarray(0, HEAD_BYTES), path);
-  return looksLikeTorch(bytes) ? decodeTorch(bytes, path) : decodeSafetensors(bytes, path).tensors;
+  return looksLikeTorch(bytes) ? decodeTorch(bytes, path) : withUnreadable(decodeSafetensors(bytes, path));
+}
+
+function withUnreadable({ tensors, unreadable }: Safetensors): CheckpointTensors {
+  const found = new CheckpointTensors(tensors);
+  for (const [name, dtype] of unreadable) found.unreadable.set(name, `numbers of the kind ${dtype}`);
+  return found;
 }
 
 /** Enough to tell what a file is. */

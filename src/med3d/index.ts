@@ -1,4 +1,4 @@
-/** @module medvox/med3d: MedicalNet's encoder: pre-training on many sets, segmentation and classification; train, evaluate, predict. */
+/** @module medvox/med3d/internal: all that `med3d` shows the other parts of medvox. `public.ts` names what `medvox/med3d` promises to users. */
 export {
   type ClassificationConfig,
   type ClassificationRequest,

@@ -1,8 +1,4 @@
-/**
- * @module medvox/metrics: scores of segmentations (overlap, surface distances in mm, volumes), of classifications and of detections (average
- * precision by VOC's and COCO's rules, free-response curves), and their summary over cases.
- * Free of Node APIs.
- */
+/** @module medvox/metrics/internal: all that `metrics` shows the other parts of medvox. `public.ts` names what `medvox/metrics` promises to users. */
 export {
   againstRest,
   type CaseProbabilities,

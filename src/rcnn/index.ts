@@ -1,4 +1,4 @@
-/** @module medvox/rcnn: Faster R-CNN in 2D and 3D: parts, networks, training, detection. */
+/** @module medvox/rcnn/internal: all that `rcnn` shows the other parts of medvox. `public.ts` names what `medvox/rcnn` promises to users. */
 
 export {
   createDetector,
@@ -56,7 +56,7 @@ export {
 export { type BoxCoder, decodeBoxes, encodeBoxes, SIDE_CLAMP } from "./parts/box-coder.ts";
 export { IGNORED, type Matches, type MatchRule, matchBoxes, NEGATIVE } from "./parts/matcher.ts";
 export { type NmsOptions, nms, type SoftNmsOptions, softNms } from "./parts/nms.ts";
-export { type DetectionRule, type Detections, filterDetections, selectDetections } from "./parts/post-process.ts";
+export { type DetectedBoxes, type DetectionRule, filterDetections, selectDetections } from "./parts/post-process.ts";
 export { type ProposalRule, type Proposals, selectProposals } from "./parts/proposals.ts";
 export { type Sample, type SampleRule, sampleMatches } from "./parts/sampler.ts";
 export type { Truth } from "./parts/targets.ts";

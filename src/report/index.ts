@@ -1,4 +1,4 @@
-/** @module medvox/report: reports: one self-contained HTML file for a run, and its parts as pictures. */
+/** @module medvox/report/internal: all that `report` shows the other parts of medvox. `public.ts` names what `medvox/report` promises to users. */
 
 export { type OverlayOptions, overlayPng } from "./draw/overlay.ts";
 export { type Plane, type PlaneView, planes, planeView } from "./draw/slices.ts";

@@ -56,30 +56,19 @@ export function folderStore(folder: string): Store {
     names: async () =>
       (await readdir(folder).catch(() => [] as string[])).filter((name) => !name.startsWith(".medvox-")),
     claim: async (does) => {
-      const topmost = await makeFolder(folder);
-      const { lost, release } = await lockFolder(folder, does);
-      return {
-        lost,
-        release: async () => {
-          await release();
-          // What was refused before anything was written leaves no folder behind.
-          if (topmost !== undefined) await removeEmpty(folder, topmost);
-        },
+      const made = await makeFolder(folder);
+      // What was made for nothing goes again: a request that is refused leaves no empty folder.
+      const clearUp = async (): Promise<void> => {
+        for (const path of made.reverse()) await rmdir(path).catch(() => {});
       };
+      const { lost, release } = await lockFolder(folder, does).catch(async (error: unknown) => {
+        await clearUp();
+        throw error;
+      });
+      return { lost, release: () => release().then(clearUp) };
     },
     child: (name) => folderStore(pathOf(name)),
   };
-}
-
-/** Removes a folder and those above it, up to a topmost one, as far as nothing is in them. */
-async function removeEmpty(folder: string, topmost: string): Promise<void> {
-  for (let path = folder; ; path = dirname(path)) {
-    const isGone = await rmdir(path).then(
-      () => true,
-      () => false,
-    );
-    if (!isGone || path === topmost) return;
-  }
 }
 
 async function readWhole(path: string): Promise<Uint8Array | undefined> {

@@ -1,4 +1,4 @@
-/** @module medvox/train: models, the training loop, checkpoints. */
+/** @module medvox/train/internal: all that `train` shows the other parts of medvox. `public.ts` names what `medvox/train` promises to users. */
 
 export { checkedConfig } from "./checked-config.ts";
 export {
@@ -36,6 +36,7 @@ export {
   type StateMap,
   type StepResult,
 } from "./model/model.ts";
+export { type PortableWeightsOptions, writePortableWeights } from "./model/portable-weights.ts";
 export {
   type BuiltGraph,
   buildEvaluation,
@@ -47,9 +48,15 @@ export {
   type Network,
   type StepDefinition,
 } from "./model/step.ts";
-export { type PortableWeightsOptions, writePortableWeights } from "./portable-weights.ts";
 export * from "./run/index.ts";
-export { scheduleSchema } from "./run/schedule-config.ts";
+export {
+  refuseContradictions,
+  type SharedConfig,
+  scheduleSchema,
+  sharedConfigSchema,
+  sharedKeys,
+  withDefaults,
+} from "./run/shared-config.ts";
 export { epochRecordsOf, epochsOf } from "./run-log.ts";
 export { memoryStore, placeOf, type Store, type StoreContent } from "./store.ts";
 export { type TrainedModel, type TrainOptions, train } from "./train.ts";

@@ -6,7 +6,7 @@ import type { Store } from "./store.ts";
 export const LOG = "log.jsonl";
 
 export interface LogLine {
-  /** `epoch`, `stopped`, `finished` or `problem`. */
+  /** `problems`, `epoch`, `stopped`, `finished` or `evaluated`. */
   readonly event: string;
   /** Epochs completed when the line was written. */
   readonly epoch: number;

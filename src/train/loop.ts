@@ -7,7 +7,7 @@
  */
 import { ConfigError, DataError, MedvoxError } from "../errors.ts";
 import { type ScheduleSpec, scheduleFactor, type Warmup } from "../nn/index.ts";
-import type { Feeds, RunResult } from "../runtime/index.ts";
+import type { Feeds, RunResult } from "../runtime/types.ts";
 import {
   BEST_CHECKPOINT,
   LAST_CHECKPOINT,

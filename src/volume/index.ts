@@ -1,4 +1,4 @@
-/** @module medvox/volume: volumes in memory: NIfTI, NRRD, MetaImage and MGH as bytes, geometry in RAS+ mm, resampling, cropping, intensities. Free of Node APIs; `medvox/files` reads and writes them on disk. */
+/** @module medvox/volume/internal: all that `volume` shows the other parts of medvox. `public.ts` names what `medvox/volume` promises to users. */
 export * from "./affine.ts";
 export * from "./crop.ts";
 export { gzip, isGzip } from "./formats/gzip.ts";

@@ -116,6 +116,35 @@ describe.each(["zip", "legacy"] as const)("%s", (format) => {
   });
 });
 
+describe("a safetensors file with numbers that are not read", () => {
+  const folder = mkdtempSync(join(tmpdir(), "medvox-dtypes-"));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  /** The floats of the weights, and another tensor of eight-bit floats. */
+  const written = (name: string): string => {
+    const header = JSON.stringify({
+      "conv1.weight": { dtype: "F32", shape: [2, 1, 1, 1, 1], data_offsets: [0, 8] },
+      [name]: { dtype: "F8_E4M3", shape: [2], data_offsets: [8, 10] },
+    });
+    const text = new TextEncoder().encode(header);
+    const bytes = new Uint8Array(8 + text.length + 10);
+    new DataView(bytes.buffer).setBigUint64(0, BigInt(text.length), true);
+    bytes.set(text, 8);
+    const path = join(folder, `${name}.safetensors`);
+    writeFileSync(path, bytes);
+    return path;
+  };
+
+  test("is read where they are beside the weights, refused where the network needs them", async () => {
+    const beside = await readWeightsFile(written("scale"));
+    const only = new Map([["conv1.weight", [2, 1, 1, 1, 1]]]);
+    expect(matchWeights(only, beside, { file: "a" }).missing).toEqual([]);
+    const needed = await readWeightsFile(written("conv1.bias"));
+    expect(() => matchWeights(target, needed, { file: "a" })).toThrow(
+      /a: conv1\.bias is numbers of the kind F8_E4M3, which medvox does not read/,
+    );
+  });
+});
+
 describe("files that are no weights", () => {
   const folder = mkdtempSync(join(tmpdir(), "medvox-foreign-"));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));

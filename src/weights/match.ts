@@ -94,11 +94,9 @@ export function matchWeights(
 /** @throws WeightsError where the file has something by the name that the network lacks, but of a kind that is not read */
 function refuseUnreadable(source: ReadonlyMap<string, WeightTensor>, absent: readonly string[], file: string): void {
   if (!(source instanceof CheckpointTensors)) return;
-  for (const [from, made] of source.unreadable) {
+  for (const [from, what] of source.unreadable) {
     if (absent.some((name) => from === name || from.endsWith(`.${name}`)))
-      throw new WeightsError(
-        `${file}: ${from} is made by '${made}', which medvox does not read; save it as a plain tensor`,
-      );
+      throw new WeightsError(`${file}: ${from} is ${what}, which medvox does not read; save it as a plain tensor`);
   }
 }
 
@@ -255,7 +253,8 @@ function refuseOther(
   if (!isOther) return;
   const inEncoder = (name: string, start: string) =>
     name.startsWith(start) && /^layer\d/.test(name.slice(start.length));
-  const unexpected = [...given.keys()].filter((name) => inEncoder(name, from) && !target.has(name) && front === from);
+  const isStrange = (name: string): boolean => inEncoder(name, from) && !target.has(name) && !COUNTER.test(name);
+  const unexpected = front === from ? [...given.keys()].filter(isStrange) : [];
   const missing = [...target.keys()].filter((name) => inEncoder(name, front) && !given.has(name) && front === from);
   const told = [
     ...(unexpected.length > 0 ? [`${unexpected.length} unexpected tensors, the first ${unexpected[0]}`] : []),

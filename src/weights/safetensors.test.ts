@@ -46,7 +46,7 @@ describe("decodeSafetensors", () => {
   });
 
   it("takes an empty file of no tensors", () => {
-    expect(decodeSafetensors(file("{}"))).toEqual({ tensors: new Map(), metadata: {} });
+    expect(decodeSafetensors(file("{}"))).toEqual({ tensors: new Map(), metadata: {}, unreadable: new Map() });
   });
 
   it("keeps names that objects treat in their own way", () => {
@@ -85,7 +85,8 @@ describe("a file that breaks a rule is refused with the tensor and the rule", ()
       /v: begins at byte 9 and leaves a hole/,
     ],
     ["hole at the start", file(`{"w":${tensor("U8", [1], 1, 2)}}`, [0, 0]), /w: begins at byte 1 and leaves a hole/],
-    ["unknown dtype", file(`{"w":${tensor("F8_E4M3", [8], 0, 8)}}`, eight), /w: dtype "F8_E4M3" is none of U64/],
+    ["unknown dtype", file(`{"w":${tensor("F9", [8], 0, 8)}}`, eight), /w: dtype "F9" is none of U64/],
+    ["too few bytes of a dtype that is not read", file(`{"w":${tensor("C64", [2], 0, 8)}}`, eight), /needs 16/],
     ["inherited dtype", file(`{"w":${tensor("toString", [8], 0, 8)}}`, eight), /w: dtype "toString" is none of/],
     [
       "shape and bytes differ",
@@ -106,6 +107,13 @@ describe("a file that breaks a rule is refused with the tensor and the rule", ()
     expect(() => decodeSafetensors(bytes, "a.safetensors")).toThrow(WeightsError);
     expect(() => decodeSafetensors(bytes, "a.safetensors")).toThrow(message);
     expect(() => decodeSafetensors(bytes, "a.safetensors")).toThrow(/^a\.safetensors: /);
+  });
+
+  it("tensors of dtypes that are not read are stepped over and told, not the reason to refuse the others", () => {
+    const c64 = tensor("C64", [2], 8, 24);
+    const text = `{"w":${w},"c":${c64},"q":${tensor("F8_E4M3", [3], 24, 27)},"h":${tensor("F4", [3], 27, 29)}}`;
+    const { tensors, unreadable } = decodeSafetensors(file(text, new Array(29).fill(0)), "a.safetensors");
+    expect([[...tensors.keys()], Object.fromEntries(unreadable)]).toEqual([["w"], { c: "C64", q: "F8_E4M3", h: "F4" }]);
   });
 
   it("knows the header alone from the whole file's length", () => {

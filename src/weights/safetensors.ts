@@ -29,6 +29,19 @@ const ELEMENT_BYTES = {
   BOOL: 1,
 } as const;
 
+/** Bits of one element of the format's other dtypes. Their tensors are stepped over, and missed only where a network needs one. */
+const OPAQUE_BITS: Readonly<Record<string, number>> = {
+  C64: 64,
+  F8_E4M3: 8,
+  F8_E4M3FNUZ: 8,
+  F8_E5M2: 8,
+  F8_E5M2FNUZ: 8,
+  F8_E8M0: 8,
+  F6_E2M3: 6,
+  F6_E3M2: 6,
+  F4: 4,
+};
+
 export type WeightDtype = keyof typeof ELEMENT_BYTES;
 
 const DTYPES = Object.keys(ELEMENT_BYTES);
@@ -57,6 +70,8 @@ export interface WeightTensor {
 export interface Safetensors {
   readonly tensors: Map<string, WeightTensor>;
   readonly metadata: Record<string, string>;
+  /** Tensors of dtypes that are not read, by name: `F8_E4M3`. */
+  readonly unreadable: ReadonlyMap<string, string>;
 }
 
 /** Where one tensor lies; offsets in bytes from the end of the header. */
@@ -73,6 +88,8 @@ export interface SafetensorsHeader {
   /** In the order of their data. */
   readonly entries: readonly TensorEntry[];
   readonly metadata: Record<string, string>;
+  /** Tensors of dtypes that are not read, by name: `F8_E4M3`. */
+  readonly unreadable: ReadonlyMap<string, string>;
   /** Byte of the file at which the data begin. */
   readonly dataStart: number;
 }
@@ -95,7 +112,7 @@ export function decodeSafetensors(bytes: Uint8Array, source = "safetensors"): Sa
     const values = bytes.subarray(header.dataStart + entry.from, header.dataStart + entry.to);
     tensors.set(entry.name, { dtype: entry.dtype, shape: entry.shape, data: decodeValues(values, entry.dtype) });
   }
-  return { tensors, metadata: header.metadata };
+  return { tensors, metadata: header.metadata, unreadable: header.unreadable };
 }
 
 /** Length of the header in bytes, from the first 8 bytes of a file. Throws `WeightsError`. */
@@ -123,16 +140,16 @@ export function decodeHeader(bytes: Uint8Array, fileBytes: number, source = "saf
   const length = headerLength(bytes, fileBytes, source);
   const dataStart = LENGTH_BYTES + length;
   const parsed = parseHeader(bytes.subarray(LENGTH_BYTES, dataStart), refuse);
-  const entries: TensorEntry[] = [];
+  const all: StoredEntry[] = [];
   let metadata: Record<string, string> = {};
   for (const [name, value] of Object.entries(parsed)) {
     if (name === "__metadata__") metadata = checkMetadata(value, refuse);
-    else entries.push(checkEntry(name, value, refuse));
+    else all.push(checkEntry(name, value, refuse));
   }
   // Tensors without elements begin where another does and must come first, or that other would seem to overlap them.
-  entries.sort((a, b) => a.from - b.from || a.to - b.to);
+  all.sort((a, b) => a.from - b.from || a.to - b.to);
   let end = 0;
-  for (const { name, from, to } of entries) {
+  for (const { name, from, to } of all) {
     if (from !== end) {
       const fact = from < end ? "overlaps the tensor before it" : "leaves a hole before it";
       throw refuse(`${name}: begins at byte ${from} and ${fact}, which ends at ${end}`);
@@ -144,8 +161,18 @@ export function decodeHeader(bytes: Uint8Array, fileBytes: number, source = "saf
       `tensors take ${end} bytes, the file has ${fileBytes - dataStart} for them; it is cut off or has bytes behind its end`,
     );
   }
-  return { entries, metadata, dataStart };
+  return {
+    entries: all.filter((entry) => isRead(entry)),
+    metadata,
+    unreadable: new Map(all.flatMap((entry) => (isRead(entry) ? [] : [[entry.name, entry.dtype] as const]))),
+    dataStart,
+  };
 }
+
+/** A tensor of any dtype that the format has. */
+type StoredEntry = Omit<TensorEntry, "dtype"> & { readonly dtype: string };
+
+const isRead = (entry: StoredEntry): entry is TensorEntry => Object.hasOwn(ELEMENT_BYTES, entry.dtype);
 
 /** The values of one tensor from its bytes (a view where aligned). `values` must have a whole number of elements. */
 export function decodeValues(values: Uint8Array, dtype: WeightDtype): WeightData {
@@ -302,10 +329,11 @@ function checkMetadata(value: unknown, refuse: Refuse): Record<string, string> {
   return value as Record<string, string>;
 }
 
-function checkEntry(name: string, value: unknown, refuse: Refuse): TensorEntry {
+function checkEntry(name: string, value: unknown, refuse: Refuse): StoredEntry {
   if (!isObject(value)) throw refuse(`${name}: is not described by an object`);
   const { dtype, shape, data_offsets: offsets } = value;
-  if (typeof dtype !== "string" || !Object.hasOwn(ELEMENT_BYTES, dtype)) {
+  const bits = typeof dtype === "string" ? bitsOf(dtype) : undefined;
+  if (typeof dtype !== "string" || bits === undefined) {
     throw refuse(`${name}: dtype ${JSON.stringify(dtype)} is none of ${DTYPES.join(", ")}`);
   }
   const count = Array.isArray(shape) ? elementCount(shape) : undefined;
@@ -314,12 +342,17 @@ function checkEntry(name: string, value: unknown, refuse: Refuse): TensorEntry {
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount) || offsets[0] > offsets[1]) {
     throw refuse(`${name}: data_offsets must be [from, to], two whole numbers from 0 in that order`);
   }
-  const bytes = count * ELEMENT_BYTES[dtype as WeightDtype];
+  const bytes = Math.ceil((count * bits) / 8);
   const [from, to] = offsets as number[];
   if (to - from !== bytes) {
     throw refuse(`${name}: data_offsets span ${to - from} bytes; ${dtype} of shape [${shape}] needs ${bytes}`);
   }
-  return { name, dtype: dtype as WeightDtype, shape: shape as number[], from, to };
+  return { name, dtype, shape: shape as number[], from, to };
+}
+
+function bitsOf(dtype: string): number | undefined {
+  if (Object.hasOwn(ELEMENT_BYTES, dtype)) return 8 * ELEMENT_BYTES[dtype as WeightDtype];
+  return Object.hasOwn(OPAQUE_BITS, dtype) ? OPAQUE_BITS[dtype] : undefined;
 }
 
 /** Product of a shape, or undefined where it is none or too large to count exactly. */

@@ -172,7 +172,7 @@ interface Pickled {
 
 /** Tensors of a checkpoint, and what stands in it among them that is none medvox reads. */
 export class CheckpointTensors extends Map<string, WeightTensor> {
-  /** Name of the entry → what would make it: `torch._utils._rebuild_sparse_tensor`. Missed only where a network needs it. */
+  /** Name of the entry → what it is: an object made by `torch._utils._rebuild_sparse_tensor`. Missed only where a network needs it. */
   readonly unreadable = new Map<string, string>();
 }
 
@@ -188,7 +188,8 @@ export function decodeTorch(bytes: Uint8Array, file: string): CheckpointTensors 
   const named = tensorsIn(found);
   const tensors = new CheckpointTensors();
   for (const [name, object] of found)
-    if (typeof name === "string" && object instanceof UnknownObject) tensors.unreadable.set(name, object.name);
+    if (typeof name === "string" && object instanceof UnknownObject)
+      tensors.unreadable.set(name, `made by '${object.name}'`);
   // Tensors may share a storage, but a small file does not hold a large network.
   let room = 16 * bytes.length + 2 ** 24;
   for (const [name, tensor] of named) {

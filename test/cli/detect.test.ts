@@ -38,9 +38,15 @@ describe("detect train", () => {
       train: 4,
       validation: 2,
       heldOut: 3,
+      problems: {
+        count: 1,
+        rules: { degenerate: 1 },
+        list: [expect.objectContaining({ severity: "error", rule: "degenerate" })],
+      },
     });
     expect(await undeclaredKeys("detect train", trained.stdout)).toEqual([]);
-    expect(trained.stderr).toMatch(/4 train · 2 watched · 3 held out · bright, dark · 1 box left out$/m);
+    expect(trained.stderr).toMatch(/^1 problem \(1 degenerate\)$/m);
+    expect(trained.stderr).toMatch(/4 train · 2 watched · 3 held out · bright, dark$/m);
     expect(trained.stderr).toMatch(/^epoch 30\/30 {2}loss \d\.\d{3} {2}validation \d\.\d{3} {2}AP50 \d\.\d{3}/m);
     for (const name of ["run.json", "plan.json", "log.jsonl", "checkpoints/last.safetensors"])
       expect(existsSync(join(work, "run", name)), name).toBe(true);
@@ -120,7 +126,8 @@ describe("detect train, what it starts from and what it is built of", () => {
     );
     expect(other).toMatch(/^backbone from run: \d+ matched · 0 missing · 0 unexpected/m);
     // The other class's boxes are not told as broken; the one without extent is of them as well.
-    expect(other).toMatch(/3 held out · dark · 1 box left out$/m);
+    expect(other).toMatch(/^2 problems \(1 degenerate, 1 unwanted-class\)$/m);
+    expect(other).toMatch(/3 held out · dark$/m);
     const { config } = JSON.parse(readFileSync(join(work, "dark/run.json"), "utf8"));
     expect(config).toMatchObject({ backbone: "run", from: null, trainableStages: 5 });
   });
@@ -155,8 +162,8 @@ describe("detect evaluate, and evaluate", () => {
     const common = await medvox("evaluate", "run", "--threads", "1", "--json");
     expect(JSON.parse(common.stdout)).toEqual(json);
     expect(await undeclaredKeys("evaluate", common.stdout)).toEqual([]);
-    expect((await medvox("evaluate", "run", "--mirror")).stderr).toMatch(
-      /^ConfigError: --mirror: run is a detection run/,
+    expect((await medvox("evaluate", "run", "--mirror")).stderr).toBe(
+      "ConfigError: --mirror: is not for a detection run, which run is; leave it out\n",
     );
   });
 });
@@ -312,7 +319,7 @@ describe("export", () => {
     [["run", "--canvas", "60,48"], /^ConfigError: canvas: 60,48; 2 multiples of 16 are needed/],
     [["run", "--weights", "x.pth"], /^ConfigError: export: name either a run or --weights FILE/],
     [["run", "--num-classes", "3"], /^ConfigError: --num-classes: is for --weights; a run knows its own/],
-    [["run", "--encoder"], /^ConfigError: --encoder: is not for detectors/],
+    [["run", "--encoder"], /^ConfigError: --encoder: is not for a detection run, which run is; /],
   ])("%j is told in one line", async (asked, message) => {
     const { status, stderr } = await medvox("export", ...asked, "--format", "onnx", "--out", "wrong.onnx");
     expect(status).toBe(2);
@@ -341,7 +348,8 @@ describe.skipIf(!existsSync(bccd))("BCCD", () => {
     const about = ["--data", "few", "--config", "small.json", "--min-size", "96", "--max-size", "128", "--epochs", "1"];
     const train = await medvox("detect", "train", ...about, "--validation", "0", "--out", "cells");
     expect(train.status, train.stderr).toBe(0);
-    expect(train.stderr).toMatch(/4 train · 1 held out · Platelets, RBC, WBC · 2 boxes left out$/m);
+    expect(train.stderr).toMatch(/^2 problems \(2 degenerate\)$/m);
+    expect(train.stderr).toMatch(/4 train · 1 held out · Platelets, RBC, WBC$/m);
     const { status, stdout, stderr } = await medvox("evaluate", "cells", "--threads", "1", "--json");
     expect(status, stderr).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ task: "detection", images: 1 });

@@ -13,7 +13,8 @@ import { type Ended, MAIN, medvox, medvoxProcess, workFolder } from "./medvox.ts
 const SIZE = [16, 24, 16] as const;
 const work = workFolder("cli");
 const config = join(work, "config.json");
-const run = join(work, "run");
+/** Its name takes quotes where a shell reads it. */
+const run = join(work, "a run");
 let data = "";
 let trained: Ended;
 
@@ -24,7 +25,7 @@ beforeAll(async () => {
   );
   const settings = { epochs: 2, threads: 2, patch: SIZE, batch: 2, decoderChannels: [8, 8, 8], learningRate: 0.01 };
   writeFileSync(config, JSON.stringify({ data, ...settings, heldOut: 1, validation: 1, validateEvery: 2 }));
-  trained = medvoxProcess("train", "segmentation", "--config", config, "--out", run, "--json");
+  trained = medvoxProcess("--json", "train", "segmentation", "--config", config, "--out", run);
 });
 afterAll(() => rmSync(data, { recursive: true, force: true }));
 
@@ -44,6 +45,7 @@ describe("train segmentation", () => {
       train: 4,
       validation: 1,
       heldOut: 1,
+      problems: { count: 0, rules: {}, list: [] },
     });
     expect(trained.stderr).toMatch(/^MadeUp {2}4 train · 1 watched · 1 held out$/m);
     expect(trained.stderr).toMatch(/^epoch 2\/2 {2}loss \d\.\d{3} {2}validation .* s, .* % waiting for data$/m);
@@ -53,7 +55,8 @@ describe("train segmentation", () => {
   test("leaves a run with everything that the others read", async () => {
     for (const name of ["run.json", "plan.json", "log.jsonl", "model.onnx", "checkpoints/last.safetensors"])
       expect(existsSync(join(run, name)), name).toBe(true);
-    const { config: resolved, splits, threads } = JSON.parse(readFileSync(join(run, "run.json"), "utf8"));
+    const { config: resolved, splits, threads, command } = JSON.parse(readFileSync(join(run, "run.json"), "utf8"));
+    expect(command).toBe(`medvox --json train segmentation --config ${config} --out '${run}'`);
     expect(resolved).toMatchObject({ depth: 10, optimizer: "adamW", epochs: 2, learningRate: 0.01 });
     expect([splits.train.length, splits.validation.length, splits.heldOut.length, threads]).toEqual([4, 1, 1, 2]);
     const { stdout } = await medvox("info", run);
@@ -238,7 +241,10 @@ describe("evaluate", () => {
     expect(Object.keys(dice)).toEqual(["left", "right"]);
     for (const file of ["evaluation.json", "scores.csv", "summary.csv", "report.html", `predictions/${name}.nii.gz`])
       expect(existsSync(join(run, file)), file).toBe(true);
-    expect(readFileSync(join(run, "report.html"), "utf8")).not.toMatch(/(src|href)="https?:/);
+    const page = readFileSync(join(run, "report.html"), "utf8");
+    expect(page).not.toMatch(/(src|href)="https?:/);
+    expect(page).toContain(`--out &#39;${run}&#39;</code>`);
+    expect(page).toContain("Trained on 4 cases, scored on 1 it never saw.");
   });
 
   test("another data set: every labelled case of it, those for testing too", async () => {
@@ -257,12 +263,40 @@ describe("evaluate", () => {
 
   test("another split, and what is no run", async () => {
     const { stdout } = await medvox("evaluate", run, "--split", "train", "--json");
-    expect(JSON.parse(stdout).cases).toBe(4);
+    const { cases, report } = JSON.parse(stdout);
+    expect([cases, report]).toEqual([4, join(run, "evaluations/train/report.html")]);
+    const page = readFileSync(report, "utf8");
+    expect(page).toContain("Trained on 4 cases, scored on 4 it was trained on.");
+    expect(page).not.toContain("never saw");
     const { status, stderr } = await medvox("evaluate", join(work, "nothing"));
     expect([status, stderr]).toEqual([
       2,
       `ConfigError: ${join(work, "nothing")}: is no run of medvox (${join(work, "nothing", "run.json")} is missing)\n`,
     ]);
+  });
+});
+
+describe("evaluate --use", () => {
+  test("marks the epoch whose weights were scored, and no other", async () => {
+    const page = async (...more: string[]): Promise<string> => {
+      const { status, stdout, stderr } = await medvox("evaluate", run, "--split", "validation", "--json", ...more);
+      expect(status, stderr).toBe(0);
+      return readFileSync(JSON.parse(stdout).report, "utf8");
+    };
+    expect(await page()).not.toContain("whose weights were scored");
+    // Watched every second epoch, so the second is the best.
+    expect(await page("--use", "best")).toContain("The dotted line marks epoch 2, whose weights were scored.");
+  });
+
+  test.each([
+    [["--use", "first"], "--use first: must be one of last, best"],
+    [["--split", "test"], "--split test: must be one of heldOut, validation, train"],
+    [["--device", "gpu"], "--device gpu: must be one of cpu, webgpu, cuda"],
+    [["--max", "3"], `--max: is not for a segmentation run, which ${run} is; leave it out`],
+    [["--positive", "4"], `--positive: is not for a segmentation run, which ${run} is; leave it out`],
+  ])("%j is told in one line", async (more, message) => {
+    const { status, stdout, stderr } = await medvox("evaluate", run, ...more);
+    expect([status, stdout, stderr]).toEqual([2, "", `ConfigError: ${message}\n`]);
   });
 });
 

@@ -8,14 +8,14 @@ import { runCommandLine } from "../../src/cli/frame.ts";
 import { commands } from "../../src/cli/table.ts";
 import { readSafetensors, readVolume } from "../../src/files/index.ts";
 
-/** Goes on with a run to its end. @returns what `--json` prints */
-export function resume(folder: string): Promise<Record<string, unknown>> {
-  return medvox("train", "--resume", folder);
+/** Goes on with a run to its end. @returns what is said on the way */
+export async function resume(folder: string): Promise<string> {
+  return (await medvox("train", "--resume", folder)).said;
 }
 
 /** Scores a run. @param more further options @returns what `--json` prints */
-export function evaluate(folder: string, more: readonly string[] = []): Promise<Record<string, unknown>> {
-  return medvox("evaluate", folder, "--threads", "1", ...more);
+export async function evaluate(folder: string, more: readonly string[] = []): Promise<Record<string, unknown>> {
+  return (await medvox("evaluate", folder, "--threads", "1", ...more)).document;
 }
 
 /** Writes the `model.onnx` that a finished training leaves in its folder; only where one lies is a run taken for finished. */
@@ -40,7 +40,12 @@ export async function readMask(path: string): Promise<number[]> {
   return Array.from((await readVolume(path)).data, Number);
 }
 
-async function medvox(...argv: string[]): Promise<Record<string, unknown>> {
+/** Where the build of the fixtures wrote what is now in `file` of a run's folder: a branch's scores lay beside its weights. */
+export function formerFile(file: string): string {
+  return file.replace(/^evaluations\//, "branches/");
+}
+
+async function medvox(...argv: string[]): Promise<{ document: Record<string, unknown>; said: string }> {
   let [stdout, stderr] = ["", ""];
   const status = await runCommandLine([...argv, "--json"], commands, {
     stdout: { write: (text: string) => void (stdout += text) },
@@ -48,5 +53,5 @@ async function medvox(...argv: string[]): Promise<Record<string, unknown>> {
     signal: new AbortController().signal,
   });
   if (status !== 0) throw new Error(`medvox ${argv.join(" ")} ended with status ${status}:\n${stderr}`);
-  return JSON.parse(stdout) as Record<string, unknown>;
+  return { document: JSON.parse(stdout) as Record<string, unknown>, said: stderr };
 }

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { evaluate, exportModel, readCheckpoint, readMask, resume } from "./adapter.ts";
+import { evaluate, exportModel, formerFile, readCheckpoint, readMask, resume } from "./adapter.ts";
 import { writeData } from "./data.ts";
 import { kinds } from "./kinds.ts";
 import { filesIn, fixtureFolder, materialise } from "./materialise.ts";
@@ -27,9 +27,11 @@ export interface CheckpointSummary {
 
 /**
  * Lays data and run in a temporary folder, does what the kind says, measures, and clears up.
- * @returns the outcome, and SHA-256 of what it was made of: of checkpoints and logs, or of the scores
+ * @returns the outcome, SHA-256 of what it was made of (of checkpoints and logs, or of the scores), and what a resume said
  */
-export async function measure(name: string): Promise<{ outcome: Outcome; hashes: Record<string, string> }> {
+export async function measure(
+  name: string,
+): Promise<{ outcome: Outcome; hashes: Record<string, string>; said: string }> {
   const root = mkdtempSync(join(tmpdir(), "medvox-old-"));
   try {
     const { data, runs = [], models = [], next, options = [], resumeLeaves = false } = kinds[name];
@@ -38,8 +40,9 @@ export async function measure(name: string): Promise<{ outcome: Outcome; hashes:
     const folder = await materialise(root, name);
     for (const model of models) await exportModel(join(folder, model));
     if (next === "resume") {
-      await resume(folder);
+      const said = await resume(folder);
       return {
+        said,
         outcome: { logs: logsIn(folder), checkpoints: await summaries(folder) },
         hashes: await hashesIn(folder),
       };
@@ -51,7 +54,7 @@ export async function measure(name: string): Promise<{ outcome: Outcome; hashes:
     if (changed.length > 0) throw new Error(`${name}: a resume of the finished run changed ${changed.join(", ")}`);
     const { run: _run, report: _report, predictions: _folder, ...evaluation } = await evaluate(folder, options);
     const outcome = { evaluation, predictions: await predictionsIn(folder) };
-    return { outcome, hashes: { evaluation: sha256(Buffer.from(JSON.stringify(known(outcome, name)))) } };
+    return { said: "", outcome, hashes: { evaluation: sha256(Buffer.from(JSON.stringify(known(outcome, name)))) } };
   } finally {
     rmSync(root, { recursive: true, force: true });
   }
@@ -60,11 +63,12 @@ export async function measure(name: string): Promise<{ outcome: Outcome; hashes:
 async function predictionsIn(folder: string): Promise<Record<string, object>> {
   const found: Record<string, object> = {};
   for (const file of filesIn(folder).filter((name) => /\bpredictions\//.test(name))) {
-    if (file.endsWith(".json")) found[file] = JSON.parse(readFileSync(join(folder, file), "utf8")) as object;
+    if (file.endsWith(".json"))
+      found[formerFile(file)] = JSON.parse(readFileSync(join(folder, file), "utf8")) as object;
     if (!file.endsWith(".nii.gz")) continue;
     const counts: Record<number, number> = {};
     for (const label of await readMask(join(folder, file))) counts[label] = (counts[label] ?? 0) + 1;
-    found[file] = counts;
+    found[formerFile(file)] = counts;
   }
   return found;
 }
@@ -74,16 +78,18 @@ function logsIn(folder: string): Record<string, object[]> {
   return Object.fromEntries(logs.map((file) => [file, linesOf(join(folder, file))]));
 }
 
+/** Events of a log that the build of the fixtures did not write yet; what they say is no part of the training. */
+const LATER_EVENTS = ["finished", "evaluated", "problems"];
+
 /** Lines of a log without what depends on the machine's speed. */
 function linesOf(path: string): object[] {
   if (!existsSync(path)) return [];
   return readFileSync(path, "utf8")
     .split("\n")
     .filter((line) => line !== "")
-    .map((line) => {
-      const { seconds: _seconds, waitingShare: _share, ...rest } = JSON.parse(line) as Record<string, unknown>;
-      return rest;
-    });
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+    .filter(({ event }) => !LATER_EVENTS.includes(event as string))
+    .map(({ seconds: _seconds, waitingShare: _share, ...rest }) => rest);
 }
 
 const checkpointsIn = (folder: string): string[] => filesIn(folder).filter((file) => file.endsWith(".safetensors"));

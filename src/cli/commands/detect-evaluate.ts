@@ -3,7 +3,7 @@ import { ConfigError } from "../../errors.ts";
 import { defineCommand } from "../command.ts";
 import { addResultsOptions, evaluateResultsFile, type ResultsOptions } from "../detection-results.ts";
 import { detectionEvaluationJson, evaluate } from "../evaluation.ts";
-import { decimal, sizes, wholeNumber } from "../values.ts";
+import { decimal, sizes, whichDevice, whichSplit, whichWeights, wholeNumber } from "../values.ts";
 
 interface Options extends ResultsOptions {
   split?: "heldOut" | "validation" | "train";
@@ -11,14 +11,15 @@ interface Options extends ResultsOptions {
   tile?: number[];
   overlap?: number;
   threads?: number;
+  device?: "cpu" | "webgpu" | "cuda";
 }
 
 export const command = defineCommand<Options, [string | undefined]>({
   configure: (command) =>
     addResultsOptions(command.argument("[run]", "the run's folder; not with --results"))
       .option("--data <path>", "score on all images of this data set instead of the run's own held-out ones")
-      .option("--split <which>", "heldOut, validation or train (default heldOut)")
-      .option("--use <which>", "weights: last or best (default: as the run says)")
+      .option("--split <which>", "heldOut, validation or train (default heldOut)", whichSplit)
+      .option("--use <which>", "weights: last or best (default: as the run says)", whichWeights)
       .option(
         "--tile <w,h,d>",
         "of volumes: most voxels that go through at once (default: twice those of training)",
@@ -29,6 +30,7 @@ export const command = defineCommand<Options, [string | undefined]>({
         "of volumes: what neighbouring tiles have in common (default 0.25)",
         decimal({ min: 0, max: 0.95 }),
       )
+      .option("--device <name>", "cpu, webgpu or cuda (default: as the run says)", whichDevice)
       .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
       .option("--strict", "refuse to score where an image or a box has to be left out"),
   examples: [

@@ -10,7 +10,7 @@ import {
   type TorchvisionChoice,
   torchvisionSource,
 } from "../torchvision-options.ts";
-import { decimal, sizes, wholeNumber } from "../values.ts";
+import { decimal, sizes, whichDevice, whichWeights, wholeNumber } from "../values.ts";
 
 interface Options extends TorchvisionChoice {
   in: string;
@@ -42,7 +42,7 @@ export const command = defineCommand<Options, [string | undefined]>({
         )
         .option("--max <n>", "at most so many an image (default 100)", wholeNumber({ min: 1 }))
         .option("--classes <names>", "only these, e.g. RBC,WBC", nameList)
-        .option("--use <which>", "weights of a run: last or best (default: as the run says)"),
+        .option("--use <which>", "weights of a run: last or best (default: as the run says)", whichWeights),
     )
       .option(
         "--tile <w,h,d>",
@@ -55,7 +55,7 @@ export const command = defineCommand<Options, [string | undefined]>({
         decimal({ min: 0, max: 0.95 }),
       )
       .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
-      .option("--device <name>", "cpu, webgpu or cuda (default cpu)")
+      .option("--device <name>", "cpu, webgpu or cuda (default cpu)", whichDevice)
       .option("--strict", "refuse to begin where a file has to be left out"),
   examples: [
     "medvox detect predict runs/cells --in smears/ --out found --score 0.5",

@@ -3,7 +3,7 @@ import type { Axis } from "../../augment/index.ts";
 import { ratings } from "../classification-options.ts";
 import { defineCommand } from "../command.ts";
 import { evaluate, evaluationJson } from "../evaluation.ts";
-import { axes, decimal, sizes, wholeNumber } from "../values.ts";
+import { axes, decimal, sizes, whichDevice, whichSplit, whichWeights, wholeNumber } from "../values.ts";
 
 interface Options {
   data?: string;
@@ -16,6 +16,7 @@ interface Options {
   tile?: number[];
   max?: number;
   threads?: number;
+  device?: "cpu" | "webgpu" | "cuda";
   strict?: boolean;
   positive?: number[];
   negative?: number[];
@@ -26,9 +27,9 @@ export const command = defineCommand<Options, [string]>({
     command
       .argument("<run>", "the run's folder")
       .option("--data <path>", "score on all labelled cases of this data set instead of the run's own held-out ones")
-      .option("--split <which>", "heldOut, validation or train (default heldOut)")
+      .option("--split <which>", "heldOut, validation or train (default heldOut)", whichSplit)
       .option("--set <name>", "of a pre-training: whose branch")
-      .option("--use <which>", "weights: last or best (default: as the run says)")
+      .option("--use <which>", "weights: last or best (default: as the run says)", whichWeights)
       .option("--mirror", "average the predictions of all eight mirror images (eight times the time)")
       .option("--mirror-axes <axes>", "of a segmentation: mirror along these only, e.g. x for left to right", axes)
       .option(
@@ -37,13 +38,23 @@ export const command = defineCommand<Options, [string]>({
         decimal({ min: 0, max: 0.95 }),
       )
       .option("--tile <w,h,d>", "of a detector for volumes: most voxels that go through at once", sizes(3))
-      .option("--max <n>", "of a detector: detections of a class that count in an image", wholeNumber({ min: 1 }))
+      .option(
+        "--max <n>",
+        "of a detector: detections of a class that count in an image (default 100)",
+        wholeNumber({ min: 1 }),
+      )
+      .option("--device <name>", "cpu, webgpu or cuda (default cpu; of a detector as the run says)", whichDevice)
       .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
       .option("--strict", "refuse to score where a file or a box has to be left out")
       .option("--positive <ratings>", "of a classifier of ratings: which are positive, e.g. 4,5", ratings)
-      .option("--negative <ratings>", "and which negative, e.g. 1,2; others are left out of the score", ratings),
+      .option(
+        "--negative <ratings>",
+        "of a classifier of ratings: which are negative, e.g. 1,2; others are left out of the score",
+        ratings,
+      ),
   details:
-    "Scores on --data or another --split go to evaluations/ in the run's folder; the held-out ones to the folder itself.",
+    "Scores on --data or another --split go to evaluations/ in the run's folder; the held-out ones to the folder itself.\n" +
+    "Of a run of folds every case is scored by the network that never saw it, and --data by the mean of all.",
   json: evaluationJson,
   examples: [
     "medvox evaluate runs/hippocampus",

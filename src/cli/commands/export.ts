@@ -1,5 +1,4 @@
 /** `medvox export RUN`: a run's network, or a whole detector, for other programs. */
-import { InvalidArgumentError } from "commander";
 import { ConfigError } from "../../errors.ts";
 import { exportDetector } from "../../rcnn/index.ts";
 import { openRun } from "../../tasks.ts";
@@ -8,7 +7,7 @@ import { defineCommand } from "../command.ts";
 import { canvasOf } from "../detection-options.ts";
 import { refuseToOverwrite } from "../outputs.ts";
 import { addTorchvisionOptions, type TorchvisionChoice, torchvisionSource } from "../torchvision-options.ts";
-import { decimal, wholeNumber } from "../values.ts";
+import { decimal, oneOf, whichWeights, wholeNumber } from "../values.ts";
 
 interface Options extends TorchvisionChoice {
   format: ExportFormat;
@@ -28,13 +27,9 @@ export const command = defineCommand<Options, [string | undefined]>({
     addTorchvisionOptions(
       command
         .argument("[run]", "the run's folder; not with --weights")
-        .requiredOption("--format <name>", `${formats.join(", ")}`, (text: string) => {
-          if (!(formats as readonly string[]).includes(text))
-            throw new InvalidArgumentError(`must be one of ${formats.join(", ")}`);
-          return text;
-        })
+        .requiredOption("--format <name>", formats.join(", "), oneOf(formats))
         .requiredOption("--out <file>", "the file to write")
-        .option("--use <which>", "weights: last or best (default last; of a detector as the run says)")
+        .option("--use <which>", "weights: last or best (default: as the run says)", whichWeights)
         .option("--encoder", "the encoder alone, to start other trainings from")
         .option("--set <name>", "of a pre-training's graph: whose branch")
         .option(
@@ -75,7 +70,7 @@ export const command = defineCommand<Options, [string | undefined]>({
     encoder: "true, where asked",
     tensors: "how many the file holds (not for onnx)",
     network: "what they make up (not of a detector)",
-    canvas: "of torchvision's weights as a graph: x y (z)",
+    canvas: "of a detector's graph: what it brings images onto, x y (z)",
   },
   writes: true,
   async run({ force }, options, run) {
@@ -92,9 +87,12 @@ export const command = defineCommand<Options, [string | undefined]>({
     }
     const opened = await openRun(run!);
     const { tensors, network } = await exportRun(opened, { format, out, use, encoder, force, canvas, score, max, set });
-    const about = [tensors === undefined ? undefined : `${tensors} tensors`, network].filter(
-      (part) => part !== undefined,
-    );
+    const onto = format === "onnx" ? (canvas ?? canvasOfPlan(opened.run.plan)) : undefined;
+    const about = [
+      tensors === undefined ? undefined : `${tensors} tensors`,
+      network,
+      onto === undefined ? undefined : `images onto ${onto.join("×")}`,
+    ].filter((part) => part !== undefined);
     return {
       document: {
         run,
@@ -104,8 +102,14 @@ export const command = defineCommand<Options, [string | undefined]>({
         encoder,
         ...(tensors !== undefined && { tensors }),
         ...(network && { network }),
+        ...(onto && { canvas: onto }),
       },
       text: `${out}${about.length > 0 ? `  ${about.join(" · ")}` : ""}`,
     };
   },
 });
+
+/** What a detector's plan brings images onto. */
+function canvasOfPlan(plan: object): readonly number[] | undefined {
+  return "canvas" in plan ? (plan.canvas as readonly number[]) : undefined;
+}

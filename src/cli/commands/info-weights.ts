@@ -6,10 +6,14 @@ interface Contents {
   readonly tensors: readonly { readonly name: string; readonly dtype: string; readonly shape: readonly number[] }[];
   readonly bytes: number;
   readonly metadata: Readonly<Record<string, string>>;
+  /** What stands among them and is not read, by name. */
+  readonly unreadable: ReadonlyMap<string, string>;
 }
 
 export async function describeWeights(path: string): Promise<Outcome> {
-  const { tensors, bytes, metadata } = /\.safetensors$/i.test(path) ? await ofSafetensors(path) : await ofTorch(path);
+  const { tensors, bytes, metadata, unreadable } = /\.safetensors$/i.test(path)
+    ? await ofSafetensors(path)
+    : await ofTorch(path);
   const values = tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
   const names = tensors.map(({ name }) => printable(name));
   const width = Math.max(0, ...names.map((name) => name.length));
@@ -19,26 +23,35 @@ export async function describeWeights(path: string): Promise<Outcome> {
     ...Object.entries(metadata).map(([key, value]) => printable(`${key}: ${value}`)),
     "",
     ...tensors.map(({ dtype, shape }, i) => `${names[i].padEnd(width)}  ${dtype.padEnd(4)}  [${shape.join(", ")}]`),
+    ...[...unreadable].map(([name, what]) => `${printable(name)}  not read: ${printable(what)}`),
   ];
-  return { document: { kind: "weights", path, tensors, values, bytes, metadata }, text: text.join("\n") };
+  const document = { kind: "weights", path, tensors, values, bytes, metadata };
+  const left = unreadable.size === 0 ? {} : { unreadable: Object.fromEntries(unreadable) };
+  return { document: { ...document, ...left }, text: text.join("\n") };
 }
 
 async function ofSafetensors(path: string): Promise<Contents> {
-  const { entries, metadata } = await readSafetensorsHeader(path);
+  const { entries, metadata, unreadable } = await readSafetensorsHeader(path);
   const tensors = entries.map(({ name, dtype, shape }) => ({ name, dtype, shape }));
-  return { tensors, bytes: entries.at(-1)?.to ?? 0, metadata };
+  return { tensors, bytes: entries.at(-1)?.to ?? 0, metadata, unreadable };
 }
 
 /** A PyTorch checkpoint is unpickled, which runs nothing of it. */
 async function ofTorch(path: string): Promise<Contents> {
-  const tensors = [...(await readWeightsFile(path))].map(([name, { dtype, shape, data }]) => ({
+  const found = await readWeightsFile(path);
+  const tensors = [...found].map(([name, { dtype, shape, data }]) => ({
     name,
     dtype,
     shape,
     bytes: data.byteLength,
   }));
   const bytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
-  return { tensors: tensors.map(({ bytes: _, ...tensor }) => tensor), bytes, metadata: {} };
+  return {
+    tensors: tensors.map(({ bytes: _, ...tensor }) => tensor),
+    bytes,
+    metadata: {},
+    unreadable: found.unreadable,
+  };
 }
 
 /** A file's text on a terminal: control characters, which could move its cursor or worse, are shown as \x1b. */

@@ -3,7 +3,7 @@ import type { Axis } from "../../augment/index.ts";
 import { openForPrediction } from "../../tasks.ts";
 import { defineCommand } from "../command.ts";
 import { predict, predictionJson } from "../prediction.ts";
-import { axes, decimal, memorySize, wholeNumber } from "../values.ts";
+import { axes, decimal, memorySize, whichDevice, whichWeights, wholeNumber } from "../values.ts";
 
 interface Options {
   in: string;
@@ -30,7 +30,7 @@ export const command = defineCommand<Options, [string]>({
         "where CASE.nii.gz are written; of a classifier, predictions.csv; of a detector, detections.json and pictures",
       )
       .option("--set <name>", "of a pre-training: whose branch")
-      .option("--use <which>", "weights: last or best (default: as the run says)")
+      .option("--use <which>", "weights: last or best (default: as the run says)", whichWeights)
       .option("--mirror", "average the predictions of all eight mirror images (eight times the time)")
       .option("--mirror-axes <axes>", "of a segmentation: mirror along these only, e.g. x for left to right", axes)
       .option(
@@ -38,7 +38,7 @@ export const command = defineCommand<Options, [string]>({
         "what neighbouring windows have in common (default 0.5)",
         decimal({ min: 0, max: 0.95 }),
       )
-      .option("--device <name>", "cpu, webgpu or cuda (default cpu)")
+      .option("--device <name>", "cpu, webgpu or cuda (default cpu)", whichDevice)
       .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
       .option(
         "--max-memory <size>",
@@ -53,6 +53,7 @@ export const command = defineCommand<Options, [string]>({
     "medvox predict runs/organs --in whole-body.nii.gz --out masks --max-memory 2GB",
   ],
   details:
+    "Of a run of folds or seeds the networks' probabilities are averaged. medvox detect predict has more options for detectors.\n" +
     "One image that cannot be read costs only itself: the others are predicted, it is listed, and the exit status is 1.\n" +
     "Scores exist only for the lines that overlapping windows share, about classes × half the patch's depth × height × width × 4 bytes; " +
     "docs/how-to/large-volumes.md has the whole formula.",

@@ -17,6 +17,9 @@ export const command = defineCommand<SegmentationOptions>({
     "medvox train segmentation --data Task04_Hippocampus --folds 5 --fold 1",
     "medvox train --resume runs/hippocampus",
   ],
+  details:
+    "With --folds, every network is a run of its own in members/. medvox evaluate scores each case by the network that never saw it,\n" +
+    "medvox predict takes the mean of all.",
   json: trainingJson,
   writes: true,
   async run(context, options) {

@@ -1,7 +1,12 @@
 /** `medvox transfer liver`: the liver in CT, coarse to fine (Med3D §4.3). */
 import { type SegmentationRequest, segmentation } from "../../med3d/index.ts";
 import { defineCommand } from "../command.ts";
-import { addSegmentationOptions, type SegmentationOptions, segmentationRequest } from "../segmentation-options.ts";
+import {
+  addSegmentationOptions,
+  foldsOf,
+  type SegmentationOptions,
+  segmentationRequest,
+} from "../segmentation-options.ts";
 import { train, trainingJson } from "../training.ts";
 import { transferRates } from "../transfer-rates.ts";
 
@@ -31,6 +36,6 @@ export const command = defineCommand<SegmentationOptions>({
   writes: true,
   async run(context, options) {
     const request = await segmentationRequest(options, (from) => ({ ...usual, ...transferRates(from) }));
-    return train(context, segmentation, request, options);
+    return train(context, segmentation, request, { out: options.out, only: foldsOf(options, request) });
   },
 });

@@ -1,7 +1,12 @@
 /** `medvox transfer lung`: lungs in CT, with the paper's decoder of transposed convolutions (Med3D §4.1). */
 import { type SegmentationRequest, segmentation } from "../../med3d/index.ts";
 import { defineCommand } from "../command.ts";
-import { addSegmentationOptions, type SegmentationOptions, segmentationRequest } from "../segmentation-options.ts";
+import {
+  addSegmentationOptions,
+  foldsOf,
+  type SegmentationOptions,
+  segmentationRequest,
+} from "../segmentation-options.ts";
 import { train, trainingJson } from "../training.ts";
 import { transferRates } from "../transfer-rates.ts";
 
@@ -26,6 +31,6 @@ export const command = defineCommand<SegmentationOptions>({
   writes: true,
   async run(context, options) {
     const request = await segmentationRequest(options, (from) => ({ ...usual, ...transferRates(from) }));
-    return train(context, segmentation, request, options);
+    return train(context, segmentation, request, { out: options.out, only: foldsOf(options, request) });
   },
 });

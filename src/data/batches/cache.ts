@@ -38,7 +38,7 @@ export interface CaseCache {
 }
 
 /** A quarter of what the machine has free, at least 512 MiB. */
-export const defaultCacheBytes = (): number => Math.max(2 ** 29, process.availableMemory() / 4);
+const defaultCacheBytes = (): number => Math.max(2 ** 29, process.availableMemory() / 4);
 
 export function createCaseCache(maxBytes: number = defaultCacheBytes()): CaseCache {
   const files = new Map<string, { readonly volume: LoadedVolume; readonly bytes: number }>();

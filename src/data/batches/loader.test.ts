@@ -8,8 +8,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest
 import { DataError } from "../../errors.ts";
 import { writeVolume } from "../../files/index.ts";
 import type { DetectionItem } from "../boxes/detection.ts";
-import type { DataCase } from "../lists/dataset.ts";
 import { imageOf } from "../test/made-up.ts";
+import type { DataCase } from "../types.ts";
 import { createDetectionLoader } from "./boxes.ts";
 import type { Loader, QueueOptions } from "./loader.ts";
 import * as made from "./test/items.ts";

@@ -1,8 +1,8 @@
 /** The thread that reads and preprocesses cases and cuts patches of them. */
 import { augmentInto } from "../../augment/index.ts";
 import { random } from "../../random.ts";
-import type { DataCase } from "../lists/dataset.ts";
 import { type PreparedCase, prepareCase } from "../prepare/prepare.ts";
+import type { DataCase } from "../types.ts";
 import { type ReadVolume, shared } from "./cache.ts";
 import { serveBatches, wholeItems } from "./serve.ts";
 import type { PatchBatch, PatchSetup } from "./volumes.ts";

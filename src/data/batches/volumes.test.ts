@@ -3,10 +3,10 @@ import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { ConfigError, DataError } from "../../errors.ts";
-import type { Dataset } from "../lists/dataset.ts";
 import { openDataset } from "../lists/dataset.ts";
 import type { Preprocessing } from "../prepare/preprocess.ts";
 import { imageOf, labelOf, soundCases, writeDecathlon } from "../test/made-up.ts";
+import type { Dataset } from "../types.ts";
 import { type Batch, createLoader, type Loader, type LoaderOptions } from "./volumes.ts";
 
 const prepare: Preprocessing = {

@@ -4,10 +4,10 @@
  */
 import { type Augmentation, type AugmentationPreset, resolveAugmentation } from "../../augment/index.ts";
 import { ConfigError, DataError } from "../../errors.ts";
-import type { DataCase } from "../lists/dataset.ts";
 import { sortById } from "../plan/split.ts";
 import type { PreparedCase } from "../prepare/prepare.ts";
 import type { Preprocessing } from "../prepare/preprocess.ts";
+import type { DataCase } from "../types.ts";
 import type { CaseCache } from "./cache.ts";
 import { type Loader as AnyLoader, startLoader } from "./loader.ts";
 import type { Mapper } from "./mapper.ts";

@@ -1,6 +1,7 @@
 /** Classes that somebody asks for by name, against those that a data set has. */
-import { closest } from "../../closest.ts";
+
 import { ConfigError } from "../../errors.ts";
+import { closest } from "../../text/index.ts";
 import type { DetectionDataset } from "./types.ts";
 
 /**

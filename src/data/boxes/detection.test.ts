@@ -320,6 +320,28 @@ describe("findings in volumes", () => {
       ],
     ]);
   });
+
+  it("voxels that nnU-Net ignores are no object", async () => {
+    const labels = { background: 0, tumor: 1, ignore: 2 };
+    const description = { channel_names: { 0: "CT" }, labels, numTraining: 1, file_ending: ".nii.gz" };
+    await put("ignored/dataset.json", JSON.stringify(description));
+    for (const name of ["imagesTr", "labelsTr"]) await mkdir(join(root, "ignored", name), { recursive: true });
+    const image = volume([6, 6, 6], (i) => i);
+    await writeVolume(join(root, "ignored/imagesTr/p_0000.nii.gz"), image);
+    const label = volume([6, 6, 6], (i) => (i === 0 ? 1 : i > 200 ? 2 : 0));
+    await writeVolume(join(root, "ignored/labelsTr/p.nii.gz"), label);
+    const set = await openDetection(join(root, "ignored"));
+    expect([set.problems, set.classes.map(({ name }) => name)]).toEqual([[], ["tumor"]]);
+    expect(boxesOf(set.items[0], 3)).toEqual([[0, 0, 0, 1, 1, 1]]);
+  });
+
+  it("a label that 32 bits do not hold is refused by name, not cut to them", () => {
+    const data = Uint32Array.of(0, 2 ** 31 + 1, 0, 0, 0, 0, 0, 0);
+    const map = { data, size: [2, 2, 2] as const, channels: 1, affine: [], name: "p" };
+    expect(() => boxesOfMask(map)).toThrow("p: has the value 2147483649");
+    data[1] = 70_000;
+    expect(boxesOfMask(map).map(({ value }) => value)).toEqual([70_000]);
+  });
 });
 
 it("says what is no detection data set", async () => {

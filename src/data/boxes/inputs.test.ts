@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { encode } from "fast-png";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { writeVolume } from "../../files/index.ts";
+import { affineFromSpacing } from "../../volume/affine.ts";
 import type { Vec3 } from "../../volume/types.ts";
 import { listPictures } from "../pictures.ts";
 import { refuseProblems } from "../problem.ts";
@@ -151,6 +152,17 @@ describe("what a detector is given to look at", () => {
     await put("empty/w.webp", "x");
     await expect(detectionInputs(join(root, "empty"))).rejects.toThrow(/holds no image medvox reads: w\.webp is WebP/);
     await expect(detectionInputs(join(root, "nowhere"))).rejects.toThrow(/does not exist/);
+  });
+
+  it("the images of a data set of volumes with label maps", async () => {
+    const size: Vec3 = [2, 2, 2];
+    const volume = { data: new Uint8Array(8), size, channels: 1, affine: affineFromSpacing([1, 1, 1]) };
+    for (const name of ["images/a.nii.gz", "labels/a.nii.gz"]) {
+      await mkdir(dirname(join(root, "maps", name)), { recursive: true });
+      await writeVolume(join(root, "maps", name), volume);
+    }
+    const { items, problems } = await detectionInputs(join(root, "maps"));
+    expect([items, problems]).toEqual([[{ id: "a", image: join(root, "maps/images/a.nii.gz") }], []]);
   });
 
   it("all pictures of a folder, whichever have annotations beside; a data set's problems with images only", async () => {

@@ -5,6 +5,7 @@ import { DataError } from "../../errors.ts";
 import { caseName } from "../../files/index.ts";
 import { pictureKind } from "../../images/index.ts";
 import { isVolumeName } from "../lists/case-id.ts";
+import { listImages } from "../lists/list-images.ts";
 import { listPictures, pictureSizes, unsupportedPicture } from "../pictures.ts";
 import type { Problem } from "../problem.ts";
 import { systemReason } from "../text.ts";
@@ -53,11 +54,22 @@ export async function detectionInputs(
     .filter((other) => !isRead(other.path))
     .map(({ path: other, kind }) => unsupportedPicture(idOf(other), basename(other), kind));
   if (images.length === 0) {
+    // Volumes with label maps, or without: nothing of it says that it is for a detector.
+    if (problems.length === 0 && (await isDataset(path))) {
+      const { cases, problems: left } = await listImages(path);
+      return { items: cases.map(({ id, image }) => ({ id, image })), problems: left };
+    }
     const why = problems.length === 0 ? "" : `: ${problems[0].message}`;
     throw new DataError(`${path}: holds no image medvox reads${why}`);
   }
   const items = images.map((image, i) => ({ id: ids.next(twice.has(names[i]) ? basename(image) : names[i]), image }));
   return { items, problems };
+}
+
+/** Whether a folder is laid out as a data set of volumes. */
+async function isDataset(folder: string): Promise<boolean> {
+  const names = await readdir(folder);
+  return ["dataset.json", "imagesTr", "images"].some((name) => names.includes(name));
 }
 
 /** Pictures in the folder itself are all looked at, whichever of them have annotations beside; only COCO's have numbers. */

@@ -63,6 +63,13 @@ describe("a list", () => {
     ]);
     writeFileSync(join(folder, "labels.csv"), "case,malignancy\nn3,5\n");
     await expect(openClassification(folder)).rejects.toThrow(/line 2: image: no volume images\/n3 beside the list$/);
+    // A name with its ending is the same case.
+    writeFileSync(join(folder, "labels.csv"), "case , malignancy\n n1.nii.gz ,5\nn2.nrrd,3\n");
+    const named = await openClassification(folder);
+    expect(named.cases.map(({ image, label }) => [image, label])).toEqual([
+      [join(folder, "images/n1.nii.gz"), join(folder, "masks/n1.nii.gz")],
+      [join(folder, "images/n2.nrrd"), undefined],
+    ]);
   });
 
   it("as JSON: rows, or a dataset.json with classes for labels", async () => {

@@ -21,11 +21,11 @@ import { ConfigError, DataError } from "../../errors.ts";
 import { arraySlice } from "../../files/index.ts";
 import { caseIds, idOf, isVolumeName } from "../lists/case-id.ts";
 import { isMissing, parseCsv, withKnownNames } from "../lists/csv.ts";
-import type { DataCase } from "../lists/dataset.ts";
 import { checkDescription } from "../lists/description.ts";
 import { fileFinder } from "../lists/volume-files.ts";
 import type { Problem } from "../problem.ts";
 import { readText } from "../text.ts";
+import type { DataCase } from "../types.ts";
 import { readMedMnist } from "./medmnist.ts";
 import { type RatingRule, ratingScale, classOf as ruleClass, ruleFor } from "./rating.ts";
 
@@ -256,13 +256,15 @@ function filesOf(
     const absolute = isAbsolute(path) ? path : resolve(root, path);
     return arraySlice(absolute) === undefined ? find(absolute) : absolute;
   };
-  const id = (fields.case || fields.id)?.normalize("NFC");
-  const image = fields.image ? place(fields.image) : id ? beside.images.get(id) : undefined;
+  const id = fields.case || fields.id;
+  // Some lists name cases by their files, ending and all.
+  const called = id === undefined ? "" : idOf(id);
+  const image = fields.image ? place(fields.image) : id ? beside.images.get(called) : undefined;
   if (image === undefined) {
     const rule = id ? `no volume images/${id} beside the list` : "expected a path under image, or the name of a case";
     throw new DataError(`${source}: ${where}: image: ${rule}`);
   }
-  const mask = isGiven(fields.mask) ? place(fields.mask) : fields.image || !id ? undefined : beside.masks.get(id);
+  const mask = isGiven(fields.mask) ? place(fields.mask) : fields.image || !id ? undefined : beside.masks.get(called);
   return mask === undefined ? { image } : { image, label: mask };
 }
 

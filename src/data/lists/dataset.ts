@@ -14,69 +14,15 @@ import { stat } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { ConfigError, DataError } from "../../errors.ts";
 import { discoverLabels } from "../masks/labels.ts";
-import type { LabelPick } from "../masks/pick.ts";
 import { leaveIgnoredOut } from "../masks/values.ts";
 import type { Problem } from "../problem.ts";
 import { readText } from "../text.ts";
+import type { DataCase, Dataset, LabelClass, OpenedDataset } from "../types.ts";
 import { readDecathlon } from "./decathlon.ts";
 import { checkDescription } from "./description.ts";
 import { readFolders } from "./folders.ts";
 import { readCsvList, readJsonList } from "./list.ts";
 import { select, viewSchema } from "./selection.ts";
-
-/** One class of a label map: the value in the files and what it is called. */
-export interface LabelClass {
-  readonly index: number;
-  readonly name: string;
-}
-
-export interface DataCase {
-  /** Unique within the data set. */
-  readonly id: string;
-  /** Absolute path. A 4D file holds several channels. */
-  readonly image: string;
-  /** Files with further channels on the same grid (nnU-Net's `_0001`, `_0002`, …). */
-  readonly moreChannels?: readonly string[];
-  /** Absolute path of the label map. */
-  readonly label?: string;
-  /** Which of the label map's values are taken, and as what; all of them as they are by default. */
-  readonly labelPick?: LabelPick;
-  /** With `labelPick`: every value that the files may have. Others are reported; without it, whatever is not picked is background. */
-  readonly labelKnown?: readonly number[];
-  /** Value of the label map, after the pick, whose voxels count in no loss and no score. */
-  readonly ignoreLabel?: number;
-  /** Which of the image's channels are taken, from 0; all by default. */
-  readonly channelPick?: readonly number[];
-  /** `"own"`: the label map lies on a grid of its own, and is brought to the image's. */
-  readonly labelGrid?: "own";
-  /** What the list says the case is for: `train`, `validation` or `test`. */
-  readonly split?: string;
-  /** Cases of the same group (a patient) stay on one side of a split. */
-  readonly group?: string;
-}
-
-export interface Dataset {
-  readonly name: string;
-  /** The folder that relative paths start from. */
-  readonly root: string;
-  /** The file or folder that was read, for messages. */
-  readonly source: string;
-  /** In ascending order; background (0) first. Empty where nothing declares them and discovery was not wanted. */
-  readonly labels: readonly LabelClass[];
-  /** Whether the labels stand in the data set's description or were found in the label files. */
-  readonly labelsFrom: "declared" | "discovered";
-  /** One name per channel, for example `["MRI"]`; empty where nothing says. */
-  readonly modality: readonly string[];
-  /** What can be trained on, in the list's order. */
-  readonly cases: readonly DataCase[];
-  /** What is to be predicted; labels are optional here. */
-  readonly test: readonly DataCase[];
-  /** What was found on opening; what is in the files is found by `verifyDataset`, `fingerprintOf` and `prepareCase`. */
-  readonly problems: readonly Problem[];
-}
-
-/** A data set before its labels were discovered. */
-export type OpenedDataset = Omit<Dataset, "labels" | "labelsFrom"> & { readonly labels?: readonly LabelClass[] };
 
 export interface OpenOptions {
   /** What label values mean, where the data set does not say: `{ 0: "background", 1: "spleen" }`. */
@@ -152,7 +98,7 @@ function parseJson(text: string, file: string): unknown {
 }
 
 /** Labels in ascending order, each value and name once. */
-export function sortLabels(labels: readonly LabelClass[], file: string): readonly LabelClass[] {
+function sortLabels(labels: readonly LabelClass[], file: string): readonly LabelClass[] {
   const sorted = [...labels].sort((a, b) => a.index - b.index);
   sorted.forEach((label, i) => {
     if (!Number.isInteger(label.index) || label.index < 0) {

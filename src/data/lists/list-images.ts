@@ -6,8 +6,9 @@ import { DataError } from "../../errors.ts";
 import { volumeExtension } from "../../files/index.ts";
 import { openClassification } from "../labels/classification.ts";
 import type { Problem } from "../problem.ts";
+import type { DataCase } from "../types.ts";
 import { idOf } from "./case-id.ts";
-import { type DataCase, openDataset } from "./dataset.ts";
+import { openDataset } from "./dataset.ts";
 import { groupChannels, haveChannels, volumesIn } from "./volume-files.ts";
 
 export interface ListedImages {

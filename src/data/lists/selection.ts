@@ -6,9 +6,8 @@
  */
 import { z } from "zod";
 import { DataError } from "../../errors.ts";
-import type { LabelPick } from "../masks/pick.ts";
 import { ignoreName } from "../masks/values.ts";
-import type { DataCase, LabelClass, OpenedDataset } from "./dataset.ts";
+import type { DataCase, LabelClass, LabelPick, OpenedDataset } from "../types.ts";
 import { nonEmptyPath } from "./description.ts";
 
 const valueOrName = z.union([z.number().int().positive("a label value is a whole number from 1"), z.string().min(1)]);
@@ -36,7 +35,11 @@ export const selectionSchema = z.strictObject({
 });
 
 /** A file that names the whole beside what it takes of it; `$schema` is for editors. */
-export const viewSchema = selectionSchema.extend({ $schema: z.string().optional(), data: nonEmptyPath });
+export const viewSchema = selectionSchema.extend({
+  $schema: z.string().optional(),
+  /** Folder or list of the data set, as a path from the file's folder. */
+  data: nonEmptyPath,
+});
 
 export type Selection = z.output<typeof selectionSchema>;
 

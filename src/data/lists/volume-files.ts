@@ -8,8 +8,8 @@ import { basename, dirname, join } from "node:path";
 import { DataError } from "../../errors.ts";
 import { volumeExtension, volumeExtensions } from "../../files/index.ts";
 import type { Problem } from "../problem.ts";
+import type { DataCase } from "../types.ts";
 import { idOf, isVolumeName } from "./case-id.ts";
-import type { DataCase } from "./dataset.ts";
 
 /** Endings of images that are no volume medvox reads; other files beside volumes (notes, tables) are nobody's concern. */
 const foreignEnding = /\.(png|jpe?g|tiff?|bmp|gif|webp|dcm|dicom|ima|mnc|mgh|mgz|npy|npz|h5|zarr|zip)$/i;

@@ -3,7 +3,7 @@
  * counts its classes otherwise is scored right, and one with other classes is refused. Where one side has values alone, they decide.
  */
 import { ConfigError } from "../../errors.ts";
-import type { DataCase, Dataset, LabelClass } from "../lists/dataset.ts";
+import type { DataCase, Dataset, LabelClass } from "../types.ts";
 
 /**
  * The data set with the run's values for its classes.

@@ -2,7 +2,7 @@
 import { DataError } from "../../errors.ts";
 import { readVolume } from "../../files/index.ts";
 import type { VoxelArray } from "../../volume/types.ts";
-import type { DataCase, LabelClass } from "../lists/dataset.ts";
+import type { DataCase, LabelClass } from "../types.ts";
 import { eachRun } from "./values.ts";
 
 /** More different values than this, and the file is an image rather than a label map. */

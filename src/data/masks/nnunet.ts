@@ -3,7 +3,7 @@
  * values that are one class), the values that regions are written as (`regions_class_order`), and the label `ignore`.
  */
 import { DataError } from "../../errors.ts";
-import type { DataCase, LabelClass } from "../lists/dataset.ts";
+import type { DataCase, LabelClass } from "../types.ts";
 import { ignoreName } from "./values.ts";
 
 /** Classes, and what every case takes of its label map to have them. */

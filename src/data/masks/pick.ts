@@ -2,10 +2,8 @@
 import { DataError } from "../../errors.ts";
 import type { Volume } from "../../volume/types.ts";
 import { counted } from "../counted.ts";
+import type { LabelPick } from "../types.ts";
 import { eachRun, requireLabel } from "./values.ts";
-
-/** Entry k lists the file's values that become label k + 1 (none, where nothing does); every other value becomes 0, background. */
-export type LabelPick = readonly (readonly number[])[];
 
 /**
  * The label map with only the picked values, renumbered from 1.

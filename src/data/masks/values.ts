@@ -6,11 +6,11 @@
 import { DataError } from "../../errors.ts";
 import type { Volume, VoxelArray } from "../../volume/types.ts";
 import { counted } from "../counted.ts";
-import type { DataCase, OpenedDataset } from "../lists/dataset.ts";
 import type { Problem } from "../problem.ts";
+import type { DataCase, OpenedDataset } from "../types.ts";
 
 /** How far a voxel of a label map may lie from a whole number. */
-export const wholeTolerance = 1e-4;
+const wholeTolerance = 1e-4;
 
 /** Class index of voxels that count in no loss and no score. */
 export const ignoredClass = -1;
@@ -96,7 +96,7 @@ export function unknownLabelProblems(
 }
 
 /** `0–2`, or `0, 1, 5` where values are left out. */
-export function valuesText(values: readonly number[]): string {
+function valuesText(values: readonly number[]): string {
   const sorted = [...values].sort((a, b) => a - b);
   const whole = sorted.every((value, i) => i === 0 || value === sorted[i - 1] + 1);
   return whole && sorted.length > 1 ? `${sorted[0]}–${sorted.at(-1)}` : sorted.join(", ");

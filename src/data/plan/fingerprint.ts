@@ -16,11 +16,11 @@ import {
 import { axisOrderTo } from "../../volume/orient.ts";
 import { mapAxes } from "../../volume/types.ts";
 import type { CaseCache } from "../batches/cache.ts";
-import type { DataCase, Dataset } from "../lists/dataset.ts";
 import { countLabels } from "../masks/labels.ts";
 import { labelProblems, readImage, readLabel } from "../prepare/read-case.ts";
 import { scanVoxels } from "../prepare/scan.ts";
 import type { Problem } from "../problem.ts";
+import type { DataCase, Dataset } from "../types.ts";
 
 /** Intensities of one channel of one case, or of the foreground of all cases. */
 export interface IntensitySummary {

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { ConfigError } from "../../errors.ts";
-import type { Dataset } from "../lists/dataset.ts";
+import type { Dataset } from "../types.ts";
 import type { Fingerprint } from "./fingerprint.ts";
 import type { Plan } from "./plan.ts";
 

@@ -5,10 +5,10 @@ import { describe, expect, it } from "vitest";
 import { DataError } from "../../errors.ts";
 import { affineFromSpacing } from "../../volume/affine.ts";
 import type { Vec3 } from "../../volume/types.ts";
-import type { Dataset } from "../lists/dataset.ts";
 import { openDataset } from "../lists/dataset.ts";
 import { degenerateCases } from "../prepare/degenerate.ts";
 import { imageOf, labelOf, soundCases, writeDecathlon } from "../test/made-up.ts";
+import type { Dataset } from "../types.ts";
 import { type Fingerprint, fingerprintOf } from "./fingerprint.ts";
 import { makePlan, patchFor } from "./plan.ts";
 

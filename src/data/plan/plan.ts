@@ -12,8 +12,8 @@
 import { ConfigError, DataError } from "../../errors.ts";
 import { eachAxis, type Vec3 } from "../../volume/types.ts";
 import { counted } from "../counted.ts";
-import type { Dataset, LabelClass } from "../lists/dataset.ts";
 import type { IntensityScheme, Preprocessing } from "../prepare/preprocess.ts";
+import type { Dataset, LabelClass } from "../types.ts";
 import type { Fingerprint } from "./fingerprint.ts";
 import { median } from "./verify.ts";
 

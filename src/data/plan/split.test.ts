@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ConfigError } from "../../errors.ts";
-import type { DataCase } from "../lists/dataset.ts";
+import type { DataCase } from "../types.ts";
 import { holdOut, kFolds } from "./split.ts";
 
 const named = (count: number, more: (i: number) => Partial<DataCase> = () => ({})): DataCase[] =>

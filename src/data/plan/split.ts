@@ -6,7 +6,7 @@
  */
 import { ConfigError } from "../../errors.ts";
 import { type Random, random } from "../../random.ts";
-import type { DataCase } from "../lists/dataset.ts";
+import type { DataCase } from "../types.ts";
 
 export interface SplitOptions {
   readonly seed: number;

@@ -12,13 +12,13 @@ import { gridDifference, spacingOf } from "../../volume/affine.ts";
 import { eachAxis, type Grid, type Vec3, type Volume } from "../../volume/types.ts";
 import { counted } from "../counted.ts";
 import type { ClassificationDataset } from "../labels/classification.ts";
-import type { DataCase, Dataset, LabelClass } from "../lists/dataset.ts";
 import { affineToleranceMm, labelGridProblem } from "../masks/grid.ts";
 import { countLabels } from "../masks/labels.ts";
 import { ignoreName } from "../masks/values.ts";
 import { labelProblems, takenOf } from "../prepare/read-case.ts";
 import { scanVoxels } from "../prepare/scan.ts";
 import type { Problem } from "../problem.ts";
+import type { DataCase, Dataset, LabelClass } from "../types.ts";
 
 /** What was seen of one case; fields are absent where the file could not tell. */
 export interface VerifiedCase {

@@ -5,8 +5,8 @@ import { spacingOf } from "../../volume/affine.ts";
 import { cropOrPad, foregroundBox, growBox, type VoxelBox } from "../../volume/crop.ts";
 import { mapAxes, type Volume } from "../../volume/types.ts";
 import type { ReadVolume } from "../batches/cache.ts";
-import type { DataCase } from "../lists/dataset.ts";
 import type { Problem } from "../problem.ts";
+import type { DataCase } from "../types.ts";
 import { type PreprocessedImage, type Preprocessing, preprocess, preprocessLabel } from "./preprocess.ts";
 import { labelProblems, readImage, readLabel } from "./read-case.ts";
 

@@ -8,12 +8,12 @@ import { resample } from "../../volume/resample/resample.ts";
 import type { Grid, Volume } from "../../volume/types.ts";
 import { asFloat32, bytesPerVoxel, scaledType } from "../../volume/voxels.ts";
 import type { ReadVolume } from "../batches/cache.ts";
-import type { DataCase } from "../lists/dataset.ts";
 import { labelToleranceMm, requireSameGrid } from "../masks/grid.ts";
 import { countLabels } from "../masks/labels.ts";
 import { pickChannels, pickLabels } from "../masks/pick.ts";
 import { unknownLabelProblems, unknownValues, wholeLabels } from "../masks/values.ts";
 import type { Problem } from "../problem.ts";
+import type { DataCase } from "../types.ts";
 import { scanVoxels } from "./scan.ts";
 
 /**

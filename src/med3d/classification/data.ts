@@ -5,8 +5,7 @@ import { ConfigError } from "../../errors.ts";
 import type { DataFingerprint, Splits } from "../../train/index.ts";
 import { checkAuxiliary } from "./auxiliary-targets.ts";
 import type { ClassificationConfig } from "./config.ts";
-import { stratumOf } from "./members.ts";
-import { takesMask } from "./network.ts";
+import { takesMask } from "./config.ts";
 import { checkMasks } from "./plan.ts";
 
 /** A case that has one class or rating; its `label` is the mask of the lesion. */
@@ -84,6 +83,11 @@ export function watched(
   if (validation === 0) return { train, validation: [], heldOut };
   const inner = holdOut(train, validation, { seed: seed + 1, stratify: stratumOf });
   return { train: inner.train as ClassifiedCase[], validation: inner.heldOut as ClassifiedCase[], heldOut };
+}
+
+/** What the parts of a split are to have in equal shares: the class, or the rating. */
+export function stratumOf(item: ClassifiedCase): string {
+  return String(item.rating ?? item.class);
 }
 
 /** With folds, every case is trained on by some members and scored by the others. */

@@ -5,7 +5,7 @@
 import { type ClassifiedCase, kFolds } from "../../data/index.ts";
 import type { Child } from "../../train/index.ts";
 import type { ClassificationConfig } from "./config.ts";
-import { type ClassificationCase, type ClassifiedSplits, watched } from "./data.ts";
+import { type ClassificationCase, type ClassifiedSplits, stratumOf, watched } from "./data.ts";
 import type { ClassificationRun } from "./session.ts";
 
 export function hasMembers({ folds, seeds }: Pick<ClassificationConfig, "folds" | "seeds">): boolean {
@@ -43,8 +43,4 @@ export function foldsOf(
     train: train as ClassifiedCase[],
     heldOut: validation as ClassifiedCase[],
   }));
-}
-
-export function stratumOf(item: ClassifiedCase): string {
-  return String(item.rating ?? item.class);
 }

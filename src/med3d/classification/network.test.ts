@@ -3,7 +3,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { graph } from "../../graph/index.ts";
 import { compute, numbersOf } from "../../graph/test/compute.ts";
 import { createEngine, type Engine } from "../../runtime/index.ts";
-import { classificationScores, maskedAveragePool, takesMask } from "./network.ts";
+import { takesMask } from "./config.ts";
+import { classificationScores, maskedAveragePool } from "./network.ts";
 
 let engine: Engine;
 beforeAll(async () => {

@@ -42,11 +42,6 @@ export type ClassifierNetwork = EncoderConfig &
   // Not there in runs and models from before it could be chosen.
   Partial<Pick<ClassificationConfig, "pooling">>;
 
-/** Whether the network needs the mask of the lesion, as a channel or to pool under. */
-export function takesMask({ mask, pooling }: Pick<ClassifierNetwork, "mask" | "pooling">): boolean {
-  return mask || pooling === "mask";
-}
-
 /** How many numbers the network gives for a case. */
 export function outputCount({ classes, ratings }: ClassificationPlan, { target }: Pick<ClassifierNetwork, "target">) {
   return target === "rating" ? ratings!.scale.length - 1 : classes.length;

@@ -12,7 +12,7 @@ import {
 import { ConfigError, DataError } from "../../errors.ts";
 import type { AuxiliaryTarget } from "./auxiliary-targets.ts";
 import type { ClassificationConfig } from "./config.ts";
-import { takesMask } from "./network.ts";
+import { takesMask } from "./config.ts";
 
 /** As a segmentation's; `preprocessing.labels` are the values of masks. */
 export interface ClassificationPlan extends Omit<Plan, "labels"> {

@@ -49,7 +49,7 @@ export async function scoreClassification(
  * The rule to score by: the run's own, or the one asked for. A network that learnt ratings weighs those the rule knows; one that
  * learnt classes keeps its score, and the rule says which cases count as what.
  */
-export function ruleOf({ ratings, classes }: ClassificationPlan, options: Options): RatingRule | undefined {
+function ruleOf({ ratings, classes }: ClassificationPlan, options: Options): RatingRule | undefined {
   const { positive, negative } = options as Partial<RatingRule>;
   if (positive === undefined && negative === undefined) return ratings?.rule;
   if (ratings === undefined)

@@ -25,6 +25,7 @@ import { readStart, startFrom, startText } from "../encoder/start-from.ts";
 import { augmentationOf, optimiserOf } from "../segmentation/config.ts";
 import { auxiliaryCount, auxiliaryLoss, auxiliaryOf } from "./auxiliary-targets.ts";
 import type { ClassificationConfig } from "./config.ts";
+import { takesMask } from "./config.ts";
 import type { ClassificationCase } from "./data.ts";
 import {
   classificationLoss,
@@ -32,7 +33,6 @@ import {
   classShares,
   multiTaskScores,
   outputCount,
-  takesMask,
   targetOf,
 } from "./network.ts";
 import type { ClassificationPlan } from "./plan.ts";

@@ -15,7 +15,7 @@ import { readStart } from "../encoder/start-from.ts";
 import { runLines } from "../run-lines.ts";
 import { creditOf, filesOf, hashesOf } from "../segmentation/data.ts";
 import { planAuxiliary } from "./auxiliary-targets.ts";
-import { type ClassificationConfig, resolveClassificationConfig } from "./config.ts";
+import { type ClassificationConfig, resolveClassificationConfig, takesMask } from "./config.ts";
 import {
   type ClassificationCase,
   type ClassifiedSplits,
@@ -27,7 +27,6 @@ import {
   usableCases,
 } from "./data.ts";
 import { hasMembers, memberRuns } from "./members.ts";
-import { takesMask } from "./network.ts";
 import { type ClassificationPlan, type DataFacts, planClassification } from "./plan.ts";
 import { encodeRun } from "./prediction/export.ts";
 import { type ClassificationFound, classificationPredictor } from "./prediction/predictor.ts";
@@ -97,10 +96,12 @@ export const classification: ClassificationTask = {
   },
 
   async fingerprint({ record: { config, splits } }, { signal, cache }) {
-    const now = new Map((await usable(config)).cases.map((item) => [item.id, item]));
+    const { dataset, cases: usableNow } = await usable(config);
+    const now = new Map(usableNow.map((item) => [item.id, item]));
     const cases = [...splits.train, ...splits.validation].flatMap(({ id }) => now.get(id) ?? []);
     const seen = cases.map((item) => (takesMask(config) ? item : { ...item, label: undefined }));
-    return classificationFingerprint(cases, hashesOf(await fingerprintOf({ cases: seen }, { signal, cache })));
+    const hashes = hashesOf(await fingerprintOf({ cases: seen }, { signal, cache }));
+    return { fingerprint: classificationFingerprint(cases, hashes), problems: dataset.problems };
   },
 
   children: memberRuns,

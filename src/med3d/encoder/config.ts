@@ -1,8 +1,9 @@
-/** The keys by which every task's configuration says which encoder it has. */
+/** The keys by which every task of Med3D says which encoder it has, and how it is trained. */
 import { z } from "zod";
 import { ConfigError } from "../../errors.ts";
 import type { Tensor } from "../../graph/index.ts";
 import { architectureName, encoder, RELEASED_WIDTH, type ResNet3dFeatures } from "../../nn/index.ts";
+import { scheduleSchema } from "../../train/run/shared-config.ts";
 
 export const encoderKeys = {
   /** MedicalNet ResNet depth. */
@@ -19,6 +20,17 @@ export const encoderKeys = {
   freeze: z.boolean().default(false),
   /** Factor on the learning rate of what stands on the encoder; 100 in MedicalNet's training. */
   newLayerRate: z.number().positive().default(1),
+};
+
+const size = z.number().int().positive();
+
+/** The keys that trainings of Med3D share beside those of every task. */
+export const med3dKeys = {
+  ...encoderKeys,
+  /** Size of what a step sees of a case, [D, H, W]; null: from the plan. */
+  patch: z.tuple([size, size, size]).nullable().default(null),
+  /** How the learning rate falls over the epochs. */
+  schedule: scheduleSchema.default({ kind: "cosine", floor: 0.01 }),
 };
 
 const schema = z.object(encoderKeys);

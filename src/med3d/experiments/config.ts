@@ -1,25 +1,17 @@
 /** What an experiment is told, checked key by key, with the defaults written out. */
 import { z } from "zod";
+import { experimentKeys } from "../../experiments/index.ts";
 import { checkedConfig } from "../../train/index.ts";
 
 const name = z.string().regex(/^[\w-]+$/, "a name has letters, digits, - and _ only");
 /** Checked by the training it is meant for. */
 const settings = z.looseObject({});
 
-const common = {
-  /** Trainings of every condition: first weights, order and augmentation by seed 0, 1, …; all are scored on the same cases. */
-  seeds: z.number().int().positive().default(3),
-  /** Keep weights and masks of every training, 0.3 GB each for a ResNet-10. */
-  keepRuns: z.boolean().default(false),
-  /** Average the predictions of all eight mirror images when scoring. */
-  mirror: z.boolean().default(false),
-};
-
 /** The zod schemas of the experiments' configurations; docs/reference/configuration.md lists their keys. */
 export const experimentSchemas = {
   /** How much data is enough: one set, growing parts of it, the same number of steps for each. */
   magnitude: z.strictObject({
-    ...common,
+    ...experimentKeys,
     /** Shares of the training cases. */
     shares: z.array(z.number().positive().max(1)).min(2).default([0.1, 0.2, 0.4, 0.6, 0.8, 1]),
     /** Steps (updates) of every training. */
@@ -29,7 +21,7 @@ export const experimentSchemas = {
   }),
   /** What other sets add: each set alone against all of them jointly. */
   variety: z.strictObject({
-    ...common,
+    ...experimentKeys,
     /**
      * `perSet`: jointly, every set gets as many steps as alone, so that the encoder gets those of all. `total`: all sets together
      * get as many steps as one alone.
@@ -45,7 +37,7 @@ export const experimentSchemas = {
   }),
   /** What pre-training brings: small targets, from scratch and from a pre-trained encoder. */
   transfer: z.strictObject({
-    ...common,
+    ...experimentKeys,
     /** Weights, a run, or a pre-training to be done first, as `pretrain --config` takes it. */
     from: z.union([
       z.string(),

@@ -72,7 +72,7 @@ export async function pretrainingSession(
 }
 
 /** One network per set, all of them over the same encoder. @param train cases, for those that have voxels which do not count */
-export function branchesOf(
+function branchesOf(
   config: PretrainingConfig,
   plan: PretrainingPlan,
   train: readonly PretrainingCase[] = [],
@@ -130,6 +130,6 @@ function openStreams(
 }
 
 /** Names of a set's classes, without the background. */
-export function foregroundOf(plan: PretrainingPlan, set: string): string[] {
+function foregroundOf(plan: PretrainingPlan, set: string): string[] {
   return plan.sets[set].labels.filter(({ index }) => index !== 0).map(({ name }) => name);
 }

@@ -98,18 +98,21 @@ export async function prepareSets(
   };
 }
 
-/** Hashes of the training cases as they are now. */
+/** Hashes of the training cases as they are now, and what is wrong with them. */
 export async function setHashes(
   cases: readonly PretrainingCase[],
-  { sets }: Pick<PretrainingConfig, "sets">,
+  { sets }: Pick<PretrainingPlan, "sets">,
   { signal, cache }: { readonly signal?: AbortSignal; readonly cache?: CaseCache },
-): Promise<DataFingerprint> {
-  const all: Record<string, DataFingerprint[string]> = {};
-  for (const { name } of sets) {
+): Promise<Pick<PreparedSets, "fingerprint" | "problems">> {
+  const fingerprint: Record<string, DataFingerprint[string]> = {};
+  const problems: Problem[] = [];
+  for (const [name, { labels }] of Object.entries(sets)) {
     const those = cases.filter(({ set }) => set === name);
-    Object.assign(all, inSet(name, hashesOf(await fingerprintOf({ cases: those }, { signal, cache }))));
+    const now = await fingerprintOf({ cases: those, labels, source: name }, { signal, cache });
+    Object.assign(fingerprint, inSet(name, hashesOf(now)));
+    problems.push(...now.problems);
   }
-  return all;
+  return { fingerprint, problems };
 }
 
 /** Two sets may call a case alike. */

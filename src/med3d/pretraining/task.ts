@@ -59,7 +59,7 @@ export const pretraining: PretrainingTask = {
     const { train, heldOut, ...made } = await prepareSets(config, { onFingerprint: events.onPlanning, signal, cache });
     return { ...made, splits: { train, validation: [], heldOut } };
   },
-  fingerprint: ({ record: { config, splits } }, host) => setHashes(splits.train, config, host),
+  fingerprint: ({ record: { splits }, plan }, host) => setHashes(splits.train, plan, host),
   children: () => [],
   stages: ({ epochs }) => [{ name: "", title: "training", epochs }],
   session: (run, _stage, beginning, host) => pretrainingSession(run, beginning, host),

@@ -96,8 +96,10 @@ export const segmentation: SegmentationTask = {
     } satisfies Prepared<Plan, VolumeCase>;
   },
 
-  async fingerprint({ record: { splits } }, { signal, cache }) {
-    return hashesOf(await fingerprintOf({ cases: [...splits.train, ...splits.validation] }, { signal, cache }));
+  async fingerprint({ record: { splits }, plan, store }, { signal, cache }) {
+    const cases = [...splits.train, ...splits.validation];
+    const now = await fingerprintOf({ cases, labels: plan.labels, source: store.place }, { signal, cache });
+    return { fingerprint: hashesOf(now), problems: now.problems };
   },
 
   children({ record: { config, splits } }) {
@@ -171,7 +173,7 @@ export const segmentation: SegmentationTask = {
 };
 
 /** How many channels the images of a network have. */
-export function channelsOf(source: Source<SegmentationRun> | undefined): number | undefined {
+function channelsOf(source: Source<SegmentationRun> | undefined): number | undefined {
   if (source === undefined || "weights" in source) return undefined;
   if ("run" in source) return source.run.plan.preprocessing.channels;
   const { plan } = readOnnx(source.model, source.path).metadata;

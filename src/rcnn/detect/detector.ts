@@ -10,11 +10,11 @@ import { graph, softmax, type Tensor } from "../../graph/index.ts";
 import type { Engine } from "../../runtime/types.ts";
 import { encodeBaked } from "../../train/model/baked.ts";
 import type { StateMap } from "../../train/model/model.ts";
-import type { DetectorConfig } from "../network/config.ts";
+import { type DetectorConfig, parseDetector } from "../network/config.ts";
 import { type DetectorImage, type InputBatch, inputBatch } from "../network/input.ts";
 import { featureMaps, regionOutputs, rpnOutputs } from "../network/network.ts";
 import { type Layout, layouts } from "../parts/layout.ts";
-import { type Detections, selectDetections } from "../parts/post-process.ts";
+import { type DetectedBoxes, selectDetections } from "../parts/post-process.ts";
 import { type ProposalRule, type Proposals, selectProposals } from "../parts/proposals.ts";
 import { recentPrograms } from "./recent-programs.ts";
 
@@ -29,13 +29,13 @@ export interface DetectionTimes {
 export interface FoundStages {
   /** Of each image, in its own pixels or voxels, best first. */
   readonly proposals: readonly Proposals[];
-  readonly detections: readonly Detections[];
+  readonly detections: readonly DetectedBoxes[];
 }
 
 export interface Detector {
   readonly config: DetectorConfig;
   /** Detections of each image, in its own pixels or voxels, best first. */
-  detect(images: readonly DetectorImage[]): Promise<Detections[]>;
+  detect(images: readonly DetectorImage[]): Promise<DetectedBoxes[]>;
   /**
    * Both stages with proposals chosen by other rules than the configuration's, for ablations: keys that a rule leaves out are as
    * configured. Features are computed once for all rules.
@@ -70,7 +70,7 @@ export interface DetectorOptions {
 
 /**
  * Calls take turns: what is asked for while another image is looked at waits.
- * @throws ConfigError for fewer than 2 programs; at the first image WeightsError, if the weights are not the network's
+ * @throws ConfigError for fewer than 2 programs or a configuration that cannot be; at the first image WeightsError, if the weights are not the network's
  */
 export function createDetector({
   engine,
@@ -81,6 +81,7 @@ export function createDetector({
   programs: limit = 8,
 }: DetectorOptions): Detector {
   if (!(limit >= 2)) throw new ConfigError(`detector: programs ${limit}; one image needs 2`);
+  parseDetector(config);
   const { axes, classes, rpn, regions, detections, sideClamp } = config;
   const layoutFor = layouts(config, Math.ceil(limit / 2));
   const bank = engine.bank();
@@ -148,7 +149,7 @@ export function createDetector({
     sizes: readonly (readonly number[])[],
     proposals: readonly Proposals[],
     room: number,
-  ): Promise<Detections[]> => {
+  ): Promise<DetectedBoxes[]> => {
     const boxes = new Float32Array(sizes.length * room * 2 * axes);
     const owners = new Int32Array(sizes.length * room);
     for (const [n, own] of proposals.entries()) {

@@ -5,7 +5,7 @@ import { readImage2d, readVolume } from "../../files/index.ts";
 import { type Image2d, toPlanar } from "../../images/index.ts";
 import type { Affine, Volume } from "../../volume/index.ts";
 import type { DetectorImage } from "../network/input.ts";
-import type { Detections } from "../parts/post-process.ts";
+import type { DetectedBoxes } from "../parts/post-process.ts";
 import type { DetectionPlan } from "../run/data.ts";
 
 /** A picture or volume as read, and as the detector takes it. */
@@ -16,7 +16,7 @@ export interface OpenedImage {
   /** Of the volume's file. */
   readonly affine?: Affine;
   /** Detections in the file's own pixels or voxels. */
-  back(found: Detections): Detections;
+  back(found: DetectedBoxes): DetectedBoxes;
 }
 
 type Plan = Pick<DetectionPlan, "axes" | "prepare"> & { readonly detector: { readonly channels: number } };

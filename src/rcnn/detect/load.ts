@@ -18,7 +18,7 @@ import type { Vec3, Volume } from "../../volume/index.ts";
 import type { WeightTensor } from "../../weights/index.ts";
 import { type DetectorConfig, parseDetector } from "../network/config.ts";
 import { epsilonOf, matchDetector, torchvisionDetector } from "../network/weights.ts";
-import { type Detections, filterDetections } from "../parts/post-process.ts";
+import { type DetectedBoxes, filterDetections } from "../parts/post-process.ts";
 import type { DetectionPlan, DetectionRun } from "../run/data.ts";
 import { detectionSchemas } from "../run/schemas.ts";
 import { createDetector, type DetectionTimes } from "./detector.ts";
@@ -77,8 +77,8 @@ export interface LoadedDetector {
   readonly config: DetectorConfig;
   /** What was found in an image, best first. */
   detect(image: Image2d | Volume): Promise<DetectedObject[]>;
-  /** The same of a file, as arrays; labels count from 1. */
-  detectFile(item: Pick<DetectionItem, "id" | "image">): Promise<{ found: Detections; opened: OpenedImage }>;
+  /** The same of a file, as arrays; labels are places in `classes`. */
+  detectFile(item: Pick<DetectionItem, "id" | "image">): Promise<{ found: DetectedBoxes; opened: OpenedImage }>;
   /** Of the last image. */
   readonly times: DetectionTimes | undefined;
   close(): Promise<void>;
@@ -188,7 +188,7 @@ export async function openDetector({ plan, weights }: ReadDetector, options: Loa
     const at = classes.findIndex((one) => one.name === name);
     if (at < 0)
       throw new ConfigError(`classes: ${JSON.stringify(name)}; there are ${classes.map((one) => one.name).join(", ")}`);
-    return at + 1;
+    return at;
   });
   const { detections, rpn } = plan.detector;
   const { limit } = detections;
@@ -198,7 +198,7 @@ export async function openDetector({ plan, weights }: ReadDetector, options: Loa
   const engine = await createEngine({ device: options.device ?? plan.device, threads: options.threads });
   const detector = createDetector({ engine, config, weights, canvas });
   let times: DetectionTimes | undefined;
-  const foundIn = async (image: OpenedImage): Promise<Detections> => {
+  const foundIn = async (image: OpenedImage): Promise<DetectedBoxes> => {
     const whole = await detectWhole(detector, image.input, { canvas, tile, overlap });
     const { found } = whole;
     times = whole.times;
@@ -222,7 +222,7 @@ export async function openDetector({ plan, weights }: ReadDetector, options: Loa
       const { boxes, scores, labels } = await foundIn(own);
       return Array.from(scores, (value, i) => ({
         box: [...boxes.subarray(2 * axes * i, 2 * axes * (i + 1))],
-        label: classes[labels[i] - 1].name,
+        label: classes[labels[i]].name,
         score: value,
         ...(own.affine === undefined ? {} : { world: worldBoxOf(boxes, i, own.affine) }),
       }));

@@ -1,12 +1,11 @@
 /** What a detector found, as files: COCO's results, a table in world millimetres, pictures with boxes. */
 import { cocoResults, type DetectedImage, type DetectionClass, imageNames } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
-import type { TrueBoxes } from "../../metrics/index.ts";
+import type { Detections, TrueBoxes } from "../../metrics/index.ts";
 import { pictureBoxesPng, volumeBoxesPng } from "../../report/index.ts";
 import type { Affine } from "../../volume/index.ts";
-import type { Detections } from "../parts/post-process.ts";
+import type { DetectedBoxes } from "../parts/post-process.ts";
 import type { OpenedImage } from "./images.ts";
-import { foregroundLabels } from "./scores.ts";
 
 /** Detections of one image of a file, to be written. */
 export interface FoundImage extends DetectedImage {
@@ -17,10 +16,10 @@ export interface FoundImage extends DetectedImage {
 /** An image's detections with what its files need to name it. */
 export function foundImage(
   { id, imageId }: { readonly id: string; readonly imageId?: number | string },
-  found: Detections,
+  { boxes, labels, scores }: DetectedBoxes,
   { affine }: OpenedImage,
 ): FoundImage {
-  return { id, imageId, affine, ...foregroundLabels(found) };
+  return { id, imageId, affine, boxes, labels, scores };
 }
 
 /** A volume's detections as `detections` of `--json`: voxel boxes as COCO has them, and millimetres. */
@@ -47,7 +46,7 @@ export function detectionsJson(
 /** A picture, or three planes of a volume, with the boxes. @returns the bytes of a PNG */
 export function boxesPng(
   { picture, volume }: OpenedImage,
-  found: Detections,
+  detections: Detections,
   options: {
     readonly classes: readonly DetectionClass[];
     readonly truth?: Pick<TrueBoxes, "boxes" | "labels" | "difficult" | "crowd">;
@@ -55,7 +54,6 @@ export function boxesPng(
   },
 ): Uint8Array {
   const classes = options.classes.map(({ name }) => name);
-  const detections = foregroundLabels(found);
   if (picture !== undefined) return pictureBoxesPng(picture, detections, { ...options, classes });
   if (volume === undefined) throw new ConfigError("boxes: no picture and no volume to draw them on");
   return volumeBoxesPng(volume, detections, { ...options, classes });

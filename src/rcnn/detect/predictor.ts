@@ -5,7 +5,7 @@ import { type DetectionItem, worldCsv } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files/index.ts";
 import type { Options, Predictor, Source } from "../../train/index.ts";
-import type { Detections } from "../parts/post-process.ts";
+import type { DetectedBoxes } from "../parts/post-process.ts";
 import type { DetectionRun } from "../run/data.ts";
 import type { OpenedImage } from "./images.ts";
 import {
@@ -22,7 +22,7 @@ import { boxesPng, detectionsJson, type FoundImage, foundImage } from "./output.
 export type DetectionInput = Pick<DetectionItem, "id" | "image" | "imageId">;
 
 export interface DetectionFound {
-  readonly found: Detections;
+  readonly found: DetectedBoxes;
   readonly opened: OpenedImage;
 }
 
@@ -40,7 +40,7 @@ export async function detectionPredictor(
 }
 
 /** @throws ConfigError for an exported detector, which other programs run */
-export function sourceOf(source: Source<DetectionRun>): DetectorSource {
+function sourceOf(source: Source<DetectionRun>): DetectorSource {
   if ("run" in source) return { run: source.run, use: source.use };
   if ("weights" in source)
     return { weights: source.weights, ...source.settings } as Omit<TorchvisionOptions, keyof LoadOptions>;

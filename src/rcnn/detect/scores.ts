@@ -1,19 +1,9 @@
 /** Detections beside the truth, as the metrics take them. */
 import type { DetectionItem } from "../../data/index.ts";
-import type { DetectionImage, Detections as ScoredDetections, TrueBoxes } from "../../metrics/index.ts";
-import type { Detections } from "../parts/post-process.ts";
+import type { DetectionImage, Detections, TrueBoxes } from "../../metrics/index.ts";
 
-/** The background is no class for whoever reads detections: labels count from 0. */
-export function foregroundLabels({
-  boxes,
-  scores,
-  labels,
-}: Pick<Detections, "boxes" | "scores" | "labels">): ScoredDetections {
-  return { boxes, scores, labels: labels.map((label) => label - 1) };
-}
-
-export function scoredImage(item: DetectionItem, found: Detections): DetectionImage {
-  return { image: item.id, truth: truthOf(item), detections: foregroundLabels(found) };
+export function scoredImage(item: DetectionItem, detections: Detections): DetectionImage {
+  return { image: item.id, truth: truthOf(item), detections };
 }
 
 /** What there is to be found in an image. */

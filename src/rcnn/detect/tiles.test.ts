@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { preset } from "../network/presets.ts";
-import type { Detections } from "../parts/post-process.ts";
+import type { DetectedBoxes } from "../parts/post-process.ts";
 import type { Detector } from "./detector.ts";
 import { detectInTiles, mergeTiles, tilesOf } from "./tiles.ts";
 
@@ -107,7 +107,7 @@ describe("merged detections", () => {
     expect(passes).toEqual([[70, 40, 50]]);
     const tiled = await detectInTiles(detector, { data, size }, { tile: [32, 32, 32] });
     expect(passes.length).toBeGreaterThan(8);
-    const list = ({ boxes, scores }: Detections) =>
+    const list = ({ boxes, scores }: DetectedBoxes) =>
       Array.from(scores, (score, i) => [score, ...boxes.subarray(6 * i, 6 * i + 6)]).sort((a, b) => a[0] - b[0]);
     expect(list(tiled.found)).toEqual(list(whole.found));
     expect(list(whole.found)).toHaveLength(5);
@@ -115,7 +115,7 @@ describe("merged detections", () => {
   });
 });
 
-function found(rows: readonly (readonly [box: readonly number[], score: number, label: number])[]): Detections {
+function found(rows: readonly (readonly [box: readonly number[], score: number, label: number])[]): DetectedBoxes {
   return {
     axes: 3,
     boxes: Float32Array.from(rows.flatMap(([box]) => box)),

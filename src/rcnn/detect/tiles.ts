@@ -13,7 +13,7 @@ import type { DetectorConfig } from "../network/config.ts";
 import type { DetectorImage } from "../network/input.ts";
 import { nms } from "../parts/nms.ts";
 import { highestFirst } from "../parts/order.ts";
-import type { Detections } from "../parts/post-process.ts";
+import type { DetectedBoxes } from "../parts/post-process.ts";
 import type { DetectionTimes, Detector } from "./detector.ts";
 
 export interface TileOptions {
@@ -97,12 +97,12 @@ export async function detectInTiles(
   detector: Detector,
   image: DetectorImage,
   options: TileOptions & { readonly signal?: AbortSignal },
-): Promise<{ found: Detections; times: DetectionTimes }> {
+): Promise<{ found: DetectedBoxes; times: DetectionTimes }> {
   const { config } = detector;
   const { axes, channels } = config;
   const tiles = tilesOf(image.size, options, config.input.divisor);
   const times = { featuresMs: 0, proposalsMs: 0, headMs: 0 };
-  const parts: Detections[] = [];
+  const parts: DetectedBoxes[] = [];
   const last = (list: readonly number[]): Size3 => [list[2], list[1], list[0]];
   for (const tile of tiles) {
     options.signal?.throwIfAborted();
@@ -125,7 +125,7 @@ export async function detectWhole(
   detector: Detector,
   image: DetectorImage,
   { canvas, tile, ...rest }: Partial<TileOptions> & { readonly canvas?: readonly number[] },
-): Promise<{ found: Detections; times: DetectionTimes }> {
+): Promise<{ found: DetectedBoxes; times: DetectionTimes }> {
   // Without windows to go by, a volume's tile is what holds it.
   const { divisor } = detector.config.input;
   const most = tile ?? (canvas === undefined ? undefined : usualTile(canvas));
@@ -143,10 +143,10 @@ export async function detectWhole(
  * @param parts in voxels of the volume
  */
 export function mergeTiles(
-  parts: readonly Detections[],
+  parts: readonly DetectedBoxes[],
   tiles: readonly Pick<Tile, "core">[],
   { axes, detections }: Pick<DetectorConfig, "axes" | "detections">,
-): Detections {
+): DetectedBoxes {
   const width = 2 * axes;
   const boxes: number[] = [];
   const scores: number[] = [];

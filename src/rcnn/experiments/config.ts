@@ -1,6 +1,7 @@
 /** What `medvox experiment rpn` is told, checked key by key, and the trainings that follow from it. */
 import { z } from "zod";
 import { ConfigError } from "../../errors.ts";
+import { experimentKeys } from "../../experiments/index.ts";
 import { checkedConfig } from "../../train/index.ts";
 import { type DetectionConfig, type DetectionRequest, detectorOf, resolveDetectionConfig } from "../run/config.ts";
 
@@ -8,10 +9,8 @@ const count = z.number().int().positive();
 
 /** The zod schema of the RPN's ablations; docs/reference/configuration.md lists its keys. */
 export const rpnExperimentSchema = z.strictObject({
-  /** Trainings of every condition: first weights, order and augmentation by seed 0, 1, …; all are scored on the same images. */
-  seeds: count.default(1),
-  /** Keep weights and predictions of every training. */
-  keepRuns: z.boolean().default(false),
+  seeds: experimentKeys.seeds.unwrap().default(1),
+  keepRuns: experimentKeys.keepRuns,
   /** As `detect train --config` takes it: data, detector, epochs. The experiment sets `seed`, `schedule` and the anchors of its conditions. */
   detection: z.looseObject({}),
   /**

@@ -34,6 +34,7 @@ import {
   transpose,
   where,
 } from "../../graph/index.ts";
+import { columnOf } from "../network/columns.ts";
 import type { DetectorConfig } from "../network/config.ts";
 import { featureMaps, regionOutputs, rpnOutputs } from "../network/network.ts";
 import type { BoxCoder } from "../parts/box-coder.ts";
@@ -198,8 +199,9 @@ function detected(
   // Equal scores come region by region, then class by class.
   const final = reshape(transpose(where(greater(kept, 0), scores, -1)), [count * objects]);
   const best = highest(final, Math.min(detections.limit, final.size));
+  // Other programs get the network's columns, as torchvision gives them: 1 is the first class.
   const labels = regions.graph.constant(
-    BigInt64Array.from({ length: count * objects }, (_, i) => BigInt(1 + (i % objects))),
+    BigInt64Array.from({ length: count * objects }, (_, i) => BigInt(columnOf(i % objects))),
     [count * objects],
   );
   return {

@@ -161,7 +161,8 @@ export function parseDetector(settings: unknown): DetectorConfig {
   const parsed = detectorSchema.safeParse(settings);
   if (!parsed.success) {
     const [{ path, message }] = parsed.error.issues;
-    throw new ConfigError(`detector: ${path.join(".") || "configuration"}: ${message}`);
+    const key = path.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`)).join("");
+    throw new ConfigError(`detector: ${key.replace(/^\./, "") || "configuration"}: ${message}`);
   }
   const config = parsed.data;
   const { axes, backbone, anchors, regions, input, channels } = config;
@@ -171,8 +172,12 @@ export function parseDetector(settings: unknown): DetectorConfig {
   const levels = backbone.levels.length + (backbone.pyramidChannels !== null && backbone.extraLevel ? 1 : 0);
   if (anchors.sizes.length !== levels)
     refuse(`anchors.sizes: sizes for ${anchors.sizes.length} levels, the backbone has ${levels}`);
-  if (anchors.sizes.some(({ length }) => length !== anchors.sizes[0].length))
-    refuse("anchors.sizes: all levels need as many sizes, for they share the RPN's layers");
+  const counts = anchors.sizes.map(({ length }) => length);
+  const other = counts.findIndex((count) => count !== counts[0]);
+  if (other >= 0)
+    refuse(
+      `anchors.sizes[${other}]: ${counts[other]} sizes, anchors.sizes[0] has ${counts[0]}; all levels need as many, for they share the RPN's layers`,
+    );
   if (regions.outputSize.length !== axes)
     refuse(`regions.outputSize: ${regions.outputSize.length} sizes, regions are ${axes}D`);
   if (backbone.pyramidChannels === null && backbone.levels.length > 1)

@@ -124,7 +124,9 @@ describe("presets", () => {
       "anchors.sizes: sizes for 1 levels, the backbone has 5",
     );
     const uneven = { ...modern.anchors, sizes: [[32], [64], [128], [256, 300], [512]] };
-    expect(() => parseDetector({ ...modern, anchors: uneven })).toThrow("all levels need as many sizes");
+    expect(() => parseDetector({ ...modern, anchors: uneven })).toThrow(
+      "anchors.sizes[3]: 2 sizes, anchors.sizes[0] has 1; all levels need as many",
+    );
     expect(() => parseDetector({ ...modern, regions: { ...modern.regions, pooling: "max" } })).toThrow("one level");
     expect(() => parseDetector({ ...modern, classes: 1 })).toThrow("detector: classes");
     expect(() => parseDetector({ ...modern, rpn: { ...modern.rpn, lamda: 1 } })).toThrow("lamda");

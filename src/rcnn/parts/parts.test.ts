@@ -15,7 +15,7 @@ import { highestFirst } from "./order.ts";
 import { filterDetections, selectDetections } from "./post-process.ts";
 import { selectProposals } from "./proposals.ts";
 import { sampleMatches } from "./sampler.ts";
-import { anchorTargets, regionTargets, soundTruth, type Truth } from "./targets.ts";
+import { anchorTargets, checkedTruth, regionTargets, soundTruth, type Truth } from "./targets.ts";
 
 const f = (...values: number[]): Float32Array => Float32Array.from(values);
 
@@ -199,17 +199,38 @@ describe("what is neither object nor background", () => {
   const config = preset("modern", { classes: 3 });
   const truth: Truth = {
     boxes: f(100, 100, 140, 140),
-    labels: Int32Array.of(2),
+    labels: Int32Array.of(1),
     difficult: f(10, 10, 42, 42, 7, 7, 7, 9),
     crowds: f(60, 10, 90, 40),
   };
   const sound = soundTruth(truth, 2);
+  it("of a batch is refused by image and box where it cannot be; an image without one has an empty one", () => {
+    const of = (box: readonly number[], label: number, images = 2) =>
+      checkedTruth(
+        [
+          { boxes: f(), labels: new Int32Array(0) },
+          { boxes: f(...box), labels: Int32Array.of(label) },
+        ],
+        images,
+        config,
+      );
+    const box = [4, 4, 20, 20];
+    expect(of(box, 1, 3).map(({ labels }) => [...labels])).toEqual([[], [1], []]);
+    expect(of([4, 4, 4, 9], 0).map(({ labels }) => labels.length)).toEqual([0, 0]);
+    expect(() => of(box, 2)).toThrow("truth[1]: box 0: label 2; classes are 0 to 1");
+    expect(() => of(box, -1)).toThrow("truth[1]: box 0: label -1");
+    expect(() => of([30, 30, 10, 10], 0)).toThrow(/truth\[1\]: box 0: .* is inverted/);
+    expect(() => of([Number.NaN, 1, 4, 4], 0)).toThrow(/truth\[1\]: box 0: .* is not finite/);
+    expect(() => of([1, 1, Number.POSITIVE_INFINITY, 4], 0)).toThrow(/is not finite/);
+    expect(() => of(box, 0, 1)).toThrow("truth: of 2 images, the batch has 1");
+    expect(() => of([...box, ...box], 0)).toThrow("truth[1]: 1 labels for 2 boxes");
+  });
   it("is no sample of the region head", () => {
     // The object, the difficult one moved by a pixel, a box within the crowd, background.
     const proposals = f(100, 100, 140, 139, 11, 10, 43, 42, 62, 12, 80, 30, 160, 20, 190, 50);
-    const { regions, labels, positives } = regionTargets(proposals, sound, config, random(1, "r"));
+    const { regions, columns, positives } = regionTargets(proposals, sound, config, random(1, "r"));
     // With the object itself, which joins the proposals.
-    expect([positives, [...labels]]).toEqual([2, [2, 2, 0]]);
+    expect([positives, [...columns]]).toEqual([2, [2, 2, 0]]);
     expect([...regions.subarray(8)]).toEqual([160, 20, 190, 50]);
   });
   it("is no sample of the RPN", () => {
@@ -469,10 +490,10 @@ describe("post-processing", () => {
 
   it("suppresses within classes, drops background and weak scores", () => {
     const found = selectDetections(regions, probabilities, new Float32Array(36), [64, 64], 2, coder, rule);
-    expect([...found.labels]).toEqual([1, 2, 2]);
+    expect([...found.labels]).toEqual([0, 1, 1]);
     expect([...found.boxes]).toEqual([0, 0, 10, 10, 50, 50, 60, 60, 0, 0, 10, 10]);
     expect([...found.scores]).toEqual([...f(0.8, 0.66, 0.1)]);
-    expect(filterDetections(found, { score: 0.5, classes: [2] }).scores.length).toBe(1);
+    expect(filterDetections(found, { score: 0.5, classes: [1] }).scores.length).toBe(1);
     expect(filterDetections(found, { limit: 2 }).scores.length).toBe(2);
   });
 

@@ -5,6 +5,8 @@
  * R regions · K classes, 0 is background · a box is 2·axes numbers
  */
 import { type Axes, clipBoxes, takeBoxes } from "../../boxes/index.ts";
+import type { Detections } from "../../metrics/index.ts";
+import { columnOf, labelOf } from "../network/columns.ts";
 import { type BoxCoder, decodeBoxes } from "./box-coder.ts";
 import { nms, softNms } from "./nms.ts";
 import { highestFirst } from "./order.ts";
@@ -23,13 +25,13 @@ export interface DetectionRule {
   readonly soft?: { readonly method: "linear" | "gaussian"; readonly sigma?: number };
 }
 
-/** Detections of one image, best first. */
-export interface Detections {
+/** What a detector makes {@link Detections} of one image of: arrays of its own types, best first. */
+export interface DetectedBoxes extends Detections {
   readonly axes: Axes;
   /** [D, 2·axes]. */
   readonly boxes: Float32Array;
   readonly scores: Float32Array;
-  /** 1 … K−1. */
+  /** Classes from 0. */
   readonly labels: Int32Array;
 }
 
@@ -48,21 +50,21 @@ export function selectDetections(
   axes: Axes,
   coder: BoxCoder,
   { minimumScore, threshold, limit, minimumSide, soft }: DetectionRule,
-): Detections {
+): DetectedBoxes {
   const width = 2 * axes;
   const count = regions.length / width;
   const classes = count === 0 ? 0 : probabilities.length / count;
   const shared = deltas.length === regions.length;
   const rows: number[] = [];
-  const labels: number[] = [];
+  const columns: number[] = [];
   for (let r = 0; r < count; r++) {
-    for (let k = 1; k < classes; k++) {
+    for (let k = columnOf(0); k < classes; k++) {
       if (!(probabilities[r * classes + k] > minimumScore)) continue;
       rows.push(r);
-      labels.push(k);
+      columns.push(k);
     }
   }
-  const deltaRows = rows.map((r, i) => (shared ? r : r * classes + labels[i]));
+  const deltaRows = rows.map((r, i) => (shared ? r : r * classes + columns[i]));
   const decoded = clipBoxes(
     decodeBoxes(takeBoxes(deltas, deltaRows, axes), takeBoxes(regions, rows, axes), axes, coder),
     size,
@@ -70,8 +72,8 @@ export function selectDetections(
   );
   const sound = rows.flatMap((_, i) => (atLeast(decoded, i, minimumSide, axes) ? [i] : []));
   const boxes = takeBoxes(decoded, sound, axes);
-  const scores = Float32Array.from(sound, (i) => probabilities[rows[i] * classes + labels[i]]);
-  const groups = Int32Array.from(sound, (i) => labels[i]);
+  const scores = Float32Array.from(sound, (i) => probabilities[rows[i] * classes + columns[i]]);
+  const groups = Int32Array.from(sound, (i) => labelOf(columns[i]));
   const options = { axes, threshold, groups, limit };
   const { kept, scores: final } =
     soft === undefined
@@ -92,9 +94,9 @@ const keepScores = (kept: Int32Array, scores: Float32Array): { kept: Int32Array;
 
 /** Detections with at least this score, of these classes if given, the best so many. */
 export function filterDetections(
-  { axes, boxes, scores, labels }: Detections,
+  { axes, boxes, scores, labels }: DetectedBoxes,
   { score = 0, limit = scores.length, classes }: { score?: number; limit?: number; classes?: readonly number[] },
-): Detections {
+): DetectedBoxes {
   const kept = Array.from(highestFirst(scores))
     .filter((i) => scores[i] >= score && (classes === undefined || classes.includes(labels[i])))
     .slice(0, limit);

@@ -4,8 +4,10 @@
  *
  * G ground-truth boxes · P proposals · S sampled anchors, Q sampled regions of an image, both padded to fixed counts
  */
-import { type Axes, boxCount, isSound, takeBoxes } from "../../boxes/index.ts";
+import { type Axes, boxCount, boxProblem, formatBox, isSound, takeBoxes } from "../../boxes/index.ts";
+import { DataError, ShapeError } from "../../errors.ts";
 import type { Random } from "../../random.ts";
+import { columnOf, labelOf } from "../network/columns.ts";
 import type { DetectorConfig } from "../network/config.ts";
 import { type AnchorSet, anchorsInside } from "./anchors.ts";
 import { encodeBoxes } from "./box-coder.ts";
@@ -16,8 +18,37 @@ import { sampleMatches } from "./sampler.ts";
 export interface Truth extends PassedOver {
   /** [G, 2·axes]. */
   readonly boxes: Float32Array;
-  /** [G], 1 … K−1. */
+  /** [G], classes from 0. */
   readonly labels: Int32Array;
+}
+
+/**
+ * Ground truth of a batch, of each of its images; one that has none gets an empty one. Boxes without extent, as cutting and
+ * shrinking leave them, are left away.
+ * @throws ShapeError where there is truth for more images, or labels for other boxes; DataError naming image and box (from 0) for
+ * corners that are exchanged or no numbers, and for a label that no class has
+ */
+export function checkedTruth(
+  truth: readonly Truth[],
+  images: number,
+  { axes, classes }: Pick<DetectorConfig, "axes" | "classes">,
+): Truth[] {
+  if (truth.length > images) throw new ShapeError(`truth: of ${truth.length} images, the batch has ${images}`);
+  const last = labelOf(classes - 1);
+  return Array.from({ length: images }, (_, n) => {
+    const own = truth[n] ?? { boxes: new Float32Array(0), labels: new Int32Array(0) };
+    const count = boxCount(own.boxes, axes);
+    if (own.labels.length !== count)
+      throw new ShapeError(`truth[${n}]: ${own.labels.length} labels for ${count} boxes`);
+    for (const [i, label] of own.labels.entries()) {
+      const wrong = boxProblem(own.boxes, i, axes);
+      if (wrong === "not finite" || wrong === "inverted")
+        throw new DataError(`truth[${n}]: box ${i}: ${formatBox(own.boxes, i, axes)} is ${wrong}`);
+      if (!(label >= 0 && label <= last))
+        throw new DataError(`truth[${n}]: box ${i}: label ${label}; classes are 0 to ${last}, the background is none`);
+    }
+    return soundTruth(own, axes);
+  });
 }
 
 /** The sound boxes of an image: those with sides above 0 and finite numbers. Others would make a loss of NaN. */
@@ -78,8 +109,8 @@ export function anchorTargets(
 export interface RegionTargets {
   /** [Q', 2·axes], positive ones first. */
   readonly regions: Float32Array;
-  /** [Q']. */
-  readonly labels: Int32Array;
+  /** [Q'], columns of the network: 0 is the background. */
+  readonly columns: Int32Array;
   readonly positives: number;
   /** Of the positive ones, [positives, 2·axes]. */
   readonly deltas: Float32Array;
@@ -109,11 +140,11 @@ export function regionTargets(
     axes,
   );
   const coder = { weights: regions.coderWeights, clamp: sideClamp };
-  const labels = new Int32Array(positive.length + negative.length);
-  for (const [row, i] of positive.entries()) labels[row] = truth.labels[match[i]];
+  const columns = new Int32Array(positive.length + negative.length);
+  for (const [row, i] of positive.entries()) columns[row] = columnOf(truth.labels[match[i]]);
   return {
     regions: chosen,
-    labels,
+    columns,
     positives: positive.length,
     deltas: encodeBoxes(wanted, chosen.subarray(0, wanted.length), axes, coder),
   };
@@ -178,15 +209,15 @@ export function regionFeeds(targets: readonly RegionTargets[], { axes, regions }
   const boxes = new Float32Array(count * 2 * axes);
   const owners = new Int32Array(count);
   const sampled = Math.max(
-    targets.reduce((sum, { labels }) => sum + labels.length, 0),
+    targets.reduce((sum, { columns }) => sum + columns.length, 0),
     1,
   );
-  for (const [image, { regions: own, labels, positives, deltas }] of targets.entries()) {
+  for (const [image, { regions: own, columns, positives, deltas }] of targets.entries()) {
     const start = image * regions.sampleCount;
     boxes.set(own, start * 2 * axes);
     owners.fill(image, start, start + regions.sampleCount);
-    regionLabel.set(labels, start);
-    regionWeight.fill(1 / sampled, start, start + labels.length);
+    regionLabel.set(columns, start);
+    regionWeight.fill(1 / sampled, start, start + columns.length);
     regionDeltas.set(deltas, start * 2 * axes);
     regionDeltaWeight.fill(1 / sampled, start, start + positives);
   }

@@ -88,7 +88,7 @@ export function trainingImages({ input, images }: DetectionBatch, canvas: readon
       const objects = those(0);
       return {
         boxes: boxesOf(objects),
-        labels: Int32Array.from(objects, (i) => labels[i] + 1),
+        labels: Int32Array.from(objects, (i) => labels[i]),
         difficult: boxesOf(those(1)),
         crowds: boxesOf(those(2)),
       };

@@ -10,17 +10,15 @@ import {
 } from "../../augment/index.ts";
 import { ConfigError } from "../../errors.ts";
 import { adamW, type Optimiser, type ParameterGroup, sgd } from "../../nn/index.ts";
-import { checkedConfig, scheduleSchema } from "../../train/index.ts";
+import { checkedConfig, refuseContradictions, scheduleSchema, sharedKeys, withDefaults } from "../../train/index.ts";
 import { type DetectorConfig, parseDetector } from "../network/config.ts";
 import { preset } from "../network/presets.ts";
 
 const size = z.number().int().positive();
-const millimetres = z.number().positive();
 
 /** The zod schema of a detection's configuration; docs/reference/configuration.md lists its keys. */
 export const detectionConfigSchema = z.strictObject({
-  /** Folder or file: Pascal VOC, COCO, YOLO; for volumes a CSV of findings, label maps or a `nodules.json`. */
-  data: z.string(),
+  ...withDefaults(sharedKeys, { learningRate: 0.005, warmupEpochs: 1, clipNorm: 10, epochs: 26 }),
   /** Folder of the pictures or volumes, where it is not the usual one; null: the usual one. */
   images: z.string().nullable().default(null),
   /** The classes that are wanted, in order; null: all the data set has. */
@@ -50,10 +48,6 @@ export const detectionConfigSchema = z.strictObject({
   anchorRatios: z.array(z.number().positive()).min(1).nullable().default(null),
   /** Any keys of the detector's own configuration (`DetectorSettings`), laid over the preset. */
   detector: z.looseObject({}).default({}),
-  /** Of volumes: voxel size along x, y, z; null: as scanned. */
-  spacingMm: z.tuple([millimetres, millimetres, millimetres]).nullable().default(null),
-  /** Of volumes: lowest and highest intensity (HU) of a CT window scaled to [0, 1]; null: z-score of each volume. */
-  window: z.tuple([z.number(), z.number()]).nullable().default(null),
   /** Of volumes: how often a window of a training step holds an object. */
   objectProbability: z.number().min(0).max(1).default(0.5),
   /** Preset or settings; null: `flip` for pictures, made for lesions for volumes. */
@@ -63,23 +57,14 @@ export const detectionConfigSchema = z.strictObject({
     .default(null),
   /** `joint`: both stages at once (approximate joint training); `alternating`: the paper's four steps. */
   schedule: z.enum(["joint", "alternating"]).default("joint"),
+  /** SGD with momentum, or AdamW (decoupled weight decay). */
   optimizer: z.enum(["sgd", "adamW"]).default("sgd"),
-  learningRate: z.number().positive().default(0.005),
-  momentum: z.number().min(0).max(0.9999).default(0.9),
-  weightDecay: z.number().min(0).default(1e-4),
   /** How the learning rate falls over the epochs. */
   learningRateSchedule: scheduleSchema.default({ kind: "cosine", floor: 0.01 }),
-  /** Epochs over which the learning rate rises from a thousandth to its full size; 0 for none. */
-  warmupEpochs: z.number().min(0).default(1),
-  /** Joint norm above which gradients are scaled down; null for none. */
-  clipNorm: z.number().positive().nullable().default(10),
-  epochs: size.default(26),
   /** Epochs of each of the four steps of the alternating schedule; null: `epochs` for each. */
   phaseEpochs: z.tuple([size, size, size, size]).nullable().default(null),
   /** Images of a step. */
   batch: size.default(2),
-  /** Batches whose gradients are added up to one update. */
-  accumulate: size.default(1),
   /** Steps of an epoch; null: enough to see every image once. */
   stepsPerEpoch: size.nullable().default(null),
   /**
@@ -93,17 +78,8 @@ export const detectionConfigSchema = z.strictObject({
   validation: z.number().min(0).nullable().default(null),
   /** Draws who is held out and watched, where the data set has no lists for that; null: `seed`. */
   splitSeed: z.number().int().min(0).nullable().default(null),
-  validateEvery: size.default(1),
-  patience: size.nullable().default(null),
-  use: z.enum(["last", "best"]).default("last"),
-  seed: z.number().int().min(0).default(0),
-  device: z.enum(["cpu", "webgpu", "cuda"]).default("cpu"),
-  /** null: all cores. */
-  threads: size.nullable().default(null),
-  workers: size.default(1),
-  checkpointSeconds: z.number().min(0).default(30),
   /** A detector's weights to start from, a file or a run; what belongs to other classes stays new. null for none. */
-  from: z.string().nullable().default(null),
+  from: sharedKeys.from,
   /** The same for the backbone alone: torchvision's classifiers, encoders of medvox or MedicalNet. */
   backbone: z.string().nullable().default(null),
   /**
@@ -111,8 +87,6 @@ export const detectionConfigSchema = z.strictObject({
    * were given. null: 3 with weights to start from (of VGG-16: from conv3_1, as in the paper), 5 without or where norms are `batch`.
    */
   trainableStages: z.number().int().min(0).max(5).nullable().default(null),
-  /** Refuse a data set that anything has to be left out of. */
-  strict: z.boolean().default(false),
 });
 
 export type DetectionConfig = z.infer<typeof detectionConfigSchema>;
@@ -121,10 +95,7 @@ export type DetectionRequest = z.input<typeof detectionConfigSchema>;
 /** Checks a request and fills in defaults. @throws ConfigError naming the key */
 export function resolveDetectionConfig(request: DetectionRequest): DetectionConfig {
   const config = checkedConfig(detectionConfigSchema, request);
-  if (config.window !== null && config.window[0] >= config.window[1])
-    throw new ConfigError(`window: ${config.window.join(", ")}; the first value must be the lower one`);
-  if (config.use === "best" && config.validation === 0)
-    throw new ConfigError("use: best needs images to be watched by; set validation, too");
+  refuseContradictions(config, "images");
   if (config.use === "best" && config.schedule === "alternating")
     throw new ConfigError(
       "use: best is for the joint schedule; each of the four steps goes on from the end of another",

@@ -71,7 +71,7 @@ export async function openDetectionFor(
 }
 
 /** Problems of these images and of the data set as a whole. */
-export function problemsOf(dataset: DetectionDataset, cases: readonly { readonly id: string }[]): Problem[] {
+function problemsOf(dataset: DetectionDataset, cases: readonly { readonly id: string }[]): Problem[] {
   const ids = new Set(cases.map(({ id }) => id));
   return dataset.problems.filter((problem) => ids.has(problem.case) || problem.case === dataset.name);
 }
@@ -89,8 +89,10 @@ export async function itemsOfRun(
   const data = await openDetectionFor({ ...record.config, data: plan.source }, { classes, signal });
   const problems = problemsOf(data, cases);
   const byId = new Map(data.items.map((item) => [item.id, item]));
-  const items = cases.map(({ id }) => {
-    const item = byId.get(id);
+  // A run of an earlier build may have named an image otherwise; its file is the same.
+  const byImage = new Map(data.items.map((item) => [item.image, item]));
+  const items = cases.map(({ id, image }) => {
+    const item = byId.get(id) ?? byImage.get(image);
     if (item !== undefined) return item;
     const why = problems.find((problem) => problem.case === id)?.message;
     throw new ConfigError(

@@ -16,14 +16,14 @@ import { openImage } from "../detect/images.ts";
 import { boxesPng } from "../detect/output.ts";
 import type { DetectionFound } from "../detect/predictor.ts";
 import { scoredImage } from "../detect/scores.ts";
-import type { Detections } from "../parts/post-process.ts";
+import type { DetectedBoxes } from "../parts/post-process.ts";
 import type { DetectionRun } from "./data.ts";
 import { detectionHistory } from "./history.ts";
 import { detectorText } from "./text.ts";
 
 /** What was found in an image, beside what there is. */
 export interface DetectionScore {
-  readonly found: Detections;
+  readonly found: DetectedBoxes;
   /** Of a volume: its marks and findings. */
   readonly scan?: FrocScan;
 }

@@ -12,7 +12,7 @@ const prepare = preparationSchema.shape.preprocessing.pick({
 });
 
 /** `plan.json` of a detection. */
-export const detectionPlanSchema = z.object({
+const detectionPlanSchema = z.object({
   dataset: z.string(),
   source: z.string(),
   axes: z.union([z.literal(2), z.literal(3)]),

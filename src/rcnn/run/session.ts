@@ -1,5 +1,5 @@
 /** The training of a detector: a phase of its schedule, with the batches it learns from and the images it is watched by. */
-import { createDetectionLoader, type DetectionItem } from "../../data/index.ts";
+import { createDetectionLoader, type DetectionItem, type Problem } from "../../data/index.ts";
 import type { Beginning, Host, Session, Stage, StateMap } from "../../train/index.ts";
 import { readDetectorStart } from "../network/weights.ts";
 import { type Ended, openPhase } from "../training/phases.ts";
@@ -10,7 +10,7 @@ import { type DetectionRun, itemsOfRun } from "./data.ts";
 import { openWatched, watch } from "./watch.ts";
 
 /** The phase that a stage of a run stands for. */
-export function phaseOf({ record: { config } }: Pick<DetectionRun, "record">, { name }: Stage): Phase {
+function phaseOf({ record: { config } }: Pick<DetectionRun, "record">, { name }: Stage): Phase {
   const schedule: readonly Phase[] = schedules[config.schedule];
   return schedule.find((phase) => phase.name === name) ?? schedule[0];
 }
@@ -83,6 +83,7 @@ export async function detectionSession(
 interface OpenedItems {
   readonly train: readonly DetectionItem[];
   readonly validation: readonly DetectionItem[];
+  readonly problems: readonly Problem[];
 }
 
 /** Boxes of the runs that are being trained, so that a data set is read once for all stages. */
@@ -98,8 +99,8 @@ export async function openedItems(run: DetectionRun, signal?: AbortSignal): Prom
   const there = opened.get(run.plan);
   if (there !== undefined) return there;
   const { train, validation } = run.record.splits;
-  const { cases } = await itemsOfRun(run, [...train, ...validation], signal);
-  const items = { train: cases.slice(0, train.length), validation: cases.slice(train.length) };
+  const { cases, problems } = await itemsOfRun(run, [...train, ...validation], signal);
+  const items = { train: cases.slice(0, train.length), validation: cases.slice(train.length), problems };
   opened.set(run.plan, items);
   return items;
 }

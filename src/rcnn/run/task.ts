@@ -47,7 +47,7 @@ export const detection: DetectionTask = {
     // What cannot be started from is told before anything is written.
     await readDetectorStart(config, plan.detector);
     const { train, validation, heldOut } = splits;
-    keepItems(plan, { train, validation });
+    keepItems(plan, { train, validation, problems: dataset.problems });
     const fingerprint = await fingerprintDetection([...train, ...validation], plan.classes, {
       root: dataset.root,
       signal,
@@ -64,8 +64,10 @@ export const detection: DetectionTask = {
   },
 
   async fingerprint(run, { signal, events }) {
-    const { train, validation } = await openedItems(run, signal);
-    return fingerprintDetection([...train, ...validation], run.plan.classes, { signal, onProgress: events.onPlanning });
+    const { train, validation, problems } = await openedItems(run, signal);
+    const options = { signal, onProgress: events.onPlanning };
+    const fingerprint = await fingerprintDetection([...train, ...validation], run.plan.classes, options);
+    return { fingerprint, problems };
   },
 
   children: () => [],

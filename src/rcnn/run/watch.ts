@@ -114,7 +114,7 @@ async function proposedImage(
     axes,
     boxes: scaleBoxes(boxes, factors, axes),
     scores,
-    labels: new Int32Array(scores.length).fill(1),
+    labels: new Int32Array(scores.length),
   };
   return scoredImage({ ...item, labels: item.labels.map(() => 0) }, opened.back(found));
 }

@@ -79,13 +79,13 @@ export function scenes(seed: number, images: number, axes: 2 | 3, boxesPerScene?
         low.some((at, axis) => at > other[axes + axis] + 2 || box[axes + axis] < other[axis] - 2),
       );
       if (!apart) continue;
-      const label = 1 + stream.integer(2);
+      const label = stream.integer(2);
       boxes.push(box);
       labels.push(label);
       for (let i = 0; i < voxels; i++) {
         const place = [i % side, Math.floor(i / side) % side, Math.floor(i / side ** 2)];
         const inside = low.every((at, axis) => place[axis] >= at && place[axis] < box[axes + axis]);
-        if (inside) image[i] += label === 1 ? 1 : -1;
+        if (inside) image[i] += label === 0 ? 1 : -1;
       }
     }
     return { boxes: Float32Array.from(boxes.flat()), labels: Int32Array.from(labels) };

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { sgd } from "../../nn/index.ts";
 import { createEngine, type Engine } from "../../runtime/index.ts";
-import type { StateMap } from "../../train/index.ts";
+import { folderStore, type StateMap } from "../../train/index.ts";
 import { createDetector } from "../detect/detector.ts";
 import { SCENE, scenes, smallDetector } from "../test/scenes.ts";
 import { type ImageSource, type PhasesOptions, trainPhases } from "./phases.ts";
@@ -51,7 +51,7 @@ const only = (state: StateMap, prefix: string): Record<string, number[]> =>
 
 describe("four-step alternating training", () => {
   it("ends with one backbone, bit for bit, and goes on where it was cut off", { timeout: 300_000 }, async () => {
-    const { weights, phases } = await trainPhases(options({ folder: join(folder, "whole") }));
+    const { weights, phases } = await trainPhases(options({ store: folderStore(join(folder, "whole")) }));
     const backbone = only(phases.get("detector-1")!, "backbone.");
     expect(Object.keys(backbone).length).toBeGreaterThan(20);
     for (const name of ["rpn-2", "detector-2"] as const) expect(only(phases.get(name)!, "backbone.")).toEqual(backbone);
@@ -75,10 +75,10 @@ describe("four-step alternating training", () => {
       const onStep = (): void => {
         if (++steps === cut) stop.abort();
       };
-      const run = trainPhases(options({ folder: place, resume: true, signal: stop.signal, onStep }));
+      const run = trainPhases(options({ store: folderStore(place), resume: true, signal: stop.signal, onStep }));
       await expect(run).rejects.toMatchObject({ code: "E_INTERRUPTED" });
     }
-    const resumed = await trainPhases(options({ folder: place, resume: true }));
+    const resumed = await trainPhases(options({ store: folderStore(place), resume: true }));
     for (const part of ["backbone.", "rpn.", "roi_heads."])
       expect(only(resumed.weights, part)).toEqual(only(weights, part));
   });

@@ -65,26 +65,15 @@ describe.each([2, 3] as const)("joint training, %dD", (axes) => {
       const { model, definition } = await modelOf(config);
       const empty = scenes(1, IMAGES, axes, 0);
       const { loss } = await model.step([definition.feeds(batchOf(empty), "empty")], 1, 1e-3);
-      // No area, inverted, NaN, infinite, out of the image.
-      const bad = [
-        [4, 4, 4],
-        [9, 9, 9],
-        [Number.NaN, 1, 1],
-        [1, 1, 1],
-        [500, 500, 500],
-      ].map((low) => low.slice(0, axes));
-      const high = [
-        [4, 9, 9],
-        [3, 12, 12],
-        [4, 4, 4],
-        [Number.POSITIVE_INFINITY, 9, 9],
-        [520, 520, 520],
-      ].map((corner) => corner.slice(0, axes));
+      // No area, out of the image; the second image has no truth at all.
       const broken = {
-        boxes: Float32Array.from(bad.flatMap((low, i) => [...low, ...high[i]])),
-        labels: Int32Array.of(1, 2, 1, 2, 1),
+        boxes: Float32Array.from([4, 4, 4].slice(0, axes).concat([4, 9, 9].slice(0, axes))),
+        labels: Int32Array.of(0),
       };
-      const images = { ...batchOf(empty), truth: [broken, broken] };
+      const away = Float32Array.from([500, 500, 500].slice(0, axes).concat([520, 520, 520].slice(0, axes)));
+      broken.boxes = Float32Array.of(...broken.boxes, ...away);
+      broken.labels = Int32Array.of(0, 1);
+      const images = { ...batchOf(empty), truth: [broken] };
       const second = await model.step([definition.feeds(images, "broken")], 2, 1e-3);
       const evaluated = await model.evaluate(definition.feeds(batchOf(empty), "v"), {
         withLoss: true,

@@ -10,11 +10,11 @@ import { random } from "../../random.ts";
 import type { ArrayMessage, Feeds } from "../../runtime/types.ts";
 import type { Between } from "../../train/model/executable.ts";
 import type { FeedType, Loss, Monitor, Network } from "../../train/model/step.ts";
-import type { DetectorConfig } from "../network/config.ts";
+import { type DetectorConfig, parseDetector } from "../network/config.ts";
 import { featureMaps, regionOutputs, rpnOutputs } from "../network/network.ts";
 import { type Layout, layouts } from "../parts/layout.ts";
 import { selectProposals } from "../parts/proposals.ts";
-import { anchorFeeds, anchorTargets, regionFeeds, regionTargets, soundTruth, type Truth } from "../parts/targets.ts";
+import { anchorFeeds, anchorTargets, checkedTruth, regionFeeds, regionTargets, type Truth } from "../parts/targets.ts";
 import { regionLosses, regionTargetTypes, rpnLosses, rpnTargetTypes, type StageLosses } from "./losses.ts";
 import { packTruth, unpackTruth } from "./truth-feeds.ts";
 
@@ -58,12 +58,14 @@ export interface TrainingOptions {
   readonly randomOf?: (stream: string) => ReturnType<typeof random>;
 }
 
-/** The definition of training one part, or both. */
+/** The definition of training one part, or both. @throws ConfigError for a configuration that cannot be, naming the key */
 export function trainingDefinition(
   config: DetectorConfig,
   part: TrainingPart,
   { seed = 0, randomOf = (stream) => random(seed, stream) }: TrainingOptions = {},
 ): TrainingDefinition {
+  // A preset that was changed by hand has not been looked at yet.
+  parseDetector(config);
   const layoutFor = layouts(config);
   const layoutOfInput = ({ shape }: { readonly shape: readonly number[] }): Layout =>
     layoutFor(shape[0], shape.slice(2).reverse());
@@ -140,7 +142,7 @@ export function trainingDefinition(
     feeds: ({ data, size, sizes, truth, proposals = [] }, stream) => {
       const images = sizes.length;
       const layout = layoutFor(images, size);
-      const sound = truth.map((own) => soundTruth(own, config.axes));
+      const sound = checkedTruth(truth, images, config);
       const feeds: Record<string, ArrayMessage> = { image: { data, shape: layout.input } };
       if (withRpn) {
         const targets = sound.map((own, n) =>

@@ -2,10 +2,11 @@
  * What the reports of all runs have in common, whatever the task: the sentence on what was trained and scored, the epoch that
  * was scored, the machine, the command, whose data it was. A task adds its own figures and sections.
  */
-import { commandLine } from "../../command-line.ts";
+
 import { counted } from "../../data/counted.ts";
 import type { Problem } from "../../data/problem.ts";
 import type { Machine, Versions } from "../../machine.ts";
+import { commandLine } from "../../text/index.ts";
 import type { DataCredit, EpochRecord, Json, ReportFrame } from "./input.ts";
 
 /** Which cases were scored: a part of the run's own data, every case by the folds' networks, or another data set's. */

@@ -3,7 +3,7 @@
  * comes of it is written as `evaluation.json`, tables, `predictions/` and `report.html`.
  */
 import { join } from "node:path";
-import { countProblems, type Problem, problemsText, refuseProblems } from "../../data/problem.ts";
+import { countProblems, joinProblems, type Problem, problemsText, refuseProblems } from "../../data/problem.ts";
 import { ConfigError, DataError, GeometryError } from "../../errors.ts";
 import { makeFolder, writeFileAtomic } from "../../files/index.ts";
 import { appendLog, readLog } from "../log.ts";
@@ -80,7 +80,16 @@ export async function evaluateRun<S = unknown, F = unknown>(
       : { cases: given, problems: [] };
   const { cases } = listed;
   const problems: Problem[] = [...listed.problems];
-  refuseProblems(problems, data ?? run.store.place, { strict });
+  const judge = (): void => {
+    try {
+      refuseProblems(problems, data ?? run.store.place, { strict });
+    } catch (error) {
+      // All of them are told, though the error names the first.
+      onProblems?.(problems);
+      throw error;
+    }
+  };
+  judge();
   if (cases.length === 0)
     throw new ConfigError(
       `${run.store.place}: the run held no ${task.noun} out to be scored on; name labelled ${task.noun}s with --data`,
@@ -115,7 +124,9 @@ export async function evaluateRun<S = unknown, F = unknown>(
       await predictor.close();
     }
   }
-  refuseProblems(problems, data ?? run.store.place, { strict });
+  judge();
+  // What the run's own cases lost before it was trained belongs to its figures.
+  if (!isOther) problems.splice(0, problems.length, ...joinProblems(await readProblems(run.store), problems));
   if (problems.length > 0) onProblems?.(problems);
   const inOrder = cases.filter((item) => scored.has(item));
   if (inOrder.length === 0)
@@ -137,7 +148,7 @@ export async function evaluateRun<S = unknown, F = unknown>(
   await summary.report(report, {
     seconds,
     part: isOther ? "data" : hasFolds(task, run) ? "folds" : split,
-    problems: [...(isOther ? [] : await readProblems(run.store)), ...problems],
+    problems,
     predictions,
     use,
     options: asked,

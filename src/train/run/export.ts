@@ -4,7 +4,8 @@ import { writeFileAtomic } from "../../files/index.ts";
 import { encoderPattern } from "../../nn/index.ts";
 import { hintOf, hintText } from "../../weights/index.ts";
 import { BEST_CHECKPOINT, LAST_CHECKPOINT, readWeights } from "../checkpoint.ts";
-import { writePortableWeights } from "../portable-weights.ts";
+import type { StateMap } from "../model/model.ts";
+import { writePortableWeights } from "../model/portable-weights.ts";
 import { notTrained } from "./evaluate.ts";
 import { checkedOptions } from "./options.ts";
 import type { OpenedRun } from "./record.ts";
@@ -45,13 +46,21 @@ export async function exportRun({ task, run }: OpenedRun, options: ExportOptions
       `${place}: is a run of several networks; name one of them, e.g. ${run.store.child(member.name).place}`,
     );
   if (!(await run.store.has(LAST_CHECKPOINT))) throw notTrained(run);
+  const hasBest = await run.store.has(BEST_CHECKPOINT);
+  if (use === "best" && !hasBest)
+    throw new ConfigError(`${place}: has no best weights, since nothing was watched; leave --use out`);
+  // Without a word the weights that the run is scored by, as of a graph.
+  const isBest = use === undefined ? hasBest && run.record.config.use === "best" : use === "best";
+  const name = isBest ? BEST_CHECKPOINT : LAST_CHECKPOINT;
+  const all: StateMap = format === "onnx" && !encoder ? new Map() : await readWeights(run.store, name);
+  const weights = [...all].filter(([entry]) => !encoder || encoderPattern.test(entry));
+  if (encoder && weights.length === 0)
+    throw new ConfigError(`--encoder: is not for a ${task.name} run, which ${place} is; export its network whole`);
   if (format === "onnx") {
     if (encoder) throw new ConfigError("--encoder: is for safetensors and pth-names; a graph is exported whole");
     await writeFileAtomic(out, await task.encode({ run, use }, asked), { force });
     return {};
   }
-  const name = use === "best" ? BEST_CHECKPOINT : LAST_CHECKPOINT;
-  const weights = [...(await readWeights(run.store, name))].filter(([entry]) => !encoder || encoderPattern.test(entry));
   const hint = hintOf(new Map(weights.map(([entry, { shape }]) => [entry, shape])));
   const network = hint && hintText(hint);
   const tensors = await writePortableWeights(out, new Map(weights), {

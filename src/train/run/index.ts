@@ -13,6 +13,7 @@ export {
 export type { RunEvents, RunPlace, StartReport } from "./events.ts";
 export { type ExportedWeights, type ExportFormat, type ExportOptions, exportRun } from "./export.ts";
 export { checkedOptions, commonOptions, flagOf } from "./options.ts";
+export { plainTask } from "./plain-task.ts";
 export {
   type Failure,
   notOfWeights,
@@ -24,13 +25,11 @@ export {
   type TaskLookup,
 } from "./predict.ts";
 export {
-  type DataCredit,
   MODEL,
   type OpenedRun,
   PLAN,
   type RecordFrame,
   RUN,
-  type RunRecord,
   readFrame,
   readPlan,
   readProblems,
@@ -53,6 +52,7 @@ export type {
   Beginning,
   Child,
   Conclusion,
+  DataCredit,
   DataFingerprint,
   EvaluationFrame,
   Host,
@@ -67,6 +67,7 @@ export type {
   Prepared,
   Run,
   RunCase,
+  RunRecord,
   Scored,
   ScoredPart,
   Session,

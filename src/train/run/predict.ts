@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { Problem } from "../../data/problem.ts";
+import { leavesOut, type Problem, refuseProblems } from "../../data/problem.ts";
 import { ConfigError, DataError } from "../../errors.ts";
 import { makeFolder, writeFileAtomic } from "../../files/index.ts";
 import { readOnnx } from "../../graph/index.ts";
@@ -69,7 +69,8 @@ export interface PredictOptions {
 
 export interface Failure {
   readonly case: string;
-  readonly image: string;
+  /** Its path; undefined where it was left out when the images were listed. */
+  readonly image?: string;
   readonly message: string;
 }
 
@@ -96,10 +97,10 @@ export async function predictAll(
   const { task, source, path } = opened;
   const asked = checkedOptions(task, "predict", rest, path);
   const { cases, problems } = await task.inputs(input, source);
-  if (strict && problems.length > 0)
-    throw new DataError(`${input}: ${problems[0].case}: ${problems[0].message}; --strict leaves nothing out`);
+  const lost = problems.filter(leavesOut);
+  if (strict) refuseProblems(lost, input, { strict });
   const predictor: Predictor<PredictInput, unknown> = await task.open(source, asked, hostOf({ signal, onNote }));
-  const failed: Failure[] = [];
+  const failed: Failure[] = lost.map(({ case: id, message }) => ({ case: id, message }));
   const rows: unknown[] = [];
   const paths: string[] = [];
   try {
@@ -134,8 +135,8 @@ export async function predictAll(
       json: document,
       lines: [
         ...lines,
-        ...problems.map(({ case: id, message }) => `left out  ${id}: ${message}`),
-        ...failed.map(({ case: id, message }) => `failed    ${id}: ${message}`),
+        ...problems.filter((problem) => !leavesOut(problem)).map((problem) => `noted     ${named(problem)}`),
+        ...failed.map((failure) => `failed    ${named(failure)}`),
       ],
       failed,
       problems,
@@ -143,6 +144,11 @@ export async function predictAll(
   } finally {
     await predictor.close();
   }
+}
+
+/** What is wrong, with the case's name in front, where the words do not begin with it. */
+function named({ case: id, message }: Pick<Failure, "case" | "message">): string {
+  return message.startsWith(id) ? message : `${id}: ${message}`;
 }
 
 /** Does it, or notes why an image cannot be predicted. @throws what is no fault of the image */
@@ -178,5 +184,7 @@ function refuseFiles(
   const all = [...writers.keys(), ...predictor.tableNames.map((name) => join(out, name))];
   const there = all.filter((target) => existsSync(target));
   if (there.length > 0 && !force)
-    throw new ConfigError(`${there[0]}: exists already (${there.length} of ${all.length}); --force replaces it`);
+    throw new ConfigError(
+      `${there[0]}: exists already${all.length > 1 ? ` (${there.length} of ${all.length})` : ""}; --force replaces it`,
+    );
 }

@@ -7,9 +7,9 @@ import { z } from "zod";
 import { checkDescription, checkedJson } from "../../data/lists/description.ts";
 import { type Problem, problemEffects } from "../../data/problem.ts";
 import { ConfigError, DataError } from "../../errors.ts";
-import { type Machine, machine, type Versions, versions } from "../../machine.ts";
+import { machine, versions } from "../../machine.ts";
 import { placeOf, type Store } from "../store.ts";
-import type { AnyRun, AnyTask, DataFingerprint, Prepared, Run, Splits } from "./task.ts";
+import type { AnyRun, AnyTask, DataFingerprint, Prepared, Run, RunRecord } from "./task.ts";
 
 /** Where a run keeps what was asked and where it was done. */
 export const RUN = "run.json";
@@ -21,28 +21,6 @@ export const PROBLEMS = "problems.json";
 export const FINGERPRINT = "fingerprint.json";
 /** Where a run keeps its exported network. */
 export const MODEL = "model.onnx";
-
-export interface DataCredit {
-  readonly name: string;
-  readonly licence?: string;
-  readonly source?: string;
-}
-
-export interface RunRecord<C, K> {
-  readonly format: 1;
-  readonly task: string;
-  readonly config: C;
-  /** The command line that asked for it; empty where it was called from a program. */
-  readonly command: string;
-  readonly machine: Machine;
-  readonly versions: Versions;
-  /** Threads of the engine; 0 in a run that only holds others. */
-  readonly threads: number;
-  /** ISO date and time at which the run was begun. */
-  readonly begun: string;
-  readonly credit: DataCredit;
-  readonly splits: Splits<K>;
-}
 
 const frameSchema = z.looseObject({
   format: z.literal(1),
@@ -151,7 +129,7 @@ export async function writeRun<C, P extends object, K>(
     begun: new Date().toISOString(),
   };
   if (Object.keys(fingerprint).length > 0) await writeJson(store, FINGERPRINT, fingerprint);
-  if (problems.length > 0) await writeJson(store, PROBLEMS, problems);
+  if (problems.length > 0) await writeProblems(store, problems);
   await writeJson(store, PLAN, plan);
   // Last: a folder with `run.json` is a run, so everything that belongs to it must be there before.
   await writeJson(store, RUN, record);
@@ -164,13 +142,18 @@ export async function readProblems(store: Store): Promise<readonly Problem[]> {
   return checkDescription(z.array(problemSchema), await readJson(store, PROBLEMS), placeOf(store, PROBLEMS));
 }
 
+/** Keeps what is wrong with a run's data. */
+export async function writeProblems(store: Store, problems: readonly Problem[]): Promise<void> {
+  await writeJson(store, PROBLEMS, problems);
+}
+
 /** What a run's data were when it was begun; `undefined` where it was written before medvox kept this. */
 export async function readFingerprint(store: Store): Promise<DataFingerprint | undefined> {
   if (!(await store.has(FINGERPRINT))) return undefined;
   return checkDescription(fingerprintSchema, await readJson(store, FINGERPRINT), placeOf(store, FINGERPRINT));
 }
 
-export async function writeJson(store: Store, name: string, value: unknown): Promise<void> {
+async function writeJson(store: Store, name: string, value: unknown): Promise<void> {
   await store.write(name, `${JSON.stringify(value, null, 2)}\n`);
 }
 

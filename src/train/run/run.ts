@@ -5,7 +5,7 @@
 
 import { changedText } from "../../data/content-hash.ts";
 import { type CaseCache, createCaseCache } from "../../data/index.ts";
-import { countProblems, type Problem, refuseProblems } from "../../data/problem.ts";
+import { countProblems, joinProblems, type Problem, refuseProblems } from "../../data/problem.ts";
 import { ConfigError, DataError, MedvoxError } from "../../errors.ts";
 import { createEngine, type EngineOptions } from "../../runtime/index.ts";
 import { LAST_CHECKPOINT, readWeights, writeCheckpoint } from "../checkpoint.ts";
@@ -16,7 +16,6 @@ import type { StateMap } from "../model/model.ts";
 import type { Store } from "../store.ts";
 import type { RunEvents, RunPlace } from "./events.ts";
 import {
-  type DataCredit,
   FINGERPRINT,
   MODEL,
   type OpenedRun,
@@ -27,9 +26,10 @@ import {
   readProblems,
   readRun,
   readRunOf,
+  writeProblems,
   writeRun,
 } from "./record.ts";
-import type { AnyRun, AnyTask, Child, DataFingerprint, Host, Prepared, Run, Stage, Task } from "./task.ts";
+import type { AnyRun, AnyTask, Child, DataCredit, DataFingerprint, Host, Prepared, Run, Stage, Task } from "./task.ts";
 
 export interface ResumeOptions extends RunEvents {
   readonly signal?: AbortSignal;
@@ -114,14 +114,32 @@ async function withClaim<T>(store: Store, host: Host, work: (host: Host) => Prom
 export async function resumeRun({ task, run }: OpenedRun, options: ResumeOptions = {}): Promise<AnyRun> {
   if (await isFinished(run.store)) return run;
   const host = hostOf(options);
-  const problems = await readProblems(run.store);
-  if (problems.length > 0) host.events.onProblems?.(problems);
   await withClaim(run.store, host, async (claimed) => {
-    const before = await readFingerprint(run.store);
-    if (before !== undefined) refuseChanged(before, await task.fingerprint(run, claimed), run);
+    await lookAgain(task, run, claimed);
     await trainRun(task, run, claimed, { child: "", at: 1, of: 1 });
   });
   return run;
+}
+
+/** Judges the data of a run that is gone on with as those of one that is begun: what was found then and what is found now. */
+async function lookAgain(task: AnyTask, run: AnyRun, host: Host): Promise<void> {
+  const { store, record } = run;
+  const before = await readFingerprint(store);
+  const found = await readProblems(store);
+  const now = before === undefined ? undefined : await task.fingerprint(run, host);
+  const problems = joinProblems(found, now?.problems ?? []);
+  if (problems.length > 0) host.events.onProblems?.(problems);
+  if (before === undefined || now === undefined) {
+    // Runs of earlier versions, and members of a run, kept none.
+    host.events.onNote?.(
+      `${store.place}: has no ${FINGERPRINT}, so nobody can tell whether its data are still those it was begun on`,
+    );
+    return;
+  }
+  refuseChanged(before, now.fingerprint, run);
+  refuseProblems(problems, record.credit.name, { strict: record.config.strict });
+  await logProblems(store, problems.slice(found.length));
+  if (problems.length > found.length) await writeProblems(store, problems);
 }
 
 /** Goes on with the run that lies in the folder; begins it where none does. */

@@ -9,23 +9,16 @@ import type { ZodObject, ZodType } from "zod";
 import type { CaseHashes } from "../../data/content-hash.ts";
 import type { CaseCache } from "../../data/index.ts";
 import type { Problem } from "../../data/problem.ts";
+import type { Machine, Versions } from "../../machine.ts";
 import type { Engine, EngineOptions } from "../../runtime/index.ts";
 import type { EpochReport, LoopSettings } from "../loop.ts";
 import type { Model, StateMap } from "../model/model.ts";
 import type { Store } from "../store.ts";
 import type { RunEvents } from "./events.ts";
-import type { DataCredit, RunRecord } from "./record.ts";
+import type { SharedConfig } from "./shared-config.ts";
 
 /** What every configuration has, whatever the task. */
-export interface TaskConfig {
-  readonly seed: number;
-  readonly device: "cpu" | "webgpu" | "cuda";
-  /** Of the engine; null: all cores. */
-  readonly threads: number | null;
-  readonly epochs: number;
-  /** Refuse a data set that anything had to be left out of. */
-  readonly strict: boolean;
-}
+export type TaskConfig = Readonly<Pick<SharedConfig, "seed" | "device" | "threads" | "epochs" | "strict">>;
 
 /** What every case of a run has. */
 export interface RunCase {
@@ -44,6 +37,30 @@ export type SplitName = keyof Splits<unknown>;
 
 /** A hash of each case's image and of its truth, by id. */
 export type DataFingerprint = CaseHashes;
+
+/** Where the data of a run come from. */
+export interface DataCredit {
+  readonly name: string;
+  readonly licence?: string;
+  readonly source?: string;
+}
+
+/** What `run.json` says. */
+export interface RunRecord<C, K> {
+  readonly format: 1;
+  readonly task: string;
+  readonly config: C;
+  /** The command line that asked for it; empty where it was called from a program. */
+  readonly command: string;
+  readonly machine: Machine;
+  readonly versions: Versions;
+  /** Threads of the engine; 0 in a run that only holds others. */
+  readonly threads: number;
+  /** ISO date and time at which the run was begun. */
+  readonly begun: string;
+  readonly credit: DataCredit;
+  readonly splits: Splits<K>;
+}
 
 /** What follows from the data and the configuration, before anything is trained. */
 export interface Prepared<P, K> {
@@ -248,8 +265,8 @@ export interface Task<
     host: Host,
     child?: { readonly splits?: Splits<K>; readonly parent: Run<C, P, K> },
   ): Promise<Prepared<P, K>>;
-  /** Hashes of the images and truths, as they are now, of the cases that a run trains or watches on. */
-  fingerprint(run: Run<C, P, K>, host: Host): Promise<DataFingerprint>;
+  /** Hashes of the images and truths, as they are now, of the cases that a run trains or watches on, and what is wrong with them. */
+  fingerprint(run: Run<C, P, K>, host: Host): Promise<Pick<Prepared<P, K>, "fingerprint" | "problems">>;
   /** Runs that this one consists of. */
   children(run: Run<C, P, K>): readonly Child<C, K>[];
   /** Its trainings in their order; none of a run that consists of members. */

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { encode } from "fast-png";
 import { writeVolume } from "../../../files/index.ts";
 import type { DetectionItem } from "../../boxes/detection.ts";
-import type { DataCase } from "../../lists/dataset.ts";
 import type { Preprocessing } from "../../prepare/preprocess.ts";
+import type { DataCase } from "../../types.ts";
 
 const spacing = (x: number, y: number, z: number): number[] => [x, 0, 0, 0, 0, y, 0, 0, 0, 0, z, 0, 0, 0, 0, 1];
 

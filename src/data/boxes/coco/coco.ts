@@ -35,7 +35,7 @@ const document = z.object({
       segmentation: anything,
     }),
   ),
-  categories: z.array(z.looseObject({ id: categoryId, name: z.coerce.string() })),
+  categories: z.array(z.looseObject({ id: categoryId, name: z.union([z.string(), z.number()]).transform(String) })),
 });
 
 type CocoImage = z.output<typeof document>["images"][number];

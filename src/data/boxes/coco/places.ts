@@ -1,6 +1,7 @@
 /** Where the pictures of a COCO file are: beside it, or in one of the places where tools leave them. */
 import { stat } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join } from "node:path";
+import { fileFinder } from "../../lists/volume-files.ts";
 
 /**
  * A path for each name, each looked for on its own: one that is missing says nothing of the others. Names may have been
@@ -18,6 +19,8 @@ export async function cocoPlaces(file: string, names: readonly string[], asked?:
   const slashed = names.map((name) => name.replaceAll("\\", "/"));
   const shared = new Map<string, number>();
   for (const name of slashed) shared.set(basename(name), (shared.get(basename(name)) ?? 0) + 1);
+  // A name may be composed in the one and decomposed on the disk.
+  const { find } = fileFinder();
   let first = 0;
   const found: string[] = [];
   for (const [i, name] of names.entries()) {
@@ -29,11 +32,11 @@ export async function cocoPlaces(file: string, names: readonly string[], asked?:
     // A bare name stands for a picture only where no other has it.
     if (shared.get(basename(slashed[i])) === 1)
       candidates.push(...order.map((folder) => join(folder, basename(slashed[i]))));
-    const path = await firstFile(candidates);
+    const path = await firstFile(candidates.map(find));
     if (path !== undefined)
       first = Math.max(
         0,
-        places.findIndex((folder) => path === join(folder, slashed[i])),
+        places.findIndex((folder) => path === find(join(folder, slashed[i]))),
       );
     found.push(path ?? (isAbsolute(name) ? name : join(places[0], slashed[i])));
   }

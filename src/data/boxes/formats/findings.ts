@@ -11,9 +11,9 @@ import { basename, dirname, extname, isAbsolute, join, resolve } from "node:path
 import { z } from "zod";
 import { swapLpsRas, voxelBoxOf, voxelBoxOfBall, type WorldSpace, worldBoxOf } from "../../../boxes/index.ts";
 import { DataError } from "../../../errors.ts";
-import { caseName, readVolumeHeader } from "../../../files/index.ts";
+import { readVolumeHeader } from "../../../files/index.ts";
 import { eachAxis, type Grid, type Vec3 } from "../../../volume/types.ts";
-import { caseIds, isVolumeName } from "../../lists/case-id.ts";
+import { caseIds, idOf, isVolumeName } from "../../lists/case-id.ts";
 import { parseCsv } from "../../lists/csv.ts";
 import { checkDescription } from "../../lists/description.ts";
 import { readJson, readText } from "../../text.ts";
@@ -149,10 +149,10 @@ async function scansOf(
 ): Promise<ListedScan[]> {
   const volumes = new Map<string, string>();
   for (const path of await volumesIn(folder)) {
-    const twin = volumes.get(caseName(path));
-    if (twin === undefined) volumes.set(caseName(path), path);
+    const twin = volumes.get(idOf(path));
+    if (twin === undefined) volumes.set(idOf(path), path);
     else {
-      const message = `${basename(twin)} and ${basename(path)} are both called ${caseName(path)}; the second is left out`;
+      const message = `${basename(twin)} and ${basename(path)} are both called ${idOf(path)}; the second is left out`;
       problems.add({ case: dataset, rule: "duplicate-id", message }, { images: 1 });
     }
   }
@@ -185,7 +185,7 @@ async function placeOf(
       if ((await stat(place).catch(() => undefined))?.isFile()) return place;
     }
   }
-  return volumes.get(caseName(scan)) ?? (isAbsolute(scan) ? scan : resolve(folder, scan));
+  return volumes.get(idOf(scan)) ?? (isAbsolute(scan) ? scan : resolve(folder, scan));
 }
 
 /** The voxel box of a finding, what it was made from, and how it stands in the file. */

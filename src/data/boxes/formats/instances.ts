@@ -8,10 +8,10 @@ import { basename, dirname, extname, join } from "node:path";
 import { z } from "zod";
 import { DataError } from "../../../errors.ts";
 import { caseName, volumeExtension } from "../../../files/index.ts";
-import type { DataCase, Dataset } from "../../lists/dataset.ts";
 import { checkDescription } from "../../lists/description.ts";
 import { casesInFolders } from "../../lists/folders.ts";
 import { readJson } from "../../text.ts";
+import type { DataCase, Dataset } from "../../types.ts";
 import type { DetectionClass } from "../types.ts";
 
 export interface InstanceSet extends Pick<Dataset, "name" | "root" | "source" | "cases" | "test"> {

@@ -3,12 +3,14 @@
  * label map lists `instances` (nnDetection's layout), every label value is one object of the class it is given there.
  */
 import { basename, dirname } from "node:path";
-import { ConfigError } from "../../../errors.ts";
+import { ConfigError, DataError } from "../../../errors.ts";
 import type { Vec3, Volume } from "../../../volume/types.ts";
 import { labelComponents } from "../../../volume/values/components.ts";
 import { counted } from "../../counted.ts";
-import { type DataCase, type Dataset, openDataset } from "../../lists/dataset.ts";
+import { openDataset } from "../../lists/dataset.ts";
+import { eachRun, requireLabel } from "../../masks/values.ts";
 import { readLabel } from "../../prepare/read-case.ts";
+import type { DataCase, Dataset } from "../../types.ts";
 import { absentClassText } from "../classes.ts";
 import { classesByNumber, collectBoxes, type GivenBox, Problems, splitNamed } from "../collect.ts";
 import type { DetectionClass, DetectionDataset, DetectionItem, OpenDetectionOptions } from "../types.ts";
@@ -18,6 +20,8 @@ import { type InstanceSet, instancesFile, readInstanceSet, readInstances } from 
 export interface MaskBoxOptions {
   readonly neighbours?: 6 | 26;
   readonly minVoxels?: number;
+  /** Value of voxels that are neither objects nor background (nnU-Net's `ignore`). */
+  readonly ignore?: number;
   /** Label value → class, where every value is one object. */
   readonly instances?: Readonly<Record<number, number>>;
 }
@@ -31,10 +35,23 @@ export interface MaskBox {
   readonly corners: readonly number[];
 }
 
-/** The objects of a label map, in the order of their first voxels; of instances, in the order of their values. */
+const int32 = 2 ** 31;
+
+/**
+ * The objects of a label map, in the order of their first voxels; of instances, in the order of their values.
+ * @throws DataError for values of more than 31 bits
+ */
 export function boxesOfMask(label: Volume, options: MaskBoxOptions = {}): MaskBox[] {
-  const { neighbours = 26, minVoxels = 1, instances } = options;
-  const map = Int32Array.from(label.data as ArrayLike<number>, Number);
+  const { neighbours = 26, minVoxels = 1, instances, ignore } = options;
+  const map = new Int32Array(label.data.length);
+  eachRun(label.data, (run) => {
+    const value = requireLabel(run, label.name ?? "label map");
+    // Kept as it is in 32 bits or not at all: cut to them it would be another label.
+    if (!(value >= -int32 && value < int32)) {
+      throw new DataError(`${label.name ?? "label map"}: has the value ${value}; labels go up to ${int32 - 1}`);
+    }
+    if (value !== 0 && value !== ignore) map.fill(value, run.start, run.end);
+  });
   if (instances !== undefined) return boxesOfInstances(map, label.size, instances);
   const { components } = labelComponents(map, label.size, neighbours);
   return components
@@ -137,20 +154,20 @@ async function itemOf(
   if (grid === undefined) return undefined;
   let label: Volume;
   let instances: Readonly<Record<number, number>> | undefined;
+  let boxes: readonly MaskBox[];
   try {
     label = await readLabel(item);
     instances = await instancesOf(path, offset);
+    boxes = boxesOfMask(label, { ...options, instances, ignore: item.ignoreLabel });
   } catch (error) {
     const message = (error as Error).message.replaceAll(dirname(path), "").replace(/^[/\\]/, "");
     problems.add({ case: id, rule: "unreadable", message: `${message}; left out` }, { files: 1 });
     return undefined;
   }
-  if (needsInstances && instances === undefined) {
-    if (boxesOfMask(label).length > 0) {
-      const message = `${file}: its values are numbers of instances, and ${instancesFile(path)} is missing; left out`;
-      problems.add({ case: id, rule: "missing-annotation", message }, { files: 1 });
-      return undefined;
-    }
+  if (needsInstances && instances === undefined && boxes.length > 0) {
+    const message = `${file}: its values are numbers of instances, and ${instancesFile(path)} is missing; left out`;
+    problems.add({ case: id, rule: "missing-annotation", message }, { files: 1 });
+    return undefined;
   }
   if (item.moreChannels !== undefined) {
     const message = `${basename(item.image)}: the first of its ${item.moreChannels.length + 1} channels is used`;
@@ -162,7 +179,6 @@ async function itemOf(
     problems.add({ case: id, rule: "size-mismatch", message: `${file}: ${fact}` });
   }
   const called = new Map(declared.map((one) => [one.id, one.name]));
-  const boxes = boxesOfMask(label, { ...options, instances });
   const given = boxes.map(({ value, corners }, i): GivenBox => {
     const place = classes.findIndex((one) => one.id === value);
     const className =

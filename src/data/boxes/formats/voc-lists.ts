@@ -22,7 +22,7 @@ const strictest: readonly Split[] = ["test", "validation", "train"];
 
 /**
  * Reads the lists of `Main`, or where it is not there those of the folder; `trainval` counts only where there is no `train`.
- * @param stems names of the annotations, without endings
+ * @param stems names of the annotations, without endings, in composed letters
  * @param dataset its name, for what concerns a whole list
  * @throws DataError where a list cannot be read
  */
@@ -84,8 +84,9 @@ async function listsIn(folder: string): Promise<{ file: string; path: string; sp
 
 /** What a line may name, the likeliest first: it as it stands; without folders; without an ending; without a class's flag. */
 function namesOf(line: string): string[] {
-  const unflagged = line.replace(/\s+-?[01]$/, "");
-  return [line, unflagged].flatMap((text) => {
+  const composed = line.normalize("NFC");
+  const unflagged = composed.replace(/\s+-?[01]$/, "");
+  return [composed, unflagged].flatMap((text) => {
     const name = text.replaceAll("\\", "/").split("/").at(-1) as string;
     const bare = /\.xml$/i.test(name) ? name.slice(0, -4) : pictureStem(name);
     return [text, name, bare];

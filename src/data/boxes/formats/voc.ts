@@ -59,7 +59,8 @@ export async function readVoc(root: string, options: OpenDetectionOptions = {}):
       options.signal?.throwIfAborted();
       files++;
       const path = join(part.annotations, name);
-      const stem = basename(name, extname(name));
+      // Composed, whichever form the disk's names have: macOS writes decomposed letters.
+      const stem = basename(name, extname(name)).normalize("NFC");
       stems.add(stem);
       const id = ids.next(stem);
       try {
@@ -161,25 +162,26 @@ function pictureNamed(
   const twins = byStem.get(stem) ?? [];
   const spoken = filename === undefined ? [] : (byStem.get(pictureStem(filename)) ?? []);
   if (twins.length > 0) {
-    const named = twins.find((twin) => twin === filename);
+    const named = twins.find((twin) => twin.normalize("NFC") === filename);
     const name = named ?? twins[0];
     if (named === undefined && twins.filter((twin) => pictureKind(twin) === "read").length > 1) return { name, twins };
     if (filename === undefined || pictureStem(filename) === stem) return { name };
     return { name, other: `names the picture ${filename}; ${name}, which has its own name, is taken` };
   }
-  const name = spoken.find((one) => one === filename) ?? spoken[0];
+  const name = spoken.find((one) => one.normalize("NFC") === filename) ?? spoken[0];
   if (name !== undefined) return { name, other: `no picture has its name; ${name}, which it names, is taken` };
   return { name: filename ?? `${stem}.jpg` };
 }
 
-/** Pictures of a folder by their names without endings, those of kinds that are not read last. */
+/** Pictures of a folder by their names without endings in composed letters, those of kinds that are not read last. */
 async function picturesByStem(folder: string): Promise<Map<string, string[]>> {
   const names = (await namesIn(folder)).filter((name) => pictureKind(name) !== undefined);
   const found = new Map<string, string[]>();
   const isRead = (name: string): number => (pictureKind(name) === "read" ? 0 : 1);
   for (const name of names.sort((a, b) => isRead(a) - isRead(b) || (a < b ? -1 : 1))) {
-    const twins = found.get(pictureStem(name)) ?? [];
-    found.set(pictureStem(name), twins);
+    const stem = pictureStem(name).normalize("NFC");
+    const twins = found.get(stem) ?? [];
+    found.set(stem, twins);
     twins.push(name);
   }
   return found;
@@ -190,7 +192,7 @@ const pictureFolders = ["JPEGImages", "images", "Images", "JPEGs"];
 const partFolders = ["train", "valid", "val", "test"];
 
 /** Where a folder has VOC's XML files: in a folder of their own, beside the pictures, or in a folder for each part. */
-export async function vocParts(root: string, images?: string): Promise<VocPart[]> {
+async function vocParts(root: string, images?: string): Promise<VocPart[]> {
   const alone = await vocPart(root, images);
   if (alone !== undefined) return [alone];
   const parts: VocPart[] = [];
@@ -239,7 +241,7 @@ async function xmlIn(folder: string): Promise<string[]> {
  * One annotation.
  * @throws DataError saying what is wrong with it
  */
-export function parseVoc(text: string): VocAnnotation {
+function parseVoc(text: string): VocAnnotation {
   const root = parseXml(text);
   if (root.nodeName !== "annotation") throw new DataError(`its root is <${root.nodeName}>, expected <annotation>`);
   const [width, height] = ["width", "height"].map((name) => numberOf(textAt(root, "size", name)));
@@ -253,7 +255,7 @@ export function parseVoc(text: string): VocAnnotation {
   });
   const filename = textAt(root, "filename");
   return {
-    ...(filename ? { filename: basename(filename.replaceAll("\\", "/")) } : {}),
+    ...(filename ? { filename: basename(filename.replaceAll("\\", "/")).normalize("NFC") } : {}),
     // Tools that do not know the size write 0.
     ...(width > 0 && height > 0 ? { size: [width, height] as const } : {}),
     objects,

@@ -16,13 +16,13 @@ export function parseYolo(
 ): GivenBox[] {
   return text.split(/\r\n?|\n/).flatMap((line, i): GivenBox[] => {
     if (line.trim() === "") return [];
-    const [kind, ...shares] = line
-      .trim()
-      .split(/[\s,]+/)
-      .map(numberOf);
+    const [kind, ...words] = line.trim().split(/[\s,]+/);
+    const shares = words.map(numberOf);
     const number = i + 1;
-    const one = classes.get(kind);
-    const className = one?.name ?? String(kind);
+    // Some scripts write the class's name where its number belongs; a name that is a number is the number.
+    const one =
+      classes.get(numberOf(kind)) ?? [...classes.values()].find(({ name }) => name === kind && !isNumber(kind));
+    const className = one?.name ?? kind;
     const label = one === undefined || one.label < 0 ? undefined : one.label;
     const about = { number, what: `line ${number} (${className})`, label, className };
     const layout = layoutOf(shares.length, keypointNumbers);
@@ -45,6 +45,8 @@ export function parseYolo(
     return [{ ...about, corners: [x1, y1, x2, y2] }];
   });
 }
+
+const isNumber = (word: string): boolean => !Number.isNaN(numberOf(word));
 
 /** What so many numbers are. A set that declares keypoints has boxes only; a fifth number is a detector's score. */
 function layoutOf(count: number, keypointNumbers: number | undefined): "box" | "outline" | undefined {

@@ -9,6 +9,7 @@ import { z } from "zod";
 import { DataError } from "../../../errors.ts";
 import { counted } from "../../counted.ts";
 import { checkDescription } from "../../lists/description.ts";
+import { fileFinder } from "../../lists/volume-files.ts";
 import { listPictures } from "../../pictures.ts";
 import { linesOf, readText } from "../../text.ts";
 import { numberOf, type Problems, splitNamed } from "../collect.ts";
@@ -130,11 +131,12 @@ async function picturesOfList(
   const lines = linesOf(await readText(list));
   const pictures: string[] = [];
   let there = 0;
+  const { find } = fileFinder();
   for (const line of lines) {
     // Ultralytics writes ./ for the list's folder.
     const options = candidates(line, line.startsWith("./") ? dirname(list) : root, basename(root));
     let path: string | undefined;
-    for (const option of options) if (path === undefined && (await statOf(option))?.isFile()) path = option;
+    for (const option of options.map(find)) if (path === undefined && (await statOf(option))?.isFile()) path = option;
     if (path !== undefined) there++;
     pictures.push(path ?? options[0]);
   }

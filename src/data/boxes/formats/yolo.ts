@@ -8,6 +8,7 @@ import { readdir, stat } from "node:fs/promises";
 import { basename, extname, join, relative, sep } from "node:path";
 import { DataError } from "../../../errors.ts";
 import { pictureKind, pictureStem } from "../../../images/index.ts";
+import { fileFinder } from "../../lists/volume-files.ts";
 import { listPictures } from "../../pictures.ts";
 import { linesOf, readText } from "../../text.ts";
 import { type AnnotatedPicture, annotatedItems } from "../annotated.ts";
@@ -180,8 +181,9 @@ interface LabelFile {
 async function labelFiles(pictures: readonly YoloPicture[]): Promise<Map<string, LabelFile>> {
   const claims = new Map<string, Set<string>>();
   const found = new Map<string, LabelFile>();
+  const { find } = fileFinder();
   for (const { image } of pictures) {
-    const annotation = await labelFileOf(image);
+    const annotation = await labelFileOf(image, find);
     const own = claims.get(annotation ?? image) ?? new Set();
     claims.set(annotation ?? image, own);
     if (pictureKind(image) === "read") own.add(image);
@@ -190,11 +192,11 @@ async function labelFiles(pictures: readonly YoloPicture[]): Promise<Map<string,
   return found;
 }
 
-/** `…/images/a.jpg` → `…/labels/a.txt`, or the text file beside the picture; `undefined` where there is none. */
-async function labelFileOf(image: string): Promise<string | undefined> {
+/** `…/images/a.jpg` → `…/labels/a.txt`, or the text file beside the picture; `undefined` where there is none. @param find as on disk */
+async function labelFileOf(image: string, find: (path: string) => string): Promise<string | undefined> {
   const twin = twinOf(image);
   for (const place of [twin, image]) {
-    const file = place && `${pictureStem(place)}.txt`;
+    const file = place && find(`${pictureStem(place)}.txt`);
     if (file !== undefined && (await stat(file).catch(() => undefined))?.isFile()) return file;
   }
   return undefined;

@@ -4,7 +4,7 @@ import { DataError } from "../../../errors.ts";
 import { readOnnx } from "../../../graph/index.ts";
 import { createEngine, type Engine, type Program } from "../../../runtime/index.ts";
 import { BEST_CHECKPOINT, LAST_CHECKPOINT, notOfWeights, readWeights, type Source } from "../../../train/index.ts";
-import { takesMask } from "../network.ts";
+import { takesMask } from "../config.ts";
 import { type ClassificationPlan, checkMasks } from "../plan.ts";
 import { classificationPlanSchema } from "../schemas.ts";
 import type { ClassificationRun } from "../session.ts";

@@ -2,14 +2,8 @@
 import { graph } from "../../../graph/index.ts";
 import { BEST_CHECKPOINT, LAST_CHECKPOINT, readWeights, type StateMap } from "../../../train/index.ts";
 import { encodeFast, encodePortable } from "../../encoder/inference.ts";
-import { classificationConfigSchema } from "../config.ts";
-import {
-  type ClassifierNetwork,
-  classificationProbabilities,
-  classificationScores,
-  outputCount,
-  takesMask,
-} from "../network.ts";
+import { classificationConfigSchema, takesMask } from "../config.ts";
+import { type ClassifierNetwork, classificationProbabilities, classificationScores, outputCount } from "../network.ts";
 import type { ClassificationPlan } from "../plan.ts";
 import type { ClassificationRun } from "../session.ts";
 

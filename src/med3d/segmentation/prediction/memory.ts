@@ -6,10 +6,11 @@
  *
  * Shape shorthand: C channels · K classes · D H W patch · x y z image at the plan's spacing · X Y Z image as it is stored.
  */
-import { bytesText } from "../../../bytes-text.ts";
+
 import type { Plan } from "../../../data/index.ts";
 import { ConfigError } from "../../../errors.ts";
 import type { GraphMemory } from "../../../graph/index.ts";
+import { bytesText } from "../../../text/index.ts";
 import {
   axisOrderTo,
   bytesPerVoxel as bytesOf,

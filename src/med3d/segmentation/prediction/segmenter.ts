@@ -1,6 +1,5 @@
 /** Predicting label maps: a run, the mean of its folds, or an exported `model.onnx` as a function from an image file to classes on the file's own grid. */
 import type { Axis } from "../../../augment/index.ts";
-import { bytesText } from "../../../bytes-text.ts";
 import {
   checkedJson,
   type DataCase,
@@ -15,6 +14,7 @@ import {
 import { ConfigError, DataError } from "../../../errors.ts";
 import { type GraphMemory, readOnnx } from "../../../graph/index.ts";
 import { createEngine, type Engine, type Program } from "../../../runtime/index.ts";
+import { bytesText } from "../../../text/index.ts";
 import { notOfWeights, type Source } from "../../../train/index.ts";
 import {
   cropOrPad,

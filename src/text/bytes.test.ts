@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { bytesText } from "./bytes-text.ts";
+import { bytesText } from "./bytes.ts";
 
 test("powers of 1000, rounded up", () => {
   expect(bytesText(25.3e9)).toBe("25.30 GB");

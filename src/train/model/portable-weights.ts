@@ -1,7 +1,7 @@
 /** Weights for other programs: safetensors, if wanted with every entry that PyTorch's `state_dict` has. */
-import { writeSafetensors } from "../files/index.ts";
-import type { WeightTensor } from "../weights/index.ts";
-import type { StateMap } from "./model/model.ts";
+import { writeSafetensors } from "../../files/index.ts";
+import type { WeightTensor } from "../../weights/index.ts";
+import type { StateMap } from "./model.ts";
 
 export interface PortableWeightsOptions {
   /** Batch norms' counters as well, so that `load_state_dict` is strict about them. */

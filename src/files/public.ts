@@ -1,0 +1,28 @@
+/**
+ * @module medvox/files: volumes and weights on disk; files are written whole or not at all. What is not among these names stands
+ * behind `medvox/files/internal`, where names may change with any version.
+ */
+export {
+  caseName,
+  encodeNpy,
+  type FolderLock,
+  lockFolder,
+  makeFolder,
+  type ReadOptions,
+  readImage2d,
+  readImageSize,
+  readNpzArray,
+  readNpzHeaders,
+  readSafetensors,
+  readSafetensorsHeader,
+  readVolume,
+  readVolumeHeader,
+  readWeightsFile,
+  volumeExtensions,
+  type WriteOptions,
+  type WriteVolumeOptions,
+  writeFileAtomic,
+  writeNpy,
+  writeSafetensors,
+  writeVolume,
+} from "./index.ts";

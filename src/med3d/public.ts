@@ -1,0 +1,31 @@
+/**
+ * @module medvox/med3d: MedicalNet's encoder: pre-training on many sets, segmentation and classification; train, evaluate,
+ * predict. What is not among these names stands behind `medvox/med3d/internal`, where names may change with any version.
+ */
+export {
+  type ClassificationRequest,
+  type Classifier,
+  classification,
+  evaluateBranch,
+  evaluateClassificationRun,
+  evaluateSegmentationRun,
+  type FeatureExtractor,
+  importWeights,
+  openClassifier,
+  openFeatures,
+  openSegmenter,
+  type PretrainingRequest,
+  predictByWindows,
+  predictionMemory,
+  pretrain,
+  pretraining,
+  resumeClassification,
+  resumePretraining,
+  resumeSegmentation,
+  runExperiment,
+  type SegmentationRequest,
+  type Segmenter,
+  segmentation,
+  trainClassification,
+  trainSegmentation,
+} from "./index.ts";
