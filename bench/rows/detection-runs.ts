@@ -33,8 +33,7 @@ export async function trainedDetector(
     signal,
     command,
     onEpoch,
-  }: Pick<DetectionMeasureOptions, "fresh" | "signal"> &
-    Pick<RunEvents, "onEpoch"> & { readonly command: string },
+  }: Pick<DetectionMeasureOptions, "fresh" | "signal"> & Pick<RunEvents, "onEpoch"> & { readonly command: string },
 ): Promise<DetectionRun> {
   const config = resolveDetectionConfig(request);
   const options = { signal, command, onEpoch };

@@ -72,7 +72,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     may: training,
     browser: false,
     parts: {
-      ...inBrowser("model", "loop", "store", "checkpoint", "log", "checked-config", "run/shared-config"),
+      ...inBrowser("model", "loop", "store", "checkpoint", "log", "config"),
       "model/portable-weights": false,
     },
   },
@@ -93,6 +93,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       ...[
         "parts",
         "pooling",
+        "network/columns",
         "network/config",
         "network/input",
         "network/network",

@@ -55,7 +55,7 @@ export function apiEntries(root: string, wanted: (subpath: string) => boolean = 
 
 /** The pages by path. What promises nothing has none. */
 export function apiPages(root: string): [string, string][] {
-  const entries = apiEntries(root).filter(({ entry }) => !entry.endsWith("/internal"));
+  const entries = apiEntries(root);
   const file = ({ entry }: ApiEntry): string => `${entry.replace("/", "-")}.md`;
   const index = [
     "# The TypeScript API",

@@ -24,7 +24,7 @@ import { anchor, generated, table } from "./markdown.ts";
 /** Where the schemas stand, and with them the comments. */
 const sources = [
   "src/data/lists/selection.ts",
-  "src/train/run/shared-config.ts",
+  "src/train/config/shared-config.ts",
   "src/experiments/config.ts",
   "src/med3d/encoder/config.ts",
   "src/med3d/segmentation/config.ts",

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { ConfigError } from "../errors.ts";
 import type { LoadOptions, TorchvisionOptions } from "../rcnn/index.ts";
+import { flagOf } from "../train/index.ts";
 import { nameList } from "./detection-options.ts";
 import { decimal, wholeNumber } from "./values.ts";
 
@@ -29,9 +30,6 @@ export function addTorchvisionOptions(command: Command): Command {
       decimal({ min: 0 }),
     );
 }
-
-/** `--num-classes` of `numClasses`. */
-const flagOf = (key: string): string => `--${key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
 
 /** @throws ConfigError naming the first of these options that was given */
 function refuseOptions<T extends object>(options: T, keys: readonly (keyof T & string)[], why: string): void {

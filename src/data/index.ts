@@ -85,6 +85,7 @@ export {
   type FingerprintOptions,
   fingerprintOf,
   type IntensitySummary,
+  readableOf,
 } from "./plan/fingerprint.ts";
 export { makePlan, type Plan, type PlanChoices, patchFor } from "./plan/plan.ts";
 export {

@@ -13,6 +13,8 @@ import { existsSync } from "node:fs";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
+import { z } from "zod";
+import { checkedJson } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { writeError, writeFileAtomic } from "../files/index.ts";
 import { machine, versions } from "../machine.ts";
@@ -105,7 +107,7 @@ function intervalNote(seeds: number, cases: string): string {
 async function refuseAnother(out: string, asked: object): Promise<void> {
   const path = join(out, "experiment.json");
   if (!existsSync(path)) return;
-  const there = JSON.parse(await readFile(path, "utf8")) as object;
+  const there = checkedJson(z.looseObject({}), await readFile(path, "utf8"), path);
   if (!isDeepStrictEqual(there, asked))
     throw new ConfigError(
       `${out}: holds another experiment (experiment.json differs); --force begins anew, --out names another folder`,

@@ -5,6 +5,8 @@
 import { existsSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { z } from "zod";
+import { checkedJson } from "../data/index.ts";
 import { DataError } from "../errors.ts";
 import { makeFolder, writeFileAtomic } from "../files/index.ts";
 import type { EpochReport } from "../train/index.ts";
@@ -80,10 +82,18 @@ async function readTrial<S extends TrialScores>(folder: string): Promise<TrialRe
   const path = join(folder, "trial.json");
   if (!existsSync(path)) return undefined;
   try {
-    return JSON.parse(await readFile(path, "utf8")) as TrialResult<S>;
+    // What a kind of experiment adds to the scores is its own, and was written by it.
+    return checkedJson(trialSchema, await readFile(path, "utf8"), path) as TrialResult<TrialScores> as TrialResult<S>;
   } catch (error) {
-    throw new DataError(
-      `${path}: is not JSON (${(error as Error).message}); remove the folder to run that trial again`,
-    );
+    throw new DataError(`${(error as Error).message}; remove the folder to run that trial again`, { cause: error });
   }
 }
+
+const trialSchema = z.looseObject({
+  condition: z.string(),
+  target: z.string(),
+  seed: z.number(),
+  trainedCases: z.number(),
+  steps: z.number(),
+  seconds: z.number(),
+});

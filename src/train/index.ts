@@ -1,6 +1,5 @@
 /** @module medvox/train/internal: all that `train` shows the other parts of medvox. `public.ts` names what `medvox/train` promises to users. */
 
-export { checkedConfig } from "./checked-config.ts";
 export {
   BEST_CHECKPOINT,
   LAST_CHECKPOINT,
@@ -10,6 +9,15 @@ export {
   type TrainingPosition,
   writeCheckpoint,
 } from "./checkpoint.ts";
+export { checkedConfig } from "./config/checked-config.ts";
+export {
+  refuseContradictions,
+  type SharedConfig,
+  scheduleSchema,
+  sharedConfigSchema,
+  sharedKeys,
+  withDefaults,
+} from "./config/shared-config.ts";
 export { bestCheckpoint, folderStore, lastCheckpoint, logFile } from "./folder-store.ts";
 export { appendLog, LOG, type LogLine, readLog } from "./log.ts";
 export {
@@ -49,14 +57,6 @@ export {
   type StepDefinition,
 } from "./model/step.ts";
 export * from "./run/index.ts";
-export {
-  refuseContradictions,
-  type SharedConfig,
-  scheduleSchema,
-  sharedConfigSchema,
-  sharedKeys,
-  withDefaults,
-} from "./run/shared-config.ts";
 export { epochRecordsOf, epochsOf } from "./run-log.ts";
 export { memoryStore, placeOf, type Store, type StoreContent } from "./store.ts";
 export { type TrainedModel, type TrainOptions, train } from "./train.ts";

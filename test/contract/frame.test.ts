@@ -159,7 +159,7 @@ describe("--force", () => {
   /** Everything that a run of any task leaves. */
   const leavings = [
     ...["run.json", "plan.json", "problems.json", "fingerprint.json", "log.jsonl", "model.onnx", "report.html"],
-    ...["evaluation.json", "scores.csv", "summary.csv", "detections.csv", "curve.csv"],
+    ...["evaluation.json", "scores.csv", "summary.csv"],
     ...["checkpoints/best.safetensors", "predictions/c9.nii.gz", "predictions/predictions.csv"],
     ...["evaluations/data/evaluation.json", "branches/liver/evaluation.json", "members/fold-2/run.json"],
     ...["coarse/run.json", "rpn-1/log.jsonl", "detector-1/log.jsonl", "rpn-2/log.jsonl", "detector-2/log.jsonl"],
@@ -185,6 +185,19 @@ describe("--force", () => {
         .filter((name) => !["report.html", "evaluation.json", "predictions", "evaluations"].includes(name))
         .sort(),
     );
+  });
+
+  test("nor of its scores, whatever the task calls their tables", async () => {
+    const { data, out } = await fresh("scored");
+    expect((await medvox("evaluate", out)).status).toBe(0);
+    expect(existsSync(join(out, "errors.csv"))).toBe(true);
+    writeFileSync(join(out, "mine.csv"), "1,2");
+    await beginRun(toy, { data, epochs: 1 }, { out, force: true });
+    expect(["errors.csv", "report.html", "mine.csv"].map((name) => existsSync(join(out, name)))).toEqual([
+      false,
+      false,
+      true,
+    ]);
   });
 
   test("of a request that is refused loses nothing of the old run", async () => {

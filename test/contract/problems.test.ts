@@ -32,7 +32,7 @@ const clean = join(work, "clean");
 const cleanRun = join(work, "clean-run");
 const rules = Object.entries(problemEffects) as [ProblemRule, ProblemEffect][];
 /** What a reader says: the file, the number in it and the fact. */
-const said = (rule: ProblemRule): string => `c0.txt object 3 is ${rule} <so>`;
+const said = (rule: ProblemRule): string => `list.xml object 3 is ${rule} <so>`;
 /** As a page has it: nothing from a file becomes markup. */
 const shown = (rule: ProblemRule): string => said(rule).replace("<so>", "&#60;so&#62;");
 const found = (rule: ProblemRule) => ({ severity: "error", case: "c0", rule, message: said(rule) });

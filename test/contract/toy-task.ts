@@ -11,14 +11,8 @@ import { runFrame, splitText, writeChartsReport } from "../../src/report/index.t
 import * as frame from "../../src/train/index.ts";
 
 const caseSchema = z.looseObject({ id: z.string(), image: z.string(), truth: z.number() });
-const configSchema = z.strictObject({
-  data: z.string(),
-  seed: z.number().default(0),
-  device: z.enum(["cpu", "webgpu", "cuda"]).default("cpu"),
-  threads: z.number().nullable().default(1),
-  epochs: z.number().int().positive().default(2),
-  strict: z.boolean().default(false),
-});
+const keys = { data: true, seed: true, device: true, threads: true, epochs: true, strict: true } as const;
+const configSchema = frame.sharedConfigSchema.pick(keys);
 const options = z.strictObject({ ...frame.commonOptions, times: z.number().optional() });
 type Config = z.output<typeof configSchema>;
 type Case = z.output<typeof caseSchema>;
@@ -26,7 +20,7 @@ type Plan = { readonly features: number };
 
 /** Lines `id,number,split`; the numbers of `id` stand in `id.txt`. A line `!rule,id,words` is a problem, as a reader would find it. */
 async function readList(path: string) {
-  const lines = (await readFile(join(path, "list.csv"), "utf8").catch(() => "")).split("\n").filter(Boolean);
+  const lines = (await readFile(join(path, "list.csv"), "utf8")).split("\n").filter(Boolean);
   const rows = lines.filter((line) => !line.startsWith("!")).map((line) => line.split(","));
   const listed = rows.map(([id, truth, split]) => ({ id, image: resolve(path, `${id}.txt`), truth: +truth, split }));
   const problems = lines.flatMap((line): Problem[] => {
@@ -146,7 +140,7 @@ export const toy: frame.Task<Config, Plan, Case, frame.PredictInput, number, num
     return {
       figures,
       json: figures,
-      tables: {},
+      tables: { "errors.csv": scored.map(({ item, score }) => `${item.id},${score}\n`).join("") },
       lines: [`error ${figures.error}`],
       report: (path, { seconds, part, problems }) => {
         const [trained, noun] = [record.splits.train.length, "case"];

@@ -56,6 +56,7 @@ export const command = defineCommand<object, [string]>({
     values: "of a volume: min, max, mean, notFinite; of weights and models: how many numbers",
     labels: "of a label map: voxels by value",
     tensors: "of weights: name, dtype, shape",
+    unreadable: "of weights: what else stands there and is not read, by name",
     bytes: "of weights",
     metadata: "of weights and models",
     producer: "of a model",

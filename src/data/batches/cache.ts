@@ -40,6 +40,7 @@ export interface CaseCache {
 /** A quarter of what the machine has free, at least 512 MiB. */
 const defaultCacheBytes = (): number => Math.max(2 ** 29, process.availableMemory() / 4);
 
+/** What was read of the data, kept in memory as far as it fits; what does not is read again. @param maxBytes by default a quarter of what is free */
 export function createCaseCache(maxBytes: number = defaultCacheBytes()): CaseCache {
   const files = new Map<string, { readonly volume: LoadedVolume; readonly bytes: number }>();
   const sources = new Map<string, { readonly source: unknown; readonly bytes: number }>();

@@ -35,7 +35,8 @@ describe("whole items", () => {
     const reversed = [...cases].reverse();
     const expected: string[] = [];
     for (const item of reversed) {
-      const { original: _, ...prepared } = await prepareCase(item, prepare, true);
+      const { original: _, problems, ...prepared } = await prepareCase(item, prepare, true);
+      expect(problems).toEqual([]);
       expected.push(digestOf(prepared));
     }
     expect(new Set(expected).size).toBe(5);

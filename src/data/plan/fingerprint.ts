@@ -2,7 +2,8 @@
  * The fingerprint of a data set: per case its size, spacing, intensities and class sizes, and over all cases the
  * intensities of the foreground. What a plan is made from, and what a report shows of the data.
  */
-
+import { DataError } from "../../errors.ts";
+import { readVolume } from "../../files/index.ts";
 import type { LoadedVolume } from "../../volume/formats/header.ts";
 import {
   asFloat32,
@@ -15,7 +16,8 @@ import {
 } from "../../volume/index.ts";
 import { axisOrderTo } from "../../volume/orient.ts";
 import { mapAxes } from "../../volume/types.ts";
-import type { CaseCache } from "../batches/cache.ts";
+import type { CaseCache, ReadVolume } from "../batches/cache.ts";
+import { counted } from "../counted.ts";
 import { countLabels } from "../masks/labels.ts";
 import { labelProblems, readImage, readLabel } from "../prepare/read-case.ts";
 import { scanVoxels } from "../prepare/scan.ts";
@@ -69,6 +71,8 @@ export interface FingerprintOptions {
   readonly orientation?: string;
   /** Takes in what is read, as far as it has room, so that the training does not read it again. */
   readonly cache?: CaseCache;
+  /** Leave out cases whose files cannot be read, and say so; else the first of them ends the reading. Default false. */
+  readonly leaveOut?: boolean;
   readonly signal?: AbortSignal;
   readonly onProgress?: (done: number, total: number, id: string) => void;
 }
@@ -77,29 +81,57 @@ const foregroundPerCase = 10_000;
 
 /**
  * Reads every case once; one is in memory at a time, beside what the cache takes in.
- * @throws DataError or GeometryError naming the first case that cannot be read.
+ * @throws DataError or GeometryError naming the first case that cannot be read; with `leaveOut` only where none can be.
  */
 export async function fingerprintOf(
   dataset: Pick<Dataset, "cases"> & Partial<Pick<Dataset, "labels" | "source">>,
   options: FingerprintOptions = {},
 ): Promise<Fingerprint> {
-  const { cases: chosen = dataset.cases, orientation = "RAS", cache, signal, onProgress } = options;
+  const { cases: chosen = dataset.cases, orientation = "RAS", cache, leaveOut = false, signal, onProgress } = options;
   const cases: CaseFingerprint[] = [];
   const samples: number[][] = [];
   const problems: Problem[] = [];
   const classes = dataset.labels && dataset.labels.length > 0 ? dataset.labels.map(({ index }) => index) : undefined;
-  for (const item of chosen) {
+  for (const [i, item] of chosen.entries()) {
     signal?.throwIfAborted();
-    const image = await readImage(item, cache?.read);
-    const label = item.label === undefined ? undefined : await readLabel(item, image, cache?.read);
+    const files = await readFiles(item, cache?.read).catch((error: unknown) => {
+      if (!leaveOut || !(error instanceof UnreadableFile)) throw error;
+      problems.push({ severity: "error", case: item.id, rule: "unreadable", message: error.message });
+    });
+    onProgress?.(i + 1, chosen.length, item.id);
+    if (files === undefined) continue;
+    const { image, label } = files;
     if (label && classes) problems.push(...labelProblems(item, label, classes, dataset.source));
     cases.push(fingerprintCase(item.id, image, label, orientation));
     if (label) collectForeground(image, label, item.ignoreLabel, samples);
-    onProgress?.(cases.length, chosen.length, item.id);
   }
+  if (cases.length === 0 && chosen.length > 0)
+    throw new DataError(`none of ${counted(chosen.length, "case")} can be read: ${problems[0].message}`);
   const channelPick = chosen.find((item) => item.channelPick)?.channelPick;
   const foreground = samples.map((values) => summarize(Float32Array.from(values)));
   return { orientation, cases, foreground, ...(channelPick && { channelPick }), problems };
+}
+
+/** The cases whose files could be read. */
+export function readableOf<T extends { readonly id: string }>(
+  cases: readonly T[],
+  problems: readonly Problem[],
+): readonly T[] {
+  const unreadable = new Set(problems.filter(({ rule }) => rule === "unreadable").map((problem) => problem.case));
+  return unreadable.size === 0 ? cases : cases.filter(({ id }) => !unreadable.has(id));
+}
+
+/** A file that is broken or gone, which costs its own case; what is wrong between files that were read is another matter. */
+class UnreadableFile extends DataError {}
+
+async function readFiles(item: DataCase, from: ReadVolume = readVolume) {
+  const read: ReadVolume = (path) =>
+    from(path).catch((error: unknown) => {
+      if (!(error instanceof DataError)) throw error;
+      throw new UnreadableFile(error.message, { cause: error });
+    });
+  const image = await readImage(item, read);
+  return { image, label: item.label === undefined ? undefined : await readLabel(item, image, read) };
 }
 
 function fingerprintCase(

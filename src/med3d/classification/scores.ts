@@ -110,7 +110,7 @@ function summaryLines(summary: ClassificationSummary): string[] {
           `${name.padEnd(13)}sensitivity ${number(point.sensitivity.value)} · specificity ${number(point.specificity.value)} · accuracy ${number(point.accuracy.value)}`,
         ];
   return [
-    `scored       AUC ${number(auc)}${interval} · average precision ${number(averagePrecision)}   ${summary.cases} cases: ${classes.map((c) => `${c.cases} ${c.name}`).join(", ")}`,
+    `held out     AUC ${number(auc)}${interval} · average precision ${number(averagePrecision)}   ${summary.cases} cases: ${classes.map((c) => `${c.cases} ${c.name}`).join(", ")}`,
     ...(atHalf === null ? [`accuracy     ${number(accuracy.value)}`] : at("at 0.5", atHalf)),
     ...at("at Youden’s", youden).map(
       (line) => `${line}  (threshold ${youden!.threshold.toFixed(3)}, chosen on these cases)`,

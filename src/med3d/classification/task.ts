@@ -6,6 +6,7 @@ import {
   isClassification,
   listImages,
   openClassification,
+  readableOf,
   readPreparationFile,
 } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
@@ -49,6 +50,7 @@ export type ClassificationTask = Task<
   ClassificationScore
 >;
 
+/** Classification as a task. */
 export const classification: ClassificationTask = {
   name: "classification",
   noun: "case",
@@ -59,7 +61,12 @@ export const classification: ClassificationTask = {
   async prepare(config, { events, signal, cache }, child) {
     // What cannot be started from is told before any data are read.
     await readStart(config.from);
-    const { facts, splits, credit, problems } = child?.splits === undefined ? await opened(config) : inherited(child);
+    const {
+      facts,
+      splits: listed,
+      credit,
+      problems,
+    } = child?.splits === undefined ? await opened(config) : inherited(child);
     // A run's own copy of the plan: the file may have changed since, or be gone.
     const given =
       config.plan === null
@@ -69,12 +76,18 @@ export const classification: ClassificationTask = {
           : child.parent.plan;
     const seenBy = (item: ClassificationCase): DataCase => (takesMask(config) ? item : { ...item, label: undefined });
     // All members learn from the same files.
-    if (hasMembers(config)) cache.stay(splits.train.flatMap(filesOf));
+    if (hasMembers(config)) cache.stay(listed.train.flatMap(filesOf));
     const seen = await fingerprintOf(
-      { cases: splits.train.map(seenBy) },
-      { onProgress: events.onPlanning, signal, cache },
+      { cases: listed.train.map(seenBy) },
+      { onProgress: events.onPlanning, signal, cache, leaveOut: true },
     );
-    const watched = await fingerprintOf({ cases: splits.validation.map(seenBy) }, { signal, cache });
+    const watched = await fingerprintOf({ cases: listed.validation.map(seenBy) }, { signal, cache, leaveOut: true });
+    const found = [...seen.problems, ...watched.problems];
+    const splits = {
+      train: readableOf(listed.train, found),
+      validation: readableOf(listed.validation, found),
+      heldOut: readableOf(listed.heldOut, found),
+    };
     const auxiliary = planAuxiliary(splits.train, config.auxiliary);
     const plan = {
       ...planClassification(facts, seen, config, given),
@@ -90,7 +103,7 @@ export const classification: ClassificationTask = {
       plan,
       splits: record.splits,
       credit,
-      problems,
+      problems: [...problems, ...found],
       fingerprint: classificationFingerprint(learnt, { ...hashesOf(seen), ...hashesOf(watched) }),
     };
   },

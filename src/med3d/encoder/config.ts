@@ -3,7 +3,7 @@ import { z } from "zod";
 import { ConfigError } from "../../errors.ts";
 import type { Tensor } from "../../graph/index.ts";
 import { architectureName, encoder, RELEASED_WIDTH, type ResNet3dFeatures } from "../../nn/index.ts";
-import { scheduleSchema } from "../../train/run/shared-config.ts";
+import { scheduleSchema } from "../../train/config/shared-config.ts";
 
 export const encoderKeys = {
   /** MedicalNet ResNet depth. */

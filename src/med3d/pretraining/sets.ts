@@ -12,6 +12,7 @@ import {
   type Plan,
   type Problem,
   planSchema,
+  readableOf,
   select,
 } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
@@ -80,9 +81,9 @@ export async function prepareSets(
     const onProgress = (count: number): void => options.onFingerprint?.((done = before + count), total);
     const fingerprint = await fingerprintOf(
       { labels: one.dataset.labels, source: one.dataset.source, cases: one.train },
-      { ...one.orientation, onProgress, signal: options.signal, cache: options.cache },
+      { ...one.orientation, onProgress, signal: options.signal, cache: options.cache, leaveOut: true },
     );
-    opened.push({ ...one, fingerprint });
+    opened.push({ ...one, train: readableOf(one.train, fingerprint.problems), fingerprint });
   }
   const credits = await Promise.all(opened.map(({ dataset }) => creditOf(dataset)));
   return {

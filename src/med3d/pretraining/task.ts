@@ -39,6 +39,7 @@ export type PretrainingTask = Task<
 const set = z.string().optional();
 const setIn = (options: Readonly<Record<string, unknown>>): string | undefined => options.set as string | undefined;
 
+/** Pre-training one encoder on many sets as a task. */
 export const pretraining: PretrainingTask = {
   name: "pretraining",
   noun: "case",

@@ -61,7 +61,7 @@ export function summariseSegmentation(run: SegmentationRun, scored: readonly Sco
     json: evaluationJson(summary, scores),
     tables: { "scores.csv": scoresCsv(scores), "summary.csv": summaryCsv(summary) },
     lines: [
-      `scored       ${perClass} · mean ${number(overall.dice.mean, 3)}${interval}   HD95 ${number(overall.hd95Mm.mean, 2)} mm   ${summary.cases} cases`,
+      `held out     ${perClass} · mean ${number(overall.dice.mean, 3)}${interval}   HD95 ${number(overall.hd95Mm.mean, 2)} mm   ${summary.cases} cases`,
     ],
     report: async (path, frame) => {
       const { splits } = run.record;

@@ -11,6 +11,7 @@ import {
   openDataset,
   type Plan,
   planSchema,
+  readableOf,
   readPlanFile,
 } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
@@ -58,6 +59,7 @@ export type SegmentationTask = Task<
   CaseScores
 >;
 
+/** Segmentation as a task: `beginRun` and its like train, score and predict by it. */
 export const segmentation: SegmentationTask = {
   name: "segmentation",
   noun: "case",
@@ -70,14 +72,20 @@ export const segmentation: SegmentationTask = {
     await readStart(config.from);
     const given = config.plan === null ? undefined : await readPlanFile(config.plan);
     const dataset = await openFor(config);
-    const splits = child?.splits ?? splitsOf(dataset, config);
+    const listed = child?.splits ?? splitsOf(dataset, config);
     const { signal, cache, events } = host;
     // Folds and a cascade's two networks learn from the same files.
-    if (config.folds !== null || config.coarse !== null) cache.stay(splits.train.flatMap(filesOf));
-    const reading = { onProgress: events.onPlanning, signal, cache };
+    if (config.folds !== null || config.coarse !== null) cache.stay(listed.train.flatMap(filesOf));
+    const reading = { onProgress: events.onPlanning, signal, cache, leaveOut: true };
     const data = { labels: dataset.labels, source: dataset.source };
-    const fingerprint = await fingerprintOf({ ...data, cases: splits.train }, reading);
-    const watched = await fingerprintOf({ ...data, cases: splits.validation }, { signal, cache });
+    const fingerprint = await fingerprintOf({ ...data, cases: listed.train }, reading);
+    const watched = await fingerprintOf({ ...data, cases: listed.validation }, { signal, cache, leaveOut: true });
+    const found = [...fingerprint.problems, ...watched.problems];
+    const splits = {
+      train: readableOf(listed.train, found),
+      validation: readableOf(listed.validation, found),
+      heldOut: readableOf(listed.heldOut, found),
+    };
     // Folds are made with one plan, so that their predictions can be averaged.
     const shared = child?.splits === undefined ? undefined : child.parent.plan;
     const plan = shared ?? given ?? makePlan(dataset, fingerprint, planChoicesOf(config));
@@ -91,7 +99,7 @@ export const segmentation: SegmentationTask = {
         heldOut: splits.heldOut.map(volumeCase),
       },
       credit: await creditOf(dataset),
-      problems: [...dataset.problems, ...fingerprint.problems, ...watched.problems],
+      problems: [...dataset.problems, ...found],
       fingerprint: { ...hashesOf(fingerprint), ...hashesOf(watched) },
     } satisfies Prepared<Plan, VolumeCase>;
   },

@@ -176,7 +176,7 @@ export function parseDetector(settings: unknown): DetectorConfig {
   const other = counts.findIndex((count) => count !== counts[0]);
   if (other >= 0)
     refuse(
-      `anchors.sizes[${other}]: ${counts[other]} sizes, anchors.sizes[0] has ${counts[0]}; all levels need as many, for they share the RPN's layers`,
+      `anchors.sizes[${other}]: ${counts[other] === 1 ? "1 size" : `${counts[other]} sizes`}, anchors.sizes[0] has ${counts[0]}; all levels need as many, for they share the RPN's layers`,
     );
   if (regions.outputSize.length !== axes)
     refuse(`regions.outputSize: ${regions.outputSize.length} sizes, regions are ${axes}D`);

@@ -31,6 +31,7 @@ export type DetectionTask = Task<
   DetectionScore
 >;
 
+/** Detection as a task. */
 export const detection: DetectionTask = {
   name: "detection",
   noun: "image",

@@ -157,6 +157,7 @@ export async function evaluateRun<S = unknown, F = unknown>(
     event: "evaluated",
     epoch: (await readLog(run.store)).filter(({ event }) => event === "epoch").length,
     folder,
+    ...(folder === run.store.place ? { tables: Object.keys(summary.tables) } : {}),
     problems: problemsJson(problems),
   });
   return {
@@ -164,7 +165,10 @@ export async function evaluateRun<S = unknown, F = unknown>(
     summary: summary.figures as F,
     scores: scores.map(({ score }) => score),
     json,
-    lines: [...summary.lines, ...(problems.length === 0 ? [] : [`problems     ${problemsText(problems)}`])],
+    lines: [
+      ...summary.lines.map((line) => renamed(line, isOther ? "heldOut" : split)),
+      ...(problems.length === 0 ? [] : [`problems     ${problemsText(problems)}`]),
+    ],
     problems,
     report,
     predictions,
@@ -269,4 +273,10 @@ export function unreadable({ id }: PredictInput, error: unknown): Problem {
   const isFiles = error instanceof DataError || error instanceof GeometryError;
   if (!isFiles && (syscall === undefined || path === undefined)) throw error;
   return { severity: "error", case: id, rule: "unreadable", message: (error as Error).message };
+}
+
+/** The line that says whose scores they are, where they are not those of the cases held out. */
+function renamed(line: string, split: SplitName): string {
+  const word = { heldOut: "held out", validation: "watched", train: "trained on" }[split];
+  return line.replace(/^held out\s+/, word.padEnd(13));
 }

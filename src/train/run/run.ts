@@ -375,7 +375,11 @@ const LEAVINGS = [
 ];
 
 async function clearRun(store: Store): Promise<void> {
-  for (const name of LEAVINGS) await store.remove(name);
+  // An evaluation's tables have the names that its task gave them, and its log tells them.
+  const lines = (await readLog(store)).filter(({ event }) => event === "evaluated");
+  const tables = lines.flatMap(({ tables: names }) => (Array.isArray(names) ? names : []));
+  const own = tables.filter((name) => typeof name === "string" && /^[^./\\][^/\\]*$/.test(name));
+  for (const name of new Set([...own, ...LEAVINGS])) await store.remove(name);
 }
 
 /** @throws DataError that says which of a run's data changed since it was begun */

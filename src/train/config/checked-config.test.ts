@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { ConfigError } from "../errors.ts";
+import { ConfigError } from "../../errors.ts";
 import { checkedConfig } from "./checked-config.ts";
 
 const schema = z.strictObject({

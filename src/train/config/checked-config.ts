@@ -1,7 +1,7 @@
 /** Checks what was asked for against a schema; what is wrong is told as the thing, the fact and the rule. */
 import type { z } from "zod";
-import { ConfigError } from "../errors.ts";
-import { closest } from "../text/index.ts";
+import { ConfigError } from "../../errors.ts";
+import { closest } from "../../text/index.ts";
 
 /**
  * `request` as `schema` says it is, with defaults filled in.
