@@ -7,13 +7,15 @@ import { noteProblems } from "./training.ts";
 /** Scores and says where the report is. */
 export async function evaluate(context: CommandContext, options: EvaluateOptions, run: string): Promise<Outcome> {
   const { signal, progress, style } = context;
-  const evaluation = await evaluateRun(await openRun(run), {
+  const opened = await openRun(run);
+  const { scoring = "scoring" } = opened.task.progressWords ?? {};
+  const evaluation = await evaluateRun(opened, {
     ...options,
     signal,
     onNote: (text) => progress.note(text),
     onProblems: (problems) => noteProblems(progress, problems),
     onCase: (done, of, id, text) =>
-      progress.update({ label: `scoring  ${done}/${of}`, fraction: done / of, details: [`${id}  ${text}`] }),
+      progress.update({ label: `${scoring}  ${done}/${of}`, fraction: done / of, details: [`${id}  ${text}`] }),
   });
   progress.clear();
   const { json, lines, report, predictions } = evaluation;

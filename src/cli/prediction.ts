@@ -8,6 +8,7 @@ export async function predict(
   opened: OpenedSource,
   { in: input, ...options }: PredictOptions & { readonly in: string },
 ): Promise<Outcome> {
+  const { predicting = "predicting" } = opened.task.progressWords ?? {};
   const made = await predictAll(opened, input, {
     ...options,
     force,
@@ -15,7 +16,7 @@ export async function predict(
     onNote: (text) => progress.note(text),
     onProgress: (share, at, of, id, detail) =>
       progress.update({
-        label: `predicting  ${at}/${of}  ${id}`,
+        label: `${predicting}  ${at}/${of}  ${id}`,
         fraction: share,
         details: detail === "" ? [] : [detail],
       }),

@@ -72,7 +72,8 @@ export function noteProblems(progress: Progress, problems: readonly Problem[]): 
 }
 
 /** Progress from a training's events. */
-export function trainingEvents(progress: Progress, task: Pick<AnyTask, "epochText">): RunEvents {
+export function trainingEvents(progress: Progress, task: Pick<AnyTask, "epochText" | "progressWords">): RunEvents {
+  const { planning = "planning" } = task.progressWords ?? {};
   let current = "";
   let loss = Number.NaN;
   let lastLoss: number | undefined;
@@ -87,7 +88,7 @@ export function trainingEvents(progress: Progress, task: Pick<AnyTask, "epochTex
     return [...where, number].join("  ");
   };
   return {
-    onPlanning: (done, of) => progress.update({ label: `planning  ${done}/${of}`, fraction: done / of }),
+    onPlanning: (done, of) => progress.update({ label: `${planning} ${done}/${of}`, fraction: done / of }),
     onProblems: (problems) => noteProblems(progress, problems),
     onNote: (text) => {
       progress.clear();

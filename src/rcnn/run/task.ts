@@ -35,6 +35,7 @@ export type DetectionTask = Task<
 export const detection: DetectionTask = {
   name: "detection",
   noun: "image",
+  progressWords: { planning: "verify", predicting: "detecting", scoring: "detecting" },
   watched: ({ plan }) => (plan.axes === 3 ? "AP10" : "AP50"),
   schemas: detectionSchemas,
   resolve: (request) => resolveDetectionConfig(request as Parameters<typeof resolveDetectionConfig>[0]),

@@ -245,6 +245,8 @@ export interface Task<
   readonly name: string;
   /** What its cases are called: `case`, `picture`, `volume`. */
   readonly noun: string;
+  /** What lines of progress call its work, where the words (`planning`, `predicting`, `scoring`) of other tasks do not fit. */
+  readonly progressWords?: { readonly planning?: string; readonly predicting?: string; readonly scoring?: string };
   /** The file formats of `run.json`'s configuration and cases and of `plan.json`. */
   readonly schemas: {
     readonly config: ZodType<C>;
