@@ -1,5 +1,5 @@
 /** The medvox side of the detector rows: images, weights that keep activations in bounds, and boxes to learn from. */
-import { type Optimiser, sgd } from "../src/nn/index.ts";
+import { type Optimizer, sgd } from "../src/nn/index.ts";
 import { random } from "../src/random.ts";
 import {
   createDetector,
@@ -24,7 +24,7 @@ export function noise(count: number, stream: string): Float32Array {
   return Float32Array.from({ length: count }, () => source.uniform());
 }
 
-const usual = (): Optimiser => sgd({ lr: 1e-4, momentum: 0.9, weightDecay: 1e-4 });
+const usual = (): Optimizer => sgd({ lr: 1e-4, momentum: 0.9, weightDecay: 1e-4 });
 
 /**
  * First weights of a detector. Frozen norms do not tame a ResNet of random weights, so the last norm of each block has a gain of 0.3;
@@ -33,7 +33,7 @@ const usual = (): Optimiser => sgd({ lr: 1e-4, momentum: 0.9, weightDecay: 1e-4 
 export async function firstWeights(engine: Engine, config: DetectorConfig): Promise<StateMap> {
   const definition = trainingDefinition(config, "joint", { seed: 1 });
   const side = new Array<number>(config.axes).fill(64);
-  const model = await createModel({ engine, ...definition, optimiser: usual(), seed: 1 }, definition.example(1, side));
+  const model = await createModel({ engine, ...definition, optimizer: usual(), seed: 1 }, definition.example(1, side));
   const weights = await model.weights();
   await model.close();
   const last = config.backbone.depth < 50 ? "bn2" : "bn3";
@@ -68,7 +68,7 @@ export async function detectorStep(
   const weights = await firstWeights(engine, config);
   const definition = trainingDefinition(config, "joint", { seed: 1 });
   const model = await createModel(
-    { engine, ...definition, optimiser: usual(), seed: 1 },
+    { engine, ...definition, optimizer: usual(), seed: 1 },
     definition.example(images, padded),
   );
   await model.load(weights);

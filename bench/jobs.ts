@@ -14,7 +14,7 @@ import {
   convSeg,
   crossEntropy,
   diceCrossEntropy,
-  type Optimiser,
+  type Optimizer,
   type ResNetDepth,
   resnet3d,
   sgd,
@@ -55,7 +55,7 @@ function scoresOf(input: Tensor, { network, depth, classes }: NetworkJob): Tenso
   return network === "skip" ? skipDecoder(features, classes) : convSeg(features.out, classes);
 }
 
-function optimiserOf({ optimizer }: StepJob): Optimiser {
+function optimizerOf({ optimizer }: StepJob): Optimizer {
   if (optimizer === "sgd") return sgd({ lr: LEARNING_RATE, momentum: 0.9, weightDecay: 1e-3 });
   const groups = [{ match: /(^|\.)bn\d*\.|\.downsample\.1\.|\.bias$/, weightDecay: 0 }];
   return adamW({ lr: LEARNING_RATE, weightDecay: 1e-4, groups });
@@ -68,7 +68,7 @@ function definitionOf(job: StepJob): Omit<StepDefinition, "accumulate"> {
       job.loss === "crossEntropy"
         ? crossEntropy(scores, target)
         : diceCrossEntropy(scores, target, { batch: true, includeBackground: false }),
-    optimiser: optimiserOf(job),
+    optimizer: optimizerOf(job),
     clipNorm: job.clipNorm,
   };
 }
@@ -141,7 +141,7 @@ export async function inferenceRunner(engine: Engine, job: NetworkJob): Promise<
       ? Float32Array.from({ length: count(own) }, () => 0.2 * stream.normal())
       : name.endsWith("running_var")
         ? Float32Array.from({ length: count(own) }, () => stream.between(0.5, 1.5))
-        : source.info.initialise(own, stream);
+        : source.info.initialize(own, stream);
     weights.set(name, { data, shape: own });
   }
   const clean = cleanUp(g, [scores]);

@@ -5,7 +5,7 @@
  *
  *     npx tsx bench/kill-resume.ts [--kills 20] [--seed 0] [--epochs 8] [--threads 2]
  *
- * Ends with status 1 if a single bit differs. The weights, the optimiser's state, the position, the best weights, the
+ * Ends with status 1 if a single bit differs. The weights, the optimizer's state, the position, the best weights, the
  * exported model and every epoch's losses are compared.
  */
 import { spawn } from "node:child_process";

@@ -19,7 +19,7 @@ import { random } from "../src/random.ts";
 import { createEngine, type Engine, type Feeds } from "../src/runtime/index.ts";
 import { createModel } from "../src/train/index.ts";
 
-/** One model of these cycles, with its optimiser and its batch, is about 3 MB. */
+/** One model of these cycles, with its optimizer and its batch, is about 3 MB. */
 const ALLOWED_MB = 10;
 /** Allocators and the just-in-time compiler settle in the first half. */
 const WARM_UP = 0.5;
@@ -83,7 +83,7 @@ async function trainAndClose(engine: Engine, seed: number): Promise<void> {
         return { scores: linear(globalAveragePool(y), 3, scope("fc")) };
       },
       loss: ({ scores }, { target }) => crossEntropy(scores, target),
-      optimiser: adamW({ lr: 1e-3 }),
+      optimizer: adamW({ lr: 1e-3 }),
       seed,
     },
     { x: { shape: INPUT, dtype: "float32" }, target: { shape: [INPUT[0]], dtype: "int32" } },

@@ -96,7 +96,7 @@ async function writeNetwork(folder: string, { decoder, plan }: Job): Promise<voi
   const state: StateMap = new Map();
   for (const [name, { shape, source }] of g.parameters) {
     if (source.kind !== "parameter") continue;
-    const data = source.info.initialise(shape, random(0, name));
+    const data = source.info.initialize(shape, random(0, name));
     // Random scores are all but equal: larger ones in the end make patches of classes.
     if (/head|conv_seg|scores|decoder/.test(name)) for (let i = 0; i < data.length; i++) data[i] *= 2;
     state.set(name, { data, shape });

@@ -46,13 +46,13 @@ const networks = {
   },
 };
 const loss = ({ scores }: Named, { y }: Named): Tensor => diceCrossEntropy(scores, y);
-const optimisers = { sgd: sgd({ lr: 0.01, momentum: 0.9 }), adamW: adamW({ lr: 0.001 }) };
+const optimizers = { sgd: sgd({ lr: 0.01, momentum: 0.9 }), adamW: adamW({ lr: 0.001 }) };
 for (const [kind, { network, target }] of Object.entries(networks)) {
   const types = { x: { shape: [2, 1, 32, 32, 32], dtype: "float32" }, y: { shape: target, dtype: "int32" } } as const;
   const graphs: Record<string, BuiltGraph> = { evaluation: buildEvaluation(network, types, loss) };
-  for (const [name, optimiser] of Object.entries(optimisers)) {
-    graphs[`${name}_step`] = buildStep({ network, loss, optimiser, accumulate: 1 }, types);
-    const collected = { network, loss, optimiser, accumulate: 2, clipNorm: 1 };
+  for (const [name, optimizer] of Object.entries(optimizers)) {
+    graphs[`${name}_step`] = buildStep({ network, loss, optimizer, accumulate: 1 }, types);
+    const collected = { network, loss, optimizer, accumulate: 2, clipNorm: 1 };
     graphs[`${name}_collect`] = buildStep(collected, types, "collect");
     graphs[`${name}_clipped_step`] = buildStep(collected, types);
   }

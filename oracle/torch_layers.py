@@ -1,4 +1,4 @@
-"""How PyTorch and MedicalNet initialise layers: test/golden/layers.json.
+"""How PyTorch and MedicalNet initialize layers: test/golden/layers.json.
 
     python oracle/torch_layers.py
 

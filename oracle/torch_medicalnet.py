@@ -37,14 +37,14 @@ def activations(network, x, reference):
 def training(network, x, y, reference):
     """Yields a line for losses, for gradients of the first step, for parameters and running variances after the third."""
     network.train()
-    optimiser = torch.optim.SGD(network.parameters(), 0.01, momentum=0.9, weight_decay=1e-3)
+    optimizer = torch.optim.SGD(network.parameters(), 0.01, momentum=0.9, weight_decay=1e-3)
     losses, gradients = [], None
     for _ in reference["train_losses"]:
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = F.cross_entropy(network(x), y)
         loss.backward()
         gradients = gradients or {n: norm(p.grad) for n, p in network.named_parameters()}
-        optimiser.step()
+        optimizer.step()
         losses.append(loss.item())
     state = network.state_dict()
     yield "losses " + " ".join(f"{abs(a - b) / b:.0e}" for a, b in zip(losses, reference["train_losses"]))

@@ -1,4 +1,4 @@
-"""The two networks that the optimiser fixtures train, and weights by formula for any PyTorch module.
+"""The two networks that the optimizer fixtures train, and weights by formula for any PyTorch module.
 
 Both: conv 3³ → batch norm → relu → conv 3³ stride 2 with bias → relu → global average → linear. No bias stands before the
 batch norm: its gradient is zero but for rounding, and Adam would divide that noise by itself.

@@ -57,14 +57,14 @@ def three_steps(depth, shift, dtype=torch.float64, noise=None):
     if noise is not None:
         noisy(network, torch.Generator().manual_seed(noise))
     x, y = given(dtype)
-    optimiser = torch.optim.SGD(network.parameters(), 0.01, momentum=0.9, weight_decay=1e-3)
+    optimizer = torch.optim.SGD(network.parameters(), 0.01, momentum=0.9, weight_decay=1e-3)
     losses, gradients = [], None
     for _ in range(3):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = F.cross_entropy(network(x), y)
         loss.backward()
         gradients = gradients or {n: norm(p.grad) for n, p in sorted(network.named_parameters())}
-        optimiser.step()
+        optimizer.step()
         losses.append(loss.item())
     return {
         "losses": dict(enumerate(losses)),

@@ -28,7 +28,7 @@ function drawn({ layer, weight, groups }: Layer): { weight: Float32Array; bias: 
     const { source, shape } = g.parameters.get(`at.${name}`)!;
     if (source.kind !== "parameter") throw new Error("not a parameter");
     if (name === "weight") expect([...shape]).toEqual(weight);
-    return source.info.initialise(shape, random(1, name));
+    return source.info.initialize(shape, random(1, name));
   };
   return { weight: values("weight"), bias: values("bias") };
 }
@@ -72,7 +72,7 @@ test("batch norm starts as PyTorch's", () => {
   const first = Object.fromEntries(
     [...g.parameters].map(([name, { source, shape }]) => [
       name,
-      source.kind === "parameter" ? [...source.info.initialise(shape, random(1, name))] : [],
+      source.kind === "parameter" ? [...source.info.initialize(shape, random(1, name))] : [],
     ]),
   );
   const four = (value: number): number[] => [value, value, value, value];

@@ -7,8 +7,8 @@ import {
   type CrossEntropyOptions,
   crossEntropy,
   type DiceOptions,
-  dice,
   diceCrossEntropy,
+  diceLoss,
   type FocalOptions,
   focal,
   smoothL1,
@@ -25,7 +25,7 @@ type Form = (scores: Tensor, target: Tensor, attributes: never) => Tensor;
 /** Each loss of the fixture in medvox's words. */
 const forms: Readonly<Record<string, Form>> = {
   crossEntropy: (x, y, options: CrossEntropyOptions) => crossEntropy(x, y, options),
-  dice: (x, y, options: DiceOptions) => dice(x, y, options),
+  dice: (x, y, options: DiceOptions) => diceLoss(x, y, options),
   diceCrossEntropy: (x, y, options: DiceOptions & CrossEntropyOptions) => diceCrossEntropy(x, y, options),
   focal: (x, y, options: FocalOptions) => focal(x, y, options),
   binaryFocal: (x, y, options: FocalOptions) => binaryFocal(x, y, options),

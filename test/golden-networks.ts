@@ -35,8 +35,8 @@ const INPUT = "shown";
 
 export async function filledModel(options: FilledModelOptions): Promise<FilledModel> {
   const { transposed, shift = 0, weightDecay = 0, types, ...rest } = options;
-  const optimiser = sgd({ lr: LEARNING_RATE, momentum: 0.9, weightDecay });
-  const model = await createModel({ ...rest, optimiser }, types);
+  const optimizer = sgd({ lr: LEARNING_RATE, momentum: 0.9, weightDecay });
+  const model = await createModel({ ...rest, optimizer }, types);
   const shapes = new Map([...model.parameters].map(([name, { shape }]) => [name, shape]));
   const filled = new Map([...shapes].filter(([name]) => name !== INPUT));
   const start = parametersByFormula(filled, transposed);

@@ -195,7 +195,7 @@ export async function expectStep(
   const definition = trainingDefinition(config, "joint", { randomOf: () => takesFirst });
   // After one step the momentum is the gradient.
   const model = await createModel(
-    { engine, ...definition, optimiser: sgd({ lr: 1e-3, momentum: 0.9 }) },
+    { engine, ...definition, optimizer: sgd({ lr: 1e-3, momentum: 0.9 }) },
     definition.example(batch.sizes.length, batch.size),
   );
   await model.load(weights);

@@ -22,7 +22,7 @@ function write(name: string, { graph, outputs, renew }: BuiltGraph): void {
 }
 
 function training(size: readonly number[], batch: number, decoder: "convSeg" | "skip", classes = 3): BuiltGraph {
-  const optimiser = sgd({ lr: 0.001, momentum: 0.9, weightDecay: 1e-3 });
+  const optimizer = sgd({ lr: 0.001, momentum: 0.9, weightDecay: 1e-3 });
   const target = decoder === "skip" ? size : size.map((n) => n / 4);
   return buildStep(
     {
@@ -31,7 +31,7 @@ function training(size: readonly number[], batch: number, decoder: "convSeg" | "
         return { scores: decoder === "skip" ? skipDecoder(features, classes) : convSeg(features.out, classes) };
       },
       loss: ({ scores }, { label }) => crossEntropy(scores, label),
-      optimiser,
+      optimizer,
       accumulate: 1,
     },
     {

@@ -1,4 +1,4 @@
-"""Operators around the convolutions: log-softmax over classes, max-pooling, ReLU's gradient, batch statistics, optimiser pieces."""
+"""Operators around the convolutions: log-softmax over classes, max-pooling, ReLU's gradient, batch statistics, optimizer pieces."""
 import sys
 import numpy as np
 from harness import compare

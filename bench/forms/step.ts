@@ -58,8 +58,8 @@ const feeds: Record<string, ArrayMessage> = {
   image: { data: Float32Array.from({ length: 2 * size ** 3 }, () => stream.normal()), shape: image.shape },
   label: { data: Int32Array.from({ length: 2 * (size / 4) ** 3 }, () => stream.integer(classes)), shape: label.shape },
 };
-const optimiser = sgd({ lr: 1e-3, momentum: 0.9, weightDecay: 1e-3 });
-for (const [name, value] of Object.entries(optimiser.scalars(1, 1e-3)))
+const optimizer = sgd({ lr: 1e-3, momentum: 0.9, weightDecay: 1e-3 });
+for (const [name, value] of Object.entries(optimizer.scalars(1, 1e-3)))
   feeds[name] = { data: Float32Array.of(value), shape: [] };
 
 async function loaded(rule: FormRule): Promise<() => Promise<{ ms: number; loss: number }>> {
@@ -67,7 +67,7 @@ async function loaded(rule: FormRule): Promise<() => Promise<{ ms: number; loss:
     {
       network: (inputs) => ({ scores: convSeg(resnet3d(inputs.image, { depth: 10 }).out, classes) }),
       loss: ({ scores }, inputs) => crossEntropy(scores, inputs.label),
-      optimiser,
+      optimizer,
       accumulate: 1,
     },
     { image, label },
@@ -82,7 +82,7 @@ async function loaded(rule: FormRule): Promise<() => Promise<{ ms: number; loss:
   const bank = engine.bank();
   for (const [name, { shape, source }] of built.graph.parameters) {
     if (source.kind !== "parameter") continue;
-    const data = source.info.initialise(shape, random(0, name));
+    const data = source.info.initialize(shape, random(0, name));
     const layout = lowered.layouts.get(storedLike(name));
     if (layout === undefined) await bank.write({ [name]: { data, shape } });
     else {

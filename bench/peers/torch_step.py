@@ -33,7 +33,7 @@ def dice_cross_entropy(scores, target):
 LOSSES = {"crossEntropy": F.cross_entropy, "diceCrossEntropy": dice_cross_entropy}
 
 
-def optimiser_of(kind, network):
+def optimizer_of(kind, network):
     if kind == "sgd":
         return torch.optim.SGD(network.parameters(), lr=0.001, momentum=0.9, weight_decay=1e-3)
     decayed = [p for p in network.parameters() if p.ndim > 1]
@@ -57,25 +57,25 @@ def setup(request):
         x = torch.rand(batch, 1, *size)
         y = torch.randint(0, classes, (batch, *(size if kind == "skip" else [n // 4 for n in size])))
     network.train()
-    optimiser = optimiser_of(request.get("optimizer", "sgd"), network)
+    optimizer = optimizer_of(request.get("optimizer", "sgd"), network)
     loss = LOSSES[request.get("loss", "crossEntropy")]
     described = {
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "parameters": sum(p.numel() for p in network.parameters()),
     }
-    return (network, optimiser, loss, request.get("clipNorm"), x, y), described
+    return (network, optimizer, loss, request.get("clipNorm"), x, y), described
 
 
 def step(state, _request):
-    network, optimiser, loss_of, clip_norm, x, y = state
+    network, optimizer, loss_of, clip_norm, x, y = state
     began = time.perf_counter()
-    optimiser.zero_grad()
+    optimizer.zero_grad()
     loss = loss_of(network(x), y)
     loss.backward()
     if clip_norm is not None:
         torch.nn.utils.clip_grad_norm_(network.parameters(), clip_norm)
-    optimiser.step()
+    optimizer.step()
     value = loss.item()
     return {"ms": (time.perf_counter() - began) * 1000, "loss": value}
 

@@ -36,22 +36,22 @@ def setup(request):
     if request["job"] == "inference":
         return (model.eval(), [image], None, None), described
     targets = [{"boxes": boxes, "labels": labels.long()} for _ in image]
-    optimiser = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9, weight_decay=1e-4)
-    return (model.train(), list(image), targets, optimiser), described
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9, weight_decay=1e-4)
+    return (model.train(), list(image), targets, optimizer), described
 
 
 def step(state, _request):
-    model, images, targets, optimiser = state
+    model, images, targets, optimizer = state
     began = time.perf_counter()
-    if optimiser is None:
+    if optimizer is None:
         with torch.no_grad():
             (found,) = model(images)
         ms = (time.perf_counter() - began) * 1000
         return {"ms": ms, "boxes": found["boxes"][:10].tolist(), "scores": found["scores"][:10].tolist(), "count": len(found["scores"])}
     loss = sum(model(images, targets).values())
-    optimiser.zero_grad()
+    optimizer.zero_grad()
     loss.backward()
-    optimiser.step()
+    optimizer.step()
     value = loss.item()
     return {"ms": (time.perf_counter() - began) * 1000, "loss": value}
 

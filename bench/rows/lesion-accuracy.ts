@@ -5,7 +5,7 @@
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { lesionScenes, openDetection, readLungs, type SceneOptions } from "../../src/data/index.ts";
-import { type DetectionSummary, type Froc, sizeText } from "../../src/metrics/index.ts";
+import { type DetectionSummary, type Froc, frocSizeText } from "../../src/metrics/index.ts";
 import { type DetectionRequest, evaluateDetectionRun } from "../../src/rcnn/index.ts";
 import { epochsOf, folderStore } from "../../src/train/index.ts";
 import { judged, significant } from "../bounds.ts";
@@ -138,7 +138,7 @@ function atOne(of: Froc, before: string, bound?: Parameters<typeof judged>[1]): 
   return [
     row(`${before}sensitivity at 1 false positive a scan`, ...at(of, 1), bound),
     ...of.bySize.map((size) =>
-      row(`${before}${sizeText(size)}: ${size.found} of ${size.findings}`, size.found / size.findings, 3),
+      row(`${before}${frocSizeText(size)}: ${size.found} of ${size.findings}`, size.found / size.findings, 3),
     ),
   ];
 }

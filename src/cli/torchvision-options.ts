@@ -1,7 +1,7 @@
 /** The options that name torchvision's weights where a run could stand. */
 import type { Command } from "commander";
 import { ConfigError } from "../errors.ts";
-import type { LoadOptions, TorchvisionOptions } from "../rcnn/index.ts";
+import type { DetectorOpenOptions, TorchvisionOptions } from "../rcnn/index.ts";
 import { flagOf } from "../train/index.ts";
 import { nameList } from "./detection-options.ts";
 import { decimal, wholeNumber } from "./values.ts";
@@ -48,7 +48,7 @@ export function torchvisionSource(
   name: string,
   run: string | undefined,
   { use, ...options }: TorchvisionChoice & { use?: "last" | "best" },
-): Omit<TorchvisionOptions, keyof LoadOptions | "weights"> | undefined {
+): Omit<TorchvisionOptions, keyof DetectorOpenOptions | "weights"> | undefined {
   const { weights, arch, numClasses, minSize, maxSize, names, normEpsilon } = options;
   if ((run === undefined) === (weights === undefined))
     throw new ConfigError(`${name}: name either a run or --weights FILE`);

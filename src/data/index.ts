@@ -31,7 +31,6 @@ export {
   type DetectionDataset,
   type DetectionItem,
   type DetectionProblem,
-  type DetectionRule,
   isDetection,
   type OpenDetectionOptions,
   openDetection,

@@ -12,7 +12,7 @@ import {
 import { gunzipMembers } from "./packed/gunzip.ts";
 import { readSafetensors } from "./safetensors.ts";
 
-/** What a gzipped checkpoint may unpack to; a ResNet-200 with its optimiser has 1.5 GB. */
+/** What a gzipped checkpoint may unpack to; a ResNet-200 with its optimizer has 1.5 GB. */
 const MOST_BYTES = 2 ** 31 - 1;
 
 /**

@@ -91,7 +91,7 @@ describe("goes", () => {
       m.exp(g.constant([0])),
       m.exp(g.constant([-0])),
     ];
-    expect(m.readOnnx(g.toOnnx(outputs)).initialisers).toBe(7);
+    expect(m.readOnnx(g.toOnnx(outputs)).initializers).toBe(7);
   });
 });
 
@@ -163,7 +163,7 @@ test("a cleaned graph is clean", () => {
   expect(twice.graph.nodes.map(({ op }) => op)).toEqual(once.graph.nodes.map(({ op }) => op));
 });
 
-test.each([true, false])("a training step has no copies and no two equal initialisers (lowered: %s)", (lowering) => {
+test.each([true, false])("a training step has no copies and no two equal initializers (lowered: %s)", (lowering) => {
   const network = ({ x }: Readonly<Record<string, Tensor>>) => {
     const three = { kernel: 3, padding: 1, bias: false } as const;
     let y = m.relu(batchNorm(conv(x, 32, m.scope("conv1"), three), m.scope("bn1")));
@@ -171,7 +171,7 @@ test.each([true, false])("a training step has no copies and no two equal initial
     return { scores: linear(m.globalAveragePool(y), 3, m.scope("fc")) };
   };
   const built = buildStep(
-    { network, loss: ({ scores }, { t }) => crossEntropy(scores, t), optimiser: adamW({ lr: 1 }), accumulate: 1 },
+    { network, loss: ({ scores }, { t }) => crossEntropy(scores, t), optimizer: adamW({ lr: 1 }), accumulate: 1 },
     { x: { shape: [2, 1, 6, 6, 6], dtype: "float32" }, t: { shape: [2], dtype: "int32" } },
   );
   let encoded = built as Parameters<typeof encodeBuilt>[0];

@@ -23,12 +23,12 @@ import type {
 export type { DType, Shape, TensorData, TensorType } from "./operators/types.ts";
 
 /** Makes a parameter's first values. `random` is the parameter's own stream. */
-export type Initialiser = (shape: Shape, random: Random) => Float32Array;
+export type Initializer = (shape: Shape, random: Random) => Float32Array;
 
 export interface ParameterInfo {
   readonly name: string;
-  readonly initialise: Initialiser;
-  /** False for buffers such as running statistics: they are saved, but no optimiser touches them. */
+  readonly initialize: Initializer;
+  /** False for buffers such as running statistics: they are saved, but no optimizer touches them. */
   readonly trainable: boolean;
 }
 
@@ -148,14 +148,14 @@ export class Graph {
   }
 
   /** A named value that training changes (or, with `trainable: false`, that it only keeps). */
-  parameter(name: string, shape: Shape, initialise: Initialiser, options: { trainable?: boolean } = {}): Tensor {
+  parameter(name: string, shape: Shape, initialize: Initializer, options: { trainable?: boolean } = {}): Tensor {
     checkShape(`parameter ${name}`, shape);
     if (this.parameters.has(name)) {
       throw new ShapeError(
         `parameter ${name}: the graph has a parameter of this name already; give its layer another scope`,
       );
     }
-    const info: ParameterInfo = { name, initialise, trainable: options.trainable ?? true };
+    const info: ParameterInfo = { name, initialize, trainable: options.trainable ?? true };
     const tensor = this.#tensor({ shape: [...shape], dtype: "float32" }, { kind: "parameter", info });
     this.parameters.set(name, tensor);
     return tensor;

@@ -4,7 +4,7 @@ export {
   type DType,
   Graph,
   type GraphOptions,
-  type Initialiser,
+  type Initializer,
   type Node,
   type Operator,
   type OperatorTable,

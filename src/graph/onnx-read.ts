@@ -21,8 +21,8 @@ export interface OnnxModel {
   /** Operator → how many nodes. */
   readonly operators: Readonly<Record<string, number>>;
   readonly nodes: number;
-  readonly initialisers: number;
-  /** Numbers in the initialisers. */
+  readonly initializers: number;
+  /** Numbers in the initializers. */
   readonly values: number;
   readonly metadata: Readonly<Record<string, string>>;
 }
@@ -54,7 +54,7 @@ export function readOnnx(bytes: Uint8Array, source = "model.onnx"): OnnxModel {
     outputs: graph.output.map(describe),
     operators: Object.fromEntries(Object.entries(operators).sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1))),
     nodes: graph.node.length,
-    initialisers: graph.initializer.length,
+    initializers: graph.initializer.length,
     values: graph.initializer.reduce((sum, { dims }) => sum + dims.reduce((size, n) => size * Number(n), 1), 0),
     metadata: Object.fromEntries(model.metadataProps.map(({ key, value }) => [key, value])),
   };

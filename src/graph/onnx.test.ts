@@ -33,7 +33,7 @@ describe("read back", () => {
       ],
       operators: { Relu: 2, Gather: 1, MatMul: 1 },
       nodes: 4,
-      initialisers: 1,
+      initializers: 1,
       values: 3,
       metadata: {},
     });
@@ -63,7 +63,7 @@ describe("read back", () => {
     const metadata = { plan: '{"größe": [1, 2]}', empty: "" };
     const model = readOnnx(g.toOnnx({ y: m.linear(x, w, b) }, { weights, metadata }));
     expect(model.inputs.map(({ name }) => name)).toEqual(["x", "fc.bias"]);
-    expect([model.initialisers, model.values, model.metadata]).toEqual([1, 6, metadata]);
+    expect([model.initializers, model.values, model.metadata]).toEqual([1, 6, metadata]);
   });
 
   test("operators of com.microsoft only where they are allowed", () => {

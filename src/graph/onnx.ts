@@ -1,4 +1,4 @@
-/** Graphs as ONNX bytes. Opset 18; value names are readable; equal initialisers are written once. */
+/** Graphs as ONNX bytes. Opset 18; value names are readable; equal initializers are written once. */
 import { create, toBinary } from "@bufbuild/protobuf";
 import {
   type AttributeProto,
@@ -86,7 +86,7 @@ export function encodeOnnx(
     else {
       if (value.length !== tensor.size)
         throw new ShapeError(`toOnnx: weights of ${name} hold ${value.length} values, ${tensor.size} are needed`);
-      writer.initialiser(name, value, tensor.shape, "float32");
+      writer.initializer(name, value, tensor.shape, "float32");
     }
   }
   // Nodes are named by the writer; none may take a name that is given.
@@ -141,7 +141,7 @@ class Writer implements Emitter {
   prefix = "";
   /** Of the model, or of the loop's body that is being written. */
   #nodes: NodeProto[] = [];
-  readonly #initialisers: { name: string; shape: Shape; dtype: DType; data: TensorData }[] = [];
+  readonly #initializers: { name: string; shape: Shape; dtype: DType; data: TensorData }[] = [];
   readonly #constants = new Map<string, string>();
   readonly #keyOf = contentKeys();
   readonly #taken = new Set<string>();
@@ -213,7 +213,7 @@ class Writer implements Emitter {
     const there = this.#constants.get(key);
     if (there !== undefined) return there;
     const name = this.#unique(`constant_${this.#constants.size}`);
-    this.initialiser(name, data, shape, dtype);
+    this.initializer(name, data, shape, dtype);
     this.#constants.set(key, name);
     return name;
   }
@@ -230,9 +230,9 @@ class Writer implements Emitter {
     this.#taken.add(name);
   }
 
-  initialiser(name: string, data: TensorData, shape: Shape, dtype: DType): void {
+  initializer(name: string, data: TensorData, shape: Shape, dtype: DType): void {
     this.reserve(name);
-    this.#initialisers.push({ name, shape, dtype, data });
+    this.#initializers.push({ name, shape, dtype, data });
   }
 
   /** Gives a value the name of a graph output. False if the value is not a node's. */
@@ -281,8 +281,8 @@ class Writer implements Emitter {
       node: nodes,
       input: inputs.map(valueInfo),
       output: outputs.map(valueInfo),
-      initializer: this.#initialisers
-        .filter((initialiser) => used.has(initialiser.name))
+      initializer: this.#initializers
+        .filter((initializer) => used.has(initializer.name))
         .map(({ name: of, shape, dtype, data }) =>
           create(TensorProtoSchema, {
             name: of,

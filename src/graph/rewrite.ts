@@ -59,7 +59,7 @@ function copyLeaf(target: Graph, { source, shape, dtype }: Tensor): Tensor {
     case "input":
       return target.input(source.name, shape, dtype);
     case "parameter":
-      return target.parameter(source.info.name, shape, source.info.initialise, { trainable: source.info.trainable });
+      return target.parameter(source.info.name, shape, source.info.initialize, { trainable: source.info.trainable });
     case "constant":
       return target.constant(source.data, shape, dtype);
     case "node":

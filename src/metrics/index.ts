@@ -44,8 +44,8 @@ export {
   type FrocScan,
   type FrocSize,
   froc,
+  frocSizeText,
   lunaRates,
-  sizeText,
 } from "./detection/froc.ts";
 export { frocScan } from "./detection/froc-scan.ts";
 export {

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { gradients, graph, type Tensor } from "../graph/index.ts";
 import { createEngine, type Engine, type Program } from "../runtime/index.ts";
-import { crossEntropy, dice, diceCrossEntropy, focal } from "./index.ts";
+import { crossEntropy, diceCrossEntropy, diceLoss, focal } from "./index.ts";
 
 let engine: Engine;
 beforeAll(async () => {
@@ -45,7 +45,7 @@ const options = { ignoreIndex: -1, batch: true, includeBackground: false };
 const forms: Readonly<Record<keyof typeof byHand, (x: Tensor, y: Tensor) => Tensor>> = {
   crossEntropy: (x, y) => crossEntropy(x, y, { ignoreIndex: -1 }),
   focal: (x, y) => focal(x, y, { ignoreIndex: -1 }),
-  dice: (x, y) => dice(x, y, options),
+  dice: (x, y) => diceLoss(x, y, options),
   diceCrossEntropy: (x, y) => diceCrossEntropy(x, y, options),
 };
 

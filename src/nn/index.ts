@@ -1,6 +1,6 @@
-/** @module medvox/nn: layers, networks, losses, optimisers. */
+/** @module medvox/nn: layers, networks, losses, optimizers. */
 
-export * from "./initialisers.ts";
+export * from "./initializers.ts";
 export {
   type BatchNormOptions,
   batchNorm,
@@ -55,10 +55,10 @@ export {
   adamW,
   clipByNorm,
   groupOf,
-  type Optimiser,
-  type OptimiserStep,
+  type Optimizer,
+  type OptimizerStep,
   type ParameterGroup,
   type SgdOptions,
   sgd,
-} from "./optimisers.ts";
+} from "./optimizers.ts";
 export { type ScheduleSpec, scheduleFactor, type Warmup } from "./schedules.ts";

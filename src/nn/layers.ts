@@ -10,7 +10,7 @@ import {
   dropout as dropoutOperator,
   type Graph,
   groupNorm as groupNormOperator,
-  type Initialiser,
+  type Initializer,
   instanceNorm as instanceNormOperator,
   linear as linearOperator,
   mul,
@@ -18,7 +18,7 @@ import {
   type Scope,
   type Tensor,
 } from "../graph/index.ts";
-import { biasUniform, kaimingUniform, ones, zeros } from "./initialisers.ts";
+import { biasUniform, kaimingUniform, ones, zeros } from "./initializers.ts";
 
 export interface ConvLayerOptions {
   /** Window size; 1 by default. */
@@ -29,9 +29,9 @@ export interface ConvLayerOptions {
   groups?: number;
   /** On by default. */
   bias?: boolean;
-  initialise?: Initialiser;
+  initialize?: Initializer;
   /** Of the bias; PyTorch's default else. */
-  initialiseBias?: Initialiser;
+  initializeBias?: Initializer;
 }
 
 function kernelOf(x: Tensor, kernel: PerAxis): number[] {
@@ -50,11 +50,11 @@ export function sharedConv(
   scope: Scope,
   options: ConvLayerOptions = {},
 ): Tensor[] {
-  const { kernel = 1, bias = true, initialise = kaimingUniform, initialiseBias, groups = 1, ...window } = options;
+  const { kernel = 1, bias = true, initialize = kaimingUniform, initializeBias, groups = 1, ...window } = options;
   const [{ graph, shape: first }] = inputs;
   const shape = [channels, first[1] / groups, ...kernelOf(inputs[0], kernel)];
-  const w = graph.parameter(scope.name("weight"), shape, initialise);
-  const b = bias ? graph.parameter(scope.name("bias"), [channels], initialiseBias ?? biasUniform(shape)) : undefined;
+  const w = graph.parameter(scope.name("weight"), shape, initialize);
+  const b = bias ? graph.parameter(scope.name("bias"), [channels], initializeBias ?? biasUniform(shape)) : undefined;
   return inputs.map((x) => convOperator(x, w, { ...window, groups, bias: b }));
 }
 
@@ -69,9 +69,9 @@ export function convTranspose(
   scope: Scope,
   options: ConvTransposeLayerOptions = {},
 ): Tensor {
-  const { kernel = 2, bias = true, initialise = kaimingUniform, groups = 1, ...window } = options;
+  const { kernel = 2, bias = true, initialize = kaimingUniform, groups = 1, ...window } = options;
   const shape = [x.shape[1], channels / groups, ...kernelOf(x, kernel)];
-  const w = x.graph.parameter(scope.name("weight"), shape, initialise);
+  const w = x.graph.parameter(scope.name("weight"), shape, initialize);
   const b = bias ? x.graph.parameter(scope.name("bias"), [channels], biasUniform(shape)) : undefined;
   return convTransposeOperator(x, w, { ...window, groups, bias: b });
 }
@@ -81,12 +81,12 @@ export function linear(
   x: Tensor,
   units: number,
   scope: Scope,
-  options: { bias?: boolean; initialise?: Initialiser; initialiseBias?: Initialiser } = {},
+  options: { bias?: boolean; initialize?: Initializer; initializeBias?: Initializer } = {},
 ): Tensor {
   const shape = [units, x.size / x.shape[0]];
-  const w = x.graph.parameter(scope.name("weight"), shape, options.initialise ?? kaimingUniform);
-  const initialiseBias = options.initialiseBias ?? biasUniform(shape);
-  const b = (options.bias ?? true) ? x.graph.parameter(scope.name("bias"), [units], initialiseBias) : undefined;
+  const w = x.graph.parameter(scope.name("weight"), shape, options.initialize ?? kaimingUniform);
+  const initializeBias = options.initializeBias ?? biasUniform(shape);
+  const b = (options.bias ?? true) ? x.graph.parameter(scope.name("bias"), [units], initializeBias) : undefined;
   return linearOperator(x, w, b);
 }
 

@@ -144,7 +144,7 @@ export interface DiceOptions {
 }
 
 /** 1 − soft Dice of softmax probabilities, averaged over classes (and samples): MONAI's DiceLoss(softmax=True, to_onehot_y=True). */
-export function dice(
+export function diceLoss(
   scores: Tensor,
   target: Tensor,
   { smooth = 1e-5, includeBackground = true, batch = false, ignoreIndex }: DiceOptions = {},
@@ -175,7 +175,7 @@ export function diceCrossEntropy(
 ): Tensor {
   const { diceWeight = 1, crossEntropyWeight = 1, weights, ignoreIndex, ...diceOptions } = options;
   return add(
-    mul(dice(scores, target, { ...diceOptions, ignoreIndex }), diceWeight),
+    mul(diceLoss(scores, target, { ...diceOptions, ignoreIndex }), diceWeight),
     mul(crossEntropy(scores, target, { weights, ignoreIndex }), crossEntropyWeight),
   );
 }

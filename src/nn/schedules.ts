@@ -1,4 +1,4 @@
-/** Learning rates over time. A schedule is a factor on the optimiser's rate at a point of the training, 0 at its start and 1 at its end. */
+/** Learning rates over time. A schedule is a factor on the optimizer's rate at a point of the training, 0 at its start and 1 at its end. */
 import { ConfigError } from "../errors.ts";
 
 export type ScheduleSpec =

@@ -11,10 +11,10 @@ export { type EvaluateResultsOptions, evaluateResults, type ResultsEvaluation } 
 export type { OpenedImage } from "./detect/images.ts";
 export {
   type DetectedObject,
+  type DetectorOpenOptions,
   type DetectorSource,
   fasterRcnn,
   type LoadedDetector,
-  type LoadOptions,
   type LoadRunOptions,
   type TorchvisionOptions,
 } from "./detect/load.ts";
@@ -56,9 +56,9 @@ export {
 export { type BoxCoder, decodeBoxes, encodeBoxes, SIDE_CLAMP } from "./parts/box-coder.ts";
 export { IGNORED, type Matches, type MatchRule, matchBoxes, NEGATIVE } from "./parts/matcher.ts";
 export { type NmsOptions, nms, type SoftNmsOptions, softNms } from "./parts/nms.ts";
-export { type DetectedBoxes, type DetectionRule, filterDetections, selectDetections } from "./parts/post-process.ts";
+export { type DetectedBoxes, filterDetections, type SelectionRule, selectDetections } from "./parts/post-process.ts";
 export { type ProposalRule, type Proposals, selectProposals } from "./parts/proposals.ts";
-export { type Sample, type SampleRule, sampleMatches } from "./parts/sampler.ts";
+export { type SampledMatches, type SampleRule, sampleMatches } from "./parts/sampler.ts";
 export type { Truth } from "./parts/targets.ts";
 export { assignLevels, type LevelRule } from "./pooling/levels.ts";
 export {

@@ -2,4 +2,4 @@
 export { createEngine } from "./node/engine.ts";
 export { type DeviceReport, probeDevice, probeDevices } from "./node/probe.ts";
 export type { ArrayMessage, DeviceName, EngineOptions, RunResult } from "./protocol.ts";
-export type { Bank, Engine, Feeds, LoadOptions, Program, RunOptions } from "./types.ts";
+export type { Bank, Engine, Feeds, Program, ProgramOptions, RunOptions } from "./types.ts";

@@ -1,7 +1,7 @@
 /**
  * The worker's side of the engine: programs and banks over ONNX Runtime, whichever build of it the platform brings.
  *
- * Banks: parameters and optimiser state live here as two tensors per entry. A step reads one and writes the other
+ * Banks: parameters and optimizer state live here as two tensors per entry. A step reads one and writes the other
  * (outputs are preallocated), then they change places: nothing is copied, and a failed step leaves the values as they were.
  */
 import type { InferenceSession, Tensor, TensorConstructor } from "onnxruntime-common";

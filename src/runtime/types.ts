@@ -40,7 +40,7 @@ export interface Program {
   close(): Promise<void>;
 }
 
-export interface LoadOptions {
+export interface ProgramOptions {
   /** Names the program in errors. */
   label?: string;
   /** ONNX Runtime's own graph optimisations; on by default. */
@@ -57,7 +57,7 @@ export interface LoadOptions {
 export interface Engine {
   readonly device: string;
   readonly threads: number;
-  load(model: Uint8Array, options?: LoadOptions): Promise<Program>;
+  load(model: Uint8Array, options?: ProgramOptions): Promise<Program>;
   bank(): Bank;
   /** Resident memory of the process, bytes. */
   memory(): Promise<number>;

@@ -1,5 +1,5 @@
 /**
- * Checkpoints: parameters, buffers and optimiser state as safetensors, with the place in the training as metadata. Written
+ * Checkpoints: parameters, buffers and optimizer state as safetensors, with the place in the training as metadata. Written
  * whole or not at all, so a crash, a full disk or a power cut leaves the last good one.
  */
 import { z } from "zod";
@@ -82,7 +82,7 @@ export async function readCheckpoint(
   return { state: floatState(path, tensors), position: parsed.data };
 }
 
-/** Parameters and buffers of a checkpoint as float32, without the optimiser's state. @throws WeightsError if it is not there */
+/** Parameters and buffers of a checkpoint as float32, without the optimizer's state. @throws WeightsError if it is not there */
 export async function readWeights(store: Store, name: string = LAST_CHECKPOINT): Promise<StateMap> {
   const { tensors } = await readTensors(store, name);
   const weights = new Map([...tensors].filter(([entry]) => !entry.startsWith("optimizer.")));

@@ -4,7 +4,7 @@
  */
 import { ConfigError } from "../errors.ts";
 import type { Tensor } from "../graph/index.ts";
-import type { Optimiser, ScheduleSpec, Warmup } from "../nn/index.ts";
+import type { Optimizer, ScheduleSpec, Warmup } from "../nn/index.ts";
 import { createEngine, type Engine, type EngineOptions } from "../runtime/index.ts";
 import { type EpochReport, runTraining } from "./loop.ts";
 import { createModel, type Model, type StateMap } from "./model/model.ts";
@@ -19,7 +19,7 @@ export interface TrainOptions {
   /** From the input to what the loss takes, e.g. class scores. */
   readonly network: (input: Tensor) => Tensor;
   readonly loss: (output: Tensor, target: Tensor) => Tensor;
-  readonly optimizer: Optimiser;
+  readonly optimizer: Optimizer;
   /**
    * The batches of an epoch: an array, or a function of the epoch (from 0) that gives any (async) iterable. A plain
    * iterable can be read once only, so it serves one epoch.
@@ -92,7 +92,7 @@ async function trainOn(engine: Engine, options: TrainOptions): Promise<TrainedMo
       engine,
       network: ({ input }) => ({ output: network(input) }),
       loss: ({ output }, { target }) => loss(output, target),
-      optimiser: optimizer,
+      optimizer: optimizer,
       seed: options.seed,
       clipNorm: options.clipNorm,
     },

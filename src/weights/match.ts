@@ -165,7 +165,7 @@ function frontsBefore(name: string, target: ReadonlyMap<string, unknown>): strin
   return fronts;
 }
 
-/** Undefined where no name begins so. Others (optimiser state, a decoder) keep their names. */
+/** Undefined where no name begins so. Others (optimizer state, a decoder) keep their names. */
 function stripped(given: ReadonlyMap<string, Given>, wrapper: string): Map<string, Given> | undefined {
   if (![...given.keys()].some((name) => name.startsWith(wrapper))) return undefined;
   return new Map([...given].map(([name, own]) => [name.startsWith(wrapper) ? name.slice(wrapper.length) : name, own]));

@@ -69,7 +69,7 @@ class StoredTensor {
   }
 }
 
-/** Something inert: an optimiser's number type, a data type's name. */
+/** Something inert: an optimizer's number type, a data type's name. */
 const inert: Importable = (args) => args[0] ?? null;
 
 /** Makes the error for an object that would have to be made to get at the weights. */

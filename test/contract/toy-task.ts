@@ -85,7 +85,7 @@ export const toy: frame.Task<Config, Plan, Case, frame.PredictInput, number, num
     };
     const shapeOf = ({ shape }: { shape: number[] }) => ({ shape, dtype: "float32" }) as const;
     const example = { x: shapeOf(feeds.x), truth: shapeOf(feeds.truth) };
-    const model = await frame.createModel({ engine, ...definition, optimiser: sgd({ lr: 0.1 }) }, example);
+    const model = await frame.createModel({ engine, ...definition, optimizer: sgd({ lr: 0.1 }) }, example);
     const data: frame.BatchSource = {
       stepsPerEpoch: 4,
       batches: async function* (_epoch, from) {

@@ -76,7 +76,7 @@ export function encodeHeader({ metadata, tensors }: CheckpointHeader): Uint8Arra
 
 /**
  * A tensor's values: weights by their fan-in, so that maps keep their size from layer to layer, variances above 0, norms' factors
- * around 1, an optimiser's first moments small and its second moments positive.
+ * around 1, an optimizer's first moments small and its second moments positive.
  */
 export function valuesOf(name: string, shape: readonly number[]): Float32Array {
   const numbers = uniform(seedOf(name), countOf(shape));

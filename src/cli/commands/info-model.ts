@@ -21,7 +21,7 @@ export async function describeModel(path: string): Promise<Outcome> {
       .join(", ")}`,
     `inputs    ${shapes(model.inputs)}`,
     `outputs   ${shapes(model.outputs)}`,
-    `weights   ${model.values.toLocaleString("en-US")} numbers in ${model.initialisers} initialisers`,
+    `weights   ${model.values.toLocaleString("en-US")} numbers in ${model.initializers} initializers`,
     `nodes     ${model.nodes}: ${Object.entries(model.operators)
       .map(([name, n]) => `${name} ${n}`)
       .join(", ")}`,

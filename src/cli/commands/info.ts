@@ -64,7 +64,7 @@ export const command = defineCommand<object, [string]>({
     opsets: "of a model, by domain",
     inputs: "of a model: name, dtype, shape",
     outputs: "of a model: name, dtype, shape",
-    initialisers: "of a model: how many",
+    initializers: "of a model: how many",
     nodes: "of a model: how many",
     operators: "of a model: how many of each",
     record: "of a run: run.json",

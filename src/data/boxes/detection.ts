@@ -30,7 +30,6 @@ export type {
   DetectionDataset,
   DetectionItem,
   DetectionProblem,
-  DetectionRule,
   OpenDetectionOptions,
   WorldPlace,
 } from "./types.ts";

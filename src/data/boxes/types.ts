@@ -1,7 +1,7 @@
 /** What a detection data set is: pictures or volumes with boxes, whichever layout they were read from. */
 import type { Axes } from "../../boxes/index.ts";
 import type { Vec3 } from "../../volume/types.ts";
-import type { Problem, ProblemRule } from "../problem.ts";
+import type { Problem } from "../problem.ts";
 
 export interface DetectionClass {
   /** The number the class has in its files: a COCO category, a YOLO index, a label value; its place where there is none. */
@@ -43,9 +43,6 @@ export interface DetectionItem {
   /** COCO's `image_id`, for results that are sent back. Unique within its annotation file only. */
   readonly imageId?: number | string;
 }
-
-/** @deprecated Use `ProblemRule`. */
-export type DetectionRule = ProblemRule;
 
 /** @deprecated Use `Problem`. */
 export type DetectionProblem = Problem;

@@ -2,7 +2,7 @@
  * Lowering: the same values in the forms that the CPU computes fastest. Nodes are rebuilt one by one; each value keeps the
  * representation it was computed in (see `values.ts`) and is converted only where a reader needs another. Convolutions
  * choose by shape (`forms.ts`); elementwise nodes, norms and reductions follow their inputs, so a chain of layers stays in
- * rows from end to end, and an optimiser works on weights in the layout the convolutions read.
+ * rows from end to end, and an optimizer works on weights in the layout the convolutions read.
  */
 
 import type { Node } from "../core.ts";
@@ -37,7 +37,7 @@ import { winogradForward, winogradToInput, winogradToWeights } from "./winograd.
 export interface LowerOptions {
   /** Layouts that storage already has, by parameter; others are chosen here. */
   layouts?: ReadonlyMap<string, WeightLayout>;
-  /** The parameter an entry is shaped and stored like: itself for a parameter, its parameter for optimiser state. */
+  /** The parameter an entry is shaped and stored like: itself for a parameter, its parameter for optimizer state. */
   storedLike?: (entry: string) => string;
   /** Outputs that renew an entry (output → entry): they leave in the entry's layout. */
   renews?: Readonly<Record<string, string>>;
@@ -95,11 +95,11 @@ export function lower(source: Graph, outputs: Readonly<Record<string, Tensor>>, 
 
 function parameterValue(target: Graph, name: string, tensor: Tensor, layout: WeightLayout | undefined): Value {
   if (tensor.source.kind !== "parameter") throw new Error("lower: not a parameter");
-  const { initialise, trainable } = tensor.source.info;
-  if (layout === undefined) return Value.plain(target.parameter(name, tensor.shape, initialise, { trainable }));
+  const { initialize, trainable } = tensor.source.info;
+  if (layout === undefined) return Value.plain(target.parameter(name, tensor.shape, initialize, { trainable }));
   const names = pieceNames(name, layout);
   const pieces = pieceShapes(tensor.shape, layout).map((shape, i) =>
-    target.parameter(names[i], shape, initialise, { trainable }),
+    target.parameter(names[i], shape, initialize, { trainable }),
   );
   return Value.pieces(pieces, layout, tensor);
 }

@@ -3,7 +3,7 @@
  * another:
  * - plain: as the operator table defines it, `[N, C, …]`;
  * - rows: `[N·…, C]`, channels last;
- * - pieces: a convolution's weights (or anything of their shape: gradients, optimiser state) tap-major, `[n, Ci, Co]` per
+ * - pieces: a convolution's weights (or anything of their shape: gradients, optimizer state) tap-major, `[n, Ci, Co]` per
  *   group of taps.
  */
 import { type Shape, sizeOf, type Tensor, type TensorType } from "../core.ts";

@@ -147,11 +147,11 @@ export interface Emitter {
     outputs?: number,
     domain?: string,
   ): string[];
-  /** An initialiser; equal ones are shared. */
+  /** An initializer; equal ones are shared. */
   constant(data: TensorData, shape: Shape, dtype?: DType): string;
-  /** A one-dimensional int64 initialiser, as shapes, axes and pads want it. */
+  /** A one-dimensional int64 initializer, as shapes, axes and pads want it. */
   int64s(values: readonly number[]): string;
-  /** A float32 scalar initialiser. */
+  /** A float32 scalar initializer. */
   scalar(value: number): string;
   /**
    * Repeats `body`, at least once, for as long as its `again` (a bool scalar) says so, and gives the last state. Types are those of the

@@ -22,7 +22,7 @@ import {
   type ValidationResult,
 } from "../../train/index.ts";
 import { readStart, startFrom, startText } from "../encoder/start-from.ts";
-import { augmentationOf, optimiserOf } from "../segmentation/config.ts";
+import { augmentationOf, optimizerOf } from "../segmentation/config.ts";
 import { auxiliaryCount, auxiliaryLoss, auxiliaryOf } from "./auxiliary-targets.ts";
 import type { ClassificationConfig } from "./config.ts";
 import { takesMask } from "./config.ts";
@@ -98,7 +98,7 @@ export async function classificationSession(
           const beside = auxiliaryLoss(auxiliary, auxiliaryValues, auxiliaryCounts, columns);
           return add(loss, mul(beside, config.auxiliaryWeight));
         },
-        optimiser: optimiserOf(config),
+        optimizer: optimizerOf(config),
         seed: config.seed,
         clipNorm: config.clipNorm ?? undefined,
         accumulate: config.accumulate,

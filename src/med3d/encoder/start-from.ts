@@ -16,7 +16,7 @@ export interface Start {
 }
 
 /**
- * Reads what a configuration names, before any data is: a run (its last weights, without the optimiser's state) or a file.
+ * Reads what a configuration names, before any data is: a run (its last weights, without the optimizer's state) or a file.
  * @throws WeightsError for what cannot be read, ConfigError for a run that has no weights
  */
 export async function readStart(from: string | null): Promise<Start | undefined> {

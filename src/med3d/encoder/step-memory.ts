@@ -2,7 +2,7 @@
  * How much memory a training step takes, so that `medvox plan --memory` can choose patch and batch.
  *
  * Measured by `npm run bench` (table bench-step-memory): the peak resident memory of a process that trains with the skip decoder, Dice +
- * cross-entropy and AdamW grows with the network's parameters (weights, optimiser state, both twice, transformed
+ * cross-entropy and AdamW grows with the network's parameters (weights, optimizer state, both twice, transformed
  * weights, gradients) and with the voxels of a batch, whose cost is that of the decoder at full resolution and hardly depends on the encoder.
  * A test holds the rule against the measured rows: an upper bound, and no more than a quarter above. Which forms the convolutions take
  * (graph/lowering) changes with the shapes, and memory with them, so no straight line comes closer for all five.

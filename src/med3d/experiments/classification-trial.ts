@@ -4,7 +4,7 @@ import { continueRun, epochsOf, membersOf } from "../../train/index.ts";
 import type { ClassificationConfig } from "../classification/config.ts";
 import { classification } from "../classification/task.ts";
 import { evaluateClassificationRun } from "../runs.ts";
-import { type CaseScores, type Trial, watchedCurve } from "./trial.ts";
+import { type Trial, type TrialCaseScores, watchedCurve } from "./trial.ts";
 
 export function classificationTrial(
   trial: Pick<Trial, "condition" | "target" | "seed">,
@@ -35,6 +35,6 @@ export function classificationTrial(
 }
 
 /** Of networks that were watched at the same steps. */
-export function meanCurve(curves: readonly CaseScores["curve"][]): CaseScores["curve"] {
+export function meanCurve(curves: readonly TrialCaseScores["curve"][]): TrialCaseScores["curve"] {
   return curves[0].map(([step], i) => [step, meanOf(curves.map((curve) => curve[i]?.[1] ?? null)) ?? Number.NaN]);
 }

@@ -7,4 +7,4 @@ export {
   resolveExperimentConfig,
 } from "./config.ts";
 export { runExperiment } from "./run.ts";
-export type { CaseScore, CaseScores, Trial, TrialResult } from "./trial.ts";
+export type { CaseScore, Trial, TrialCaseScores, TrialResult } from "./trial.ts";

@@ -13,11 +13,11 @@ import { pretraining } from "../pretraining/task.ts";
 import { type ExperimentConfig, type ExperimentKind, resolveExperimentConfig } from "./config.ts";
 import { magnitudeFindings, magnitudeTrials } from "./magnitude.ts";
 import { refuseOverlap, transferFindings, transferTrials } from "./transfer.ts";
-import type { CaseScores } from "./trial.ts";
+import type { TrialCaseScores } from "./trial.ts";
 import { varietyFindings, varietyTrials } from "./variety.ts";
 
 type Kind<K extends ExperimentKind> = Omit<
-  ExperimentDefinition<ExperimentConfig<K>, CaseScores>,
+  ExperimentDefinition<ExperimentConfig<K>, TrialCaseScores>,
   "kind" | "cases" | "bulk"
 >;
 
@@ -52,8 +52,8 @@ const kinds: { readonly [K in ExperimentKind]: Kind<K> } = {
 export async function runExperiment<K extends ExperimentKind>(
   kind: K,
   request: unknown,
-  options: ExperimentOptions<CaseScores>,
-): Promise<Experiment<CaseScores>> {
+  options: ExperimentOptions<TrialCaseScores>,
+): Promise<Experiment<TrialCaseScores>> {
   const config = resolveExperimentConfig(kind, request);
   const bulk = ["checkpoints", "predictions", "model.onnx", "members"];
   const definition: Kind<K> = kinds[kind];
@@ -63,7 +63,7 @@ export async function runExperiment<K extends ExperimentKind>(
 /** The encoder to transfer from; one that is to be pre-trained first lies in the experiment's folder. */
 async function encoderOf(
   config: ExperimentConfig<"transfer">,
-  options: ExperimentOptions<CaseScores>,
+  options: ExperimentOptions<TrialCaseScores>,
 ): Promise<string> {
   const { signal, onEpoch, onNote, out } = options;
   const { from } = config;

@@ -15,7 +15,7 @@ import {
   type Tally,
 } from "../../train/index.ts";
 import { readStart, startFrom, startText } from "../encoder/start-from.ts";
-import { augmentationOf, optimiserOf } from "../segmentation/config.ts";
+import { augmentationOf, optimizerOf } from "../segmentation/config.ts";
 import { trainingLoss, trainingOutputs } from "../segmentation/deep-supervision.ts";
 import { ignoresVoxels } from "../segmentation/network.ts";
 import { balancingOf, branchConfig, type PretrainingConfig } from "./config.ts";
@@ -41,7 +41,7 @@ export async function pretrainingSession(
     const model = await createBranchedModel({
       engine,
       branches: branchesOf(config, plan, record.splits.train),
-      optimiser: optimiserOf(config),
+      optimizer: optimizerOf(config),
       seed: config.seed,
       clipNorm: config.clipNorm ?? undefined,
       accumulate: config.accumulate,

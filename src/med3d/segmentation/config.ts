@@ -3,7 +3,7 @@ import { z } from "zod";
 import { type Augmentation, type Axis, type augmentationPresets, resolveAugmentation } from "../../augment/index.ts";
 import type { PlanChoices } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
-import { adam, adamW, encoderPattern, type Optimiser, type ParameterGroup, sgd } from "../../nn/index.ts";
+import { adam, adamW, encoderPattern, type Optimizer, type ParameterGroup, sgd } from "../../nn/index.ts";
 import { checkedConfig, refuseContradictions, sharedKeys } from "../../train/index.ts";
 import { med3dKeys, refuseFrozenNothing } from "../encoder/config.ts";
 
@@ -158,15 +158,15 @@ export function mirroredAxes(config: Parameters<typeof augmentationOf>[0]): read
 }
 
 /**
- * The optimiser a configuration asks for: norms and biases are not decayed, the encoder is frozen if wanted, and what stands on it
+ * The optimizer a configuration asks for: norms and biases are not decayed, the encoder is frozen if wanted, and what stands on it
  * may have a rate of its own.
  */
-export function optimiserOf(
+export function optimizerOf(
   config: Pick<
     SegmentationConfig,
     "optimizer" | "learningRate" | "weightDecay" | "momentum" | "freeze" | "newLayerRate"
   >,
-): Optimiser {
+): Optimizer {
   const { learningRate: lr, weightDecay, momentum, freeze, newLayerRate: lrFactor } = config;
   const undecayed = /(^|\.)bn\d*\.|\.downsample\.1\.|\.bias$/;
   const isNew = new RegExp(`^(?!${encoderPattern.source.slice(1)})`);

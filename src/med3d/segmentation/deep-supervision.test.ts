@@ -110,7 +110,7 @@ describe("the network", () => {
         engine,
         network: ({ input }) => trainingOutputs(input, 3, config),
         loss: (made, { target }) => trainingLoss(made, target, config.loss),
-        optimiser: sgd({ lr: 0.1 }),
+        optimizer: sgd({ lr: 0.1 }),
       },
       {
         input: { shape: [1, 1, 16, 16, 16], dtype: "float32" },

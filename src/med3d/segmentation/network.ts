@@ -5,8 +5,8 @@ import {
   convSeg,
   crossEntropy,
   denseAspp,
-  dice,
   diceCrossEntropy,
+  diceLoss,
   focal,
   RELEASED_WIDTH,
   type ResNet3dFeatures,
@@ -96,7 +96,7 @@ export function segmentationLoss(
     case "crossEntropy":
       return crossEntropy(scores, target, left);
     case "dice":
-      return dice(scores, target, { batch: true, includeBackground: false, ...left });
+      return diceLoss(scores, target, { batch: true, includeBackground: false, ...left });
     case "focal":
       return focal(scores, target, left);
   }

@@ -23,7 +23,7 @@ import {
 } from "../../train/index.ts";
 import { cutWindow } from "../../volume/index.ts";
 import { readStart, startFrom, startText } from "../encoder/start-from.ts";
-import { augmentationOf, optimiserOf, type SegmentationConfig } from "./config.ts";
+import { augmentationOf, optimizerOf, type SegmentationConfig } from "./config.ts";
 import type { VolumeCase } from "./data.ts";
 import { trainingLoss, trainingOutputs } from "./deep-supervision.ts";
 import { ignoresVoxels } from "./network.ts";
@@ -74,7 +74,7 @@ export async function segmentationSession(
         engine,
         network: ({ input }) => trainingOutputs(input, classes, config),
         loss: (outputs, { target }) => trainingLoss(outputs, target, config.loss, ignores),
-        optimiser: optimiserOf(config),
+        optimizer: optimizerOf(config),
         seed: config.seed,
         clipNorm: config.clipNorm ?? undefined,
         accumulate: config.accumulate,

@@ -35,7 +35,7 @@ const weights = join(folder, "weights.safetensors");
 let data = "";
 let request: SegmentationRequest;
 const readRun = (path: string): Promise<SegmentationRun> => readRunOf(folderStore(path), segmentation);
-/** A stem that no initialiser would make. */
+/** A stem that no initializer would make. */
 const STEM = Float32Array.from({ length: 8 * 7 ** 3 }, (_, i) => (i % 11) / 100);
 
 beforeAll(async () => {

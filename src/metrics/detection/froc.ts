@@ -206,7 +206,7 @@ function sizesOf(tallies: readonly Tally[], curve: readonly FrocPoint[], edges: 
 }
 
 /** A group of {@link Froc.bySize} for people, e.g. `6 to 8 mm`. */
-export function sizeText({ fromMm, belowMm }: Pick<FrocSize, "fromMm" | "belowMm">): string {
+export function frocSizeText({ fromMm, belowMm }: Pick<FrocSize, "fromMm" | "belowMm">): string {
   if (belowMm === null) return fromMm === 0 ? "all" : `${fromMm} mm and more`;
   return fromMm === 0 ? `below ${belowMm} mm` : `${fromMm} to ${belowMm} mm`;
 }

@@ -9,7 +9,7 @@
  */
 import { ShapeError } from "../../errors.ts";
 import { concat, relu, resize, scope as rootScope, type Scope, type Tensor } from "../../graph/index.ts";
-import { kaimingNormalFanOut } from "../initialisers.ts";
+import { kaimingNormalFanOut } from "../initializers.ts";
 import { batchNorm, conv, convTranspose } from "../layers.ts";
 import type { ResNet3dFeatures } from "./resnet3d.ts";
 
@@ -17,9 +17,9 @@ import type { ResNet3dFeatures } from "./resnet3d.ts";
 export function convSeg(features: Tensor, classes: number, scope: Scope = rootScope("conv_seg")): Tensor {
   let y = convTranspose(features, 32, scope.child(0), { kernel: 2, stride: 2 });
   y = relu(batchNorm(y, scope.child(1)));
-  y = conv(y, 32, scope.child(3), { kernel: 3, padding: 1, bias: false, initialise: kaimingNormalFanOut });
+  y = conv(y, 32, scope.child(3), { kernel: 3, padding: 1, bias: false, initialize: kaimingNormalFanOut });
   y = relu(batchNorm(y, scope.child(4)));
-  return conv(y, classes, scope.child(6), { bias: false, initialise: kaimingNormalFanOut });
+  return conv(y, classes, scope.child(6), { bias: false, initialize: kaimingNormalFanOut });
 }
 
 /** One 1×1×1 convolution, then linear up-sampling to `size` (D, H, W): scores [N, classes, …size]. */
@@ -140,7 +140,7 @@ function skipLevels(
     const level = scope.child(`up${i + 1}`);
     y = relu(
       batchNorm(
-        conv(y, widths[i], level.child("reduce"), { bias: false, initialise: kaimingNormalFanOut }),
+        conv(y, widths[i], level.child("reduce"), { bias: false, initialize: kaimingNormalFanOut }),
         level.child("bn1"),
       ),
     );
@@ -155,6 +155,6 @@ function skipLevels(
 }
 
 function mixed(x: Tensor, channels: number, weights: Scope, norm: Scope): Tensor {
-  const y = conv(x, channels, weights, { kernel: 3, padding: 1, bias: false, initialise: kaimingNormalFanOut });
+  const y = conv(x, channels, weights, { kernel: 3, padding: 1, bias: false, initialize: kaimingNormalFanOut });
   return relu(batchNorm(y, norm));
 }

@@ -3,7 +3,7 @@
  * by nearest neighbours and added to the finer ones; a 3-wide convolution smooths each level.
  */
 import { add, maxPool, resize, type Scope, type Tensor } from "../../graph/index.ts";
-import { kaimingUniformLinear, zeros } from "../initialisers.ts";
+import { kaimingUniformLinear, zeros } from "../initializers.ts";
 import { type ConvLayerOptions, conv } from "../layers.ts";
 
 export interface FeaturePyramidOptions {
@@ -19,7 +19,7 @@ export function featurePyramid(
   maps: readonly Tensor[],
   { channels, extraLevel = true, scope }: FeaturePyramidOptions,
 ): Tensor[] {
-  const filled: ConvLayerOptions = { initialise: kaimingUniformLinear, initialiseBias: zeros };
+  const filled: ConvLayerOptions = { initialize: kaimingUniformLinear, initializeBias: zeros };
   const inner = (i: number): Tensor => conv(maps[i], channels, scope.child("inner_blocks").child(i).child(0), filled);
   const layer = (x: Tensor, i: number): Tensor =>
     conv(x, channels, scope.child("layer_blocks").child(i).child(0), { ...filled, kernel: 3, padding: 1 });

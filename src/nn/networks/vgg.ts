@@ -3,7 +3,7 @@
  * stride 16, for the last pooling is left to the regions.
  */
 import { maxPool, relu, type Scope, type Tensor } from "../../graph/index.ts";
-import { kaimingNormalFanOut, zeros } from "../initialisers.ts";
+import { kaimingNormalFanOut, zeros } from "../initializers.ts";
 import { conv } from "../layers.ts";
 
 /** Channels of the convolutions, by stage; a pooling stands between stages. */
@@ -25,7 +25,7 @@ export function vgg16(x: Tensor, scope: Scope): Tensor {
       index++;
     }
     for (const channels of convolutions) {
-      const options = { kernel: 3, padding: 1, initialise: kaimingNormalFanOut, initialiseBias: zeros };
+      const options = { kernel: 3, padding: 1, initialize: kaimingNormalFanOut, initializeBias: zeros };
       y = relu(conv(y, channels, scope.child(index), options));
       // The ReLU has an index of its own.
       index += 2;

@@ -15,7 +15,7 @@ beforeAll(async () => {
   engine = await createEngine({ threads: 1 });
   const definition = trainingDefinition(config, "joint", { seed: 5 });
   const model = await createModel(
-    { engine, ...definition, optimiser: adamW({ lr: 1e-3 }), seed: 5 },
+    { engine, ...definition, optimizer: adamW({ lr: 1e-3 }), seed: 5 },
     definition.example(1, [SCENE[2], SCENE[2]]),
   );
   weights = await model.weights();

@@ -25,7 +25,7 @@ import { createDetector, type DetectionTimes } from "./detector.ts";
 import { type OpenedImage, openImage, pictureFor, volumeFor } from "./images.ts";
 import { detectWhole } from "./tiles.ts";
 
-export interface LoadOptions {
+export interface DetectorOpenOptions {
   /** Only detections with a score above this; default the detector's own, 0.05. */
   readonly score?: number;
   /** At most so many of an image; default the detector's own, 100. */
@@ -40,12 +40,12 @@ export interface LoadOptions {
   readonly device?: "cpu" | "webgpu" | "cuda";
 }
 
-export interface LoadRunOptions extends LoadOptions {
+export interface LoadRunOptions extends DetectorOpenOptions {
   /** Default: as the run says. */
   readonly use?: "last" | "best";
 }
 
-export interface TorchvisionOptions extends LoadOptions {
+export interface TorchvisionOptions extends DetectorOpenOptions {
   /** `.pth`, `.pt` or `.safetensors` with torchvision's names, old or new. */
   readonly weights: string;
   /** `fasterrcnn_resnet50_fpn`, or the same on another ResNet. */
@@ -86,13 +86,13 @@ export interface LoadedDetector {
 
 type Plan = Pick<DetectionPlan, "axes" | "classes" | "detector" | "prepare"> & {
   readonly canvas?: readonly number[];
-  readonly device?: LoadOptions["device"];
+  readonly device?: DetectorOpenOptions["device"];
 };
 
 /** A run, or torchvision's weights. */
 export type DetectorSource =
   | { readonly run: DetectionRun; readonly use?: "last" | "best" }
-  | Omit<TorchvisionOptions, keyof LoadOptions>;
+  | Omit<TorchvisionOptions, keyof DetectorOpenOptions>;
 
 export interface ReadDetector {
   readonly plan: Plan;
@@ -105,7 +105,7 @@ export interface ReadDetector {
  */
 export async function readDetector(
   source: DetectorSource,
-  { score, max }: Pick<LoadOptions, "score" | "max"> = {},
+  { score, max }: Pick<DetectorOpenOptions, "score" | "max"> = {},
 ): Promise<ReadDetector> {
   const { plan, weights } = "run" in source ? await readRun(source) : await readTorchvision(source);
   const { detections } = plan.detector;
@@ -179,7 +179,10 @@ const fromWeights = async (options: TorchvisionOptions): Promise<LoadedDetector>
 export const fasterRcnn = { load, fromWeights };
 
 /** Opens what was read. */
-export async function openDetector({ plan, weights }: ReadDetector, options: LoadOptions): Promise<LoadedDetector> {
+export async function openDetector(
+  { plan, weights }: ReadDetector,
+  options: DetectorOpenOptions,
+): Promise<LoadedDetector> {
   const { classes, axes, canvas } = plan;
   const { tile, overlap } = options;
   if (axes === 2 && (tile ?? overlap) !== undefined)

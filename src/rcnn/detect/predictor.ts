@@ -9,9 +9,9 @@ import type { DetectedBoxes } from "../parts/post-process.ts";
 import type { DetectionRun } from "../run/data.ts";
 import type { OpenedImage } from "./images.ts";
 import {
+  type DetectorOpenOptions,
   type DetectorSource,
   type LoadedDetector,
-  type LoadOptions,
   openDetector,
   readDetector,
   type TorchvisionOptions,
@@ -26,7 +26,7 @@ export interface DetectionFound {
   readonly opened: OpenedImage;
 }
 
-interface PredictionOptions extends LoadOptions {
+interface PredictionOptions extends DetectorOpenOptions {
   readonly pictures?: boolean;
 }
 
@@ -43,7 +43,7 @@ export async function detectionPredictor(
 function sourceOf(source: Source<DetectionRun>): DetectorSource {
   if ("run" in source) return { run: source.run, use: source.use };
   if ("weights" in source)
-    return { weights: source.weights, ...source.settings } as Omit<TorchvisionOptions, keyof LoadOptions>;
+    return { weights: source.weights, ...source.settings } as Omit<TorchvisionOptions, keyof DetectorOpenOptions>;
   throw new ConfigError(`${source.path}: is an exported detector, for other programs; predict here with its run`);
 }
 

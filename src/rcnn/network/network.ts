@@ -75,10 +75,10 @@ export function rpnOutputs(
   const channels = rpn.channels ?? maps[0].shape[1];
   // The paper's 0.01 is for 256 to 512 channels; fewer of them would whisper, and nothing behind them would learn.
   const deviation = (width: number): number => 0.01 * Math.sqrt(Math.max(1, 256 / width));
-  const filled = { initialise: normal(deviation(channels)), initialiseBias: zeros };
+  const filled = { initialize: normal(deviation(channels)), initializeBias: zeros };
   const hidden = sharedConv(maps, channels, at.child("conv").child(0).child(0), {
     ...filled,
-    initialise: normal(deviation(maps[0].shape[1])),
+    initialize: normal(deviation(maps[0].shape[1])),
     kernel: 3,
     padding: 1,
   }).map(relu);
@@ -122,7 +122,7 @@ export function regionOutputs(
 ): { scores: Tensor; deltas: Tensor } {
   const gaussian = regions.initialisation === "gaussian";
   const filled = (deviation: number): object =>
-    gaussian ? { initialise: normal(deviation), initialiseBias: zeros } : {};
+    gaussian ? { initialize: normal(deviation), initializeBias: zeros } : {};
   let x: Tensor;
   if (regions.head === "layer4") {
     const { depth, width } = backbone;

@@ -91,7 +91,7 @@ describe("presets", () => {
     for (const name of ["conv.0.0", "cls_logits", "bbox_pred"]) {
       const { source } = g.parameters.get(`rpn.head.${name}.weight`)!;
       if (source.kind !== "parameter") throw new Error(name);
-      const values = source.info.initialise([100, 10, 10], random(1, name));
+      const values = source.info.initialize([100, 10, 10], random(1, name));
       expect(Math.hypot(...values) / 100).toBeCloseTo(deviation, 3);
     }
   });
@@ -171,7 +171,7 @@ describe("a step and a detection", () => {
     const definition = trainingDefinition(config, "joint");
     const size = new Array<number>(axes).fill(SCENE[axes]);
     const model = await createModel(
-      { engine, ...definition, optimiser: sgd({ lr: 0.01, momentum: 0.9 }) },
+      { engine, ...definition, optimizer: sgd({ lr: 0.01, momentum: 0.9 }) },
       definition.example(2, size),
     );
     const losses: number[] = [];

@@ -12,7 +12,7 @@ import { nms, softNms } from "./nms.ts";
 import { highestFirst } from "./order.ts";
 import { atLeast } from "./proposals.ts";
 
-export interface DetectionRule {
+export interface SelectionRule {
   /** Only scores above this. */
   readonly minimumScore: number;
   /** Overlap above which the weaker of one class goes. */
@@ -49,7 +49,7 @@ export function selectDetections(
   size: readonly number[],
   axes: Axes,
   coder: BoxCoder,
-  { minimumScore, threshold, limit, minimumSide, soft }: DetectionRule,
+  { minimumScore, threshold, limit, minimumSide, soft }: SelectionRule,
 ): DetectedBoxes {
   const width = 2 * axes;
   const count = regions.length / width;

@@ -11,14 +11,14 @@ export interface SampleRule {
   readonly positiveShare: number;
 }
 
-export interface Sample {
+export interface SampledMatches {
   /** Indices, ascending. */
   readonly positive: Int32Array;
   readonly negative: Int32Array;
 }
 
 /** Chooses among matches (see `matcher.ts`); the same stream chooses the same. */
-export function sampleMatches(match: Int32Array, { count, positiveShare }: SampleRule, random: Random): Sample {
+export function sampleMatches(match: Int32Array, { count, positiveShare }: SampleRule, random: Random): SampledMatches {
   const positive: number[] = [];
   const negative: number[] = [];
   for (let i = 0; i < match.length; i++) {

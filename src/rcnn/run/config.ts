@@ -9,7 +9,7 @@ import {
   resolveAugmentation,
 } from "../../augment/index.ts";
 import { ConfigError } from "../../errors.ts";
-import { adamW, type Optimiser, type ParameterGroup, sgd } from "../../nn/index.ts";
+import { adamW, type Optimizer, type ParameterGroup, sgd } from "../../nn/index.ts";
 import { checkedConfig, refuseContradictions, scheduleSchema, sharedKeys, withDefaults } from "../../train/index.ts";
 import { type DetectorConfig, parseDetector } from "../network/config.ts";
 import { preset } from "../network/presets.ts";
@@ -163,7 +163,7 @@ const vggStages = [
   [24, 26, 28],
 ].map((layers) => `features\\.(?:${layers.join("|")})`);
 
-/** The optimiser's group of stages that stay as they are; none where all learn. */
+/** The optimizer's group of stages that stay as they are; none where all learn. */
 export function frozenStages(config: DetectionConfig, detector: DetectorConfig): ParameterGroup[] {
   const learning = config.trainableStages ?? (hasStart(config) && !movesStatistics(detector) ? 3 : 5);
   const stages = (detector.backbone.kind === "vgg16" ? vggStages : resnetStages).slice(0, 5 - learning);
@@ -210,7 +210,7 @@ export function volumeAugmentationOf({ augmentation }: Pick<DetectionConfig, "au
 }
 
 /** Weights decay, norms and biases do not. @param groups go before the usual ones */
-export function detectorOptimiser(config: DetectionConfig, groups: readonly ParameterGroup[]): Optimiser {
+export function detectorOptimizer(config: DetectionConfig, groups: readonly ParameterGroup[]): Optimizer {
   const { optimizer, learningRate: lr, weightDecay, momentum } = config;
   const all: ParameterGroup[] = [...groups, { match: /(^|\.)bn\d*\.|\.downsample\.1\.|\.bias$/, weightDecay: 0 }];
   return optimizer === "adamW"

@@ -8,7 +8,7 @@ import {
   evaluateDetection,
   type FrocScan,
   frocScan,
-  sizeText,
+  frocSizeText,
 } from "../../metrics/index.ts";
 import { bestEpoch, runFrame, splitText, trainingSeconds, writeDetectionReport } from "../../report/index.ts";
 import type { EvaluationFrame, Options, Scored, Summary } from "../../train/index.ts";
@@ -74,7 +74,7 @@ export function detectionLines(summary: DetectionSummary): string[] {
     ...(froc === undefined || froc.bySize.length === 0
       ? []
       : [
-          `found        ${froc.bySize.map((size) => `${size.found} of ${size.findings} ${sizeText(size)}`).join(" · ")}   at 1 false positive a scan`,
+          `found        ${froc.bySize.map((size) => `${size.found} of ${size.findings} ${frocSizeText(size)}`).join(" · ")}   at 1 false positive a scan`,
         ]),
   ];
 }

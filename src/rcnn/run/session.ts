@@ -5,7 +5,7 @@ import { readDetectorStart } from "../network/weights.ts";
 import { type Ended, openPhase } from "../training/phases.ts";
 import { type Phase, phaseEpochs, schedules } from "../training/schedule.ts";
 import { imageSource, loaderOptions } from "./batches.ts";
-import { detectorOptimiser, frozenStages } from "./config.ts";
+import { detectorOptimizer, frozenStages } from "./config.ts";
 import { type DetectionRun, itemsOfRun } from "./data.ts";
 import { openWatched, watch } from "./watch.ts";
 
@@ -49,7 +49,7 @@ export async function detectionSession(
         config: plan.detector,
         source: imageSource(loader, config.batch),
         epochs: (one) => phaseEpochs(config, one),
-        optimiser: (groups) => detectorOptimiser(config, [...groups, ...frozenStages(config, plan.detector)]),
+        optimizer: (groups) => detectorOptimizer(config, [...groups, ...frozenStages(config, plan.detector)]),
         learningRate: config.learningRateSchedule,
         warmup: config.warmupEpochs > 0 ? { epochs: config.warmupEpochs, from: 0.001 } : undefined,
         seed: config.seed,

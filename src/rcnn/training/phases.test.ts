@@ -39,7 +39,7 @@ const options = (changes: Partial<PhasesOptions>): PhasesOptions => ({
   schedule: alternatingSchedule,
   source,
   epochs: () => 2,
-  optimiser: (groups) => sgd({ lr: 0.02, momentum: 0.9, groups }),
+  optimizer: (groups) => sgd({ lr: 0.02, momentum: 0.9, groups }),
   seed: 5,
   ...changes,
 });

@@ -4,7 +4,7 @@
  */
 
 import { ConfigError } from "../../errors.ts";
-import type { Optimiser, ParameterGroup, ScheduleSpec, Warmup } from "../../nn/index.ts";
+import type { Optimizer, ParameterGroup, ScheduleSpec, Warmup } from "../../nn/index.ts";
 import type { Engine } from "../../runtime/index.ts";
 import {
   type BatchSource,
@@ -42,7 +42,7 @@ export interface PhaseOptions {
   readonly source: ImageSource;
   readonly epochs: (phase: Phase) => number;
   /** @param groups what the phase freezes; others may be added behind */
-  readonly optimiser: (groups: readonly ParameterGroup[]) => Optimiser;
+  readonly optimizer: (groups: readonly ParameterGroup[]) => Optimizer;
   readonly learningRate?: ScheduleSpec;
   readonly warmup?: Warmup;
   readonly seed?: number;
@@ -140,9 +140,9 @@ export async function openPhase(phase: Phase, options: PhaseOptions, ended: Ende
       : createDetector({ engine, config: options.config, weights: ended.get(phase.proposalsOf)!, canvas });
   const config = phaseConfig(phase, options.config);
   const definition = trainingDefinition(config, phase.part, { seed });
-  const optimiser = options.optimiser(phaseGroups(phase));
+  const optimizer = options.optimizer(phaseGroups(phase));
   const model = await createModel(
-    { engine, ...definition, optimiser, seed, clipNorm, accumulate },
+    { engine, ...definition, optimizer, seed, clipNorm, accumulate },
     definition.example(source.images, source.size),
   );
   const close = async (): Promise<void> => {
@@ -179,7 +179,7 @@ export async function openPhase(phase: Phase, options: PhaseOptions, ended: Ende
     loop: {
       data: phaseBatches(phase, source, definition, proposer, config),
       epochs: options.epochs(phase),
-      learningRate: optimiser.lr,
+      learningRate: optimizer.lr,
       schedule: options.learningRate,
       warmup: options.warmup,
       accumulate,

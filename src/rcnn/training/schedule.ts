@@ -88,7 +88,7 @@ export function phaseConfig(phase: Phase, config: DetectorConfig): DetectorConfi
   return parseDetector({ ...config, backbone: { ...backbone, norm: "frozen" } });
 }
 
-/** The optimiser's groups of a phase. */
+/** The optimizer's groups of a phase. */
 export function phaseGroups(phase: Phase): ParameterGroup[] {
   return phase.frozenBackbone ? [{ match: BACKBONE_PARAMETERS, frozen: true }] : [];
 }

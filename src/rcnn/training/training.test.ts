@@ -22,7 +22,7 @@ const sizeOf = (axes: 2 | 3): number[] => new Array<number>(axes).fill(SCENE[axe
 async function modelOf(config: DetectorConfig): Promise<{ model: Model; definition: TrainingDefinition }> {
   const definition = trainingDefinition(config, "joint", { seed: 3 });
   const model = await createModel(
-    { engine, ...definition, optimiser: adamW({ lr: 2e-3 }), seed: 3, clipNorm: 10 },
+    { engine, ...definition, optimizer: adamW({ lr: 2e-3 }), seed: 3, clipNorm: 10 },
     definition.example(IMAGES, sizeOf(config.axes)),
   );
   return { model, definition };

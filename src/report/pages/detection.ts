@@ -1,6 +1,6 @@
 /** `report.html` of a detection: scores by class, precision and recall, free-response curve, the worst and the best images. */
 import { writeFileAtomic } from "../../files/index.ts";
-import { type DetectionImageScores, type DetectionSummary, type Froc, sizeText } from "../../metrics/index.ts";
+import { type DetectionImageScores, type DetectionSummary, type Froc, frocSizeText } from "../../metrics/index.ts";
 import { type Markup, markup, type Piece, trusted } from "../draw/markup.ts";
 import { fixed, short } from "../draw/numbers.ts";
 import { pngDataUri } from "../draw/raster.ts";
@@ -170,7 +170,7 @@ function frocTable({ sensitivityAt }: Froc): Markup {
 function sizeTable({ bySize }: Froc): Markup {
   const rows = bySize.map(
     (size) =>
-      markup`<tr><th scope="row">${sizeText(size)}</th><td>${size.findings}</td><td>${size.found}</td>${cell(size.found / size.findings)}</tr>`,
+      markup`<tr><th scope="row">${frocSizeText(size)}</th><td>${size.findings}</td><td>${size.found}</td>${cell(size.found / size.findings)}</tr>`,
   );
   return table("Sensitivity by size", "Diameter", ["Findings", "Found", "Sensitivity"], rows);
 }

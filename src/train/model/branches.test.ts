@@ -42,8 +42,8 @@ function branch(name: string, classes: number, size = 8): Branch {
 }
 
 const branches = { left: branch("left", 2), right: branch("right", 4), flat: branch("flat", 3, 16) };
-const modelOf = (optimiser = adamW({ lr: 0.01 }), wanted: Record<string, Branch> = branches): Promise<Model> =>
-  createBranchedModel({ engine, optimiser, branches: wanted, seed: 3 });
+const modelOf = (optimizer = adamW({ lr: 0.01 }), wanted: Record<string, Branch> = branches): Promise<Model> =>
+  createBranchedModel({ engine, optimizer, branches: wanted, seed: 3 });
 
 /** Batch number `i` of a branch: always the same numbers. */
 function batch(name: keyof typeof branches, i: number): Feeds {
@@ -80,7 +80,7 @@ describe("a branched model", () => {
     await model.close();
   });
 
-  test("a step changes the encoder, its statistics and its branch, with their optimiser state; nothing else", async () => {
+  test("a step changes the encoder, its statistics and its branch, with their optimizer state; nothing else", async () => {
     const model = await modelOf();
     const before = await model.state();
     await model.step([batch("right", 1)], 1, 0.01, { branch: "right", update: 1 });
@@ -95,7 +95,7 @@ describe("a branched model", () => {
 
   test("one branch's steps are, bit for bit, those of a model that has no other", async () => {
     const { example, ...alone } = branches.left;
-    const single = await createModel({ engine, optimiser: adamW({ lr: 0.01 }), seed: 3, ...alone }, example);
+    const single = await createModel({ engine, optimizer: adamW({ lr: 0.01 }), seed: 3, ...alone }, example);
     const model = await modelOf();
     for (let step = 1; step <= 3; step++) {
       const one = await single.step([batch("left", step)], step, 0.01);
@@ -158,7 +158,7 @@ describe("a branched model", () => {
   });
 
   test("collects gradients of one branch at a time", async () => {
-    const model = await createBranchedModel({ engine, optimiser: sgd({ lr: 0.1 }), branches, accumulate: 2 });
+    const model = await createBranchedModel({ engine, optimizer: sgd({ lr: 0.1 }), branches, accumulate: 2 });
     const parts = [batch("left", 1), batch("left", 2)];
     const before = await model.state();
     const { monitored } = await model.step(parts, 1, 0.1, { branch: "left", update: 1 });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WeightsError } from "../../errors.ts";
 import { globalAveragePool, relu, scope, type Tensor } from "../../graph/index.ts";
-import { adam, adamW, batchNorm, conv, crossEntropy, linear, type Optimiser, sgd } from "../../nn/index.ts";
+import { adam, adamW, batchNorm, conv, crossEntropy, linear, type Optimizer, sgd } from "../../nn/index.ts";
 import { random } from "../../random.ts";
 import { createEngine, type Engine, type Feeds } from "../../runtime/index.ts";
 import {
@@ -53,7 +53,7 @@ function modelOf(options: Partial<ModelOptions> = {}, types = TYPES as Parameter
       engine,
       network,
       loss: ({ scores }, { target }) => crossEntropy(scores, target),
-      optimiser: sgd({ lr: 0.1 }),
+      optimizer: sgd({ lr: 0.1 }),
       ...options,
     },
     types,
@@ -158,9 +158,9 @@ describe("groups", () => {
     ["sgd", (groups: object[]) => sgd({ lr: 1, momentum: 0.9, weightDecay: 0.1, groups: groups as never })],
     ["adam", (groups: object[]) => adam({ lr: 1, weightDecay: 0.1, groups: groups as never })],
     ["adamW", (groups: object[]) => adamW({ lr: 1, weightDecay: 0.1, groups: groups as never })],
-  ] as const)("%s: frozen weights stay bit for bit, the others move", async (_, optimiserOf) => {
-    const optimiser: Optimiser = optimiserOf([{ match: /^conv[12]\./, frozen: true }]);
-    const model = await modelOf({ optimiser });
+  ] as const)("%s: frozen weights stay bit for bit, the others move", async (_, optimizerOf) => {
+    const optimizer: Optimizer = optimizerOf([{ match: /^conv[12]\./, frozen: true }]);
+    const model = await modelOf({ optimizer });
     const before = await model.weights();
     await trained(model, 1, 3);
     const after = await model.weights();
@@ -173,10 +173,10 @@ describe("groups", () => {
   });
 
   test("a factor on the rate scales the first step of plain descent", async () => {
-    const optimiser = (lrFactor: number) => sgd({ lr: 1, groups: [{ match: /^head\./, lrFactor }] });
+    const optimizer = (lrFactor: number) => sgd({ lr: 1, groups: [{ match: /^head\./, lrFactor }] });
     const moves: number[] = [];
     for (const factor of [1, 10]) {
-      const model = await modelOf({ optimiser: optimiser(factor) });
+      const model = await modelOf({ optimizer: optimizer(factor) });
       const before = await model.weights();
       await model.step([batch(1)], 1, 0.01);
       moves.push(distance(before, await model.weights(), "head.weight"));
@@ -207,8 +207,8 @@ describe("accumulation", () => {
   test("two batches in one update are one batch of twice the size", async () => {
     const double = [4, ...SHAPE.slice(1)];
     const types = { x: { shape: double, dtype: "float32" }, target: { shape: [4], dtype: "int32" } } as const;
-    const whole = await modelOf({ network: plain, optimiser: adam({ lr: 1 }) }, types);
-    const parts = await modelOf({ network: plain, optimiser: adam({ lr: 1 }), accumulate: 2 });
+    const whole = await modelOf({ network: plain, optimizer: adam({ lr: 1 }) }, types);
+    const parts = await modelOf({ network: plain, optimizer: adam({ lr: 1 }), accumulate: 2 });
     const joined = (step: number): Feeds => {
       const [a, b] = [batch(2 * step), batch(2 * step + 1)];
       const x = new Float32Array(2 * a.x.data.length);
@@ -233,8 +233,8 @@ describe("exact continuation", () => {
     ["sgd with momentum", sgd({ lr: 1, momentum: 0.9, nesterov: true }), 1],
     ["adamW", adamW({ lr: 1 }), 1],
     ["adamW, two batches an update", adamW({ lr: 1 }), 2],
-  ] as const)("%s: three steps, a checkpoint, another model, three steps: the bits of six", async (_, optimiser, n) => {
-    const options = { optimiser, accumulate: n, clipNorm: 1 };
+  ] as const)("%s: three steps, a checkpoint, another model, three steps: the bits of six", async (_, optimizer, n) => {
+    const options = { optimizer, accumulate: n, clipNorm: 1 };
     const steps = async (model: Model, from: number, to: number): Promise<number[]> => {
       const losses: number[] = [];
       for (let step = from; step <= to; step++) {
@@ -246,7 +246,7 @@ describe("exact continuation", () => {
     const whole = await modelOf(options);
     const wanted = await steps(whole, 1, 6);
 
-    const name = `${optimiser.name}-${n}.safetensors`;
+    const name = `${optimizer.name}-${n}.safetensors`;
     const first = await modelOf(options);
     const losses = await steps(first, 1, 3);
     await writeCheckpoint(store, name, await first.state(), {

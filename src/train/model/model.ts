@@ -17,7 +17,7 @@ import {
   splitWeights,
   type WeightLayout,
 } from "../../graph/index.ts";
-import type { Optimiser } from "../../nn/index.ts";
+import type { Optimizer } from "../../nn/index.ts";
 import { random } from "../../random.ts";
 import type { ArrayMessage, Engine, Feeds, RunResult } from "../../runtime/types.ts";
 import { type Between, type Executable, plainExecutable, stagedExecutable, typesOf } from "./executable.ts";
@@ -64,7 +64,7 @@ export interface BranchedModelOptions extends CommonOptions {
 
 interface CommonOptions {
   readonly engine: Engine;
-  readonly optimiser: Optimiser;
+  readonly optimizer: Optimizer;
   /** Decides first values and dropped elements. */
   readonly seed?: number;
   /** Joint norm above which gradients are scaled down. */
@@ -108,7 +108,7 @@ export interface Model {
   ): Promise<RunResult>;
   /** Parameters and buffers. */
   weights(): Promise<StateMap>;
-  /** Parameters, buffers and optimiser state: all that a resumed training needs. */
+  /** Parameters, buffers and optimizer state: all that a resumed training needs. */
   state(): Promise<StateMap>;
   /** Replaces values by name. @throws WeightsError on an unknown name or another shape */
   load(values: ReadonlyMap<string, { data: Float32Array; shape: readonly number[] }>): Promise<void>;
@@ -135,11 +135,11 @@ const ONLY = "";
  * @throws ConfigError where they want it in different shapes
  */
 export async function createBranchedModel(options: BranchedModelOptions): Promise<Model> {
-  const { engine, branches, optimiser, seed = 0, clipNorm, accumulate = 1, lowering = true } = options;
+  const { engine, branches, optimizer, seed = 0, clipNorm, accumulate = 1, lowering = true } = options;
   const [first] = Object.keys(branches);
   const ownClock = ownParameters(branches);
   const definitionOf = ({ network, loss, monitor, between }: Branch): StepDefinition => {
-    return { network, loss, monitor, early: between?.outputs, ownClock, optimiser, clipNorm, accumulate };
+    return { network, loss, monitor, early: between?.outputs, ownClock, optimizer, clipNorm, accumulate };
   };
   const contrib = lowering && engine.device === "cpu";
   const entries: Entries = new Map();
@@ -234,9 +234,9 @@ export async function createBranchedModel(options: BranchedModelOptions): Promis
   return {
     step: async (batches, step, lr, turn = { branch: first, update: step }) => {
       const scalars: Record<string, ArrayMessage> = {};
-      for (const [name, value] of Object.entries(optimiser.scalars(step, lr))) scalars[name] = scalarMessage(value);
+      for (const [name, value] of Object.entries(optimizer.scalars(step, lr))) scalars[name] = scalarMessage(value);
       const ownScalars: Record<string, ArrayMessage> = {};
-      for (const [name, value] of Object.entries(optimiser.scalars(turn.update, lr)))
+      for (const [name, value] of Object.entries(optimizer.scalars(turn.update, lr)))
         ownScalars[ownScalarName(name)] = scalarMessage(value);
       const monitored: Record<string, Float32Array> = {};
       let total = 0;
@@ -386,7 +386,7 @@ function fill(
     store(
       writes,
       name,
-      tensor.source.info.initialise(tensor.shape, random(seed, `initialise ${name}`)),
+      tensor.source.info.initialize(tensor.shape, random(seed, `initialise ${name}`)),
       tensor.shape,
       layouts,
     );

@@ -99,8 +99,8 @@ class Part {
   #copyLeaf({ source, shape, dtype }: Tensor): Tensor {
     if (source.kind === "input") return this.graph.input(source.name, shape, dtype);
     if (source.kind === "parameter") {
-      const { name, initialise, trainable } = source.info;
-      return this.graph.parameter(name, shape, initialise, { trainable });
+      const { name, initialize, trainable } = source.info;
+      return this.graph.parameter(name, shape, initialize, { trainable });
     }
     if (source.kind === "constant") return this.graph.constant(source.data, shape, dtype);
     throw new Error("stages: a node is no leaf");

@@ -1,5 +1,5 @@
 /**
- * The graphs of training: one step (forward, loss, gradients, optimiser update) and evaluation, each for one shape of
+ * The graphs of training: one step (forward, loss, gradients, optimizer update) and evaluation, each for one shape of
  * its inputs. Everything a step changes leaves the graph as an output named `next:` and the entry it renews.
  */
 import {
@@ -13,7 +13,7 @@ import {
   type Shape,
   type Tensor,
 } from "../../graph/index.ts";
-import { clipByNorm, groupOf, type Optimiser } from "../../nn/index.ts";
+import { clipByNorm, groupOf, type Optimizer } from "../../nn/index.ts";
 
 /** An array's shape and element type. */
 export interface FeedType {
@@ -39,9 +39,9 @@ export interface StepDefinition {
   readonly monitor?: Monitor;
   /** Outputs of the network that leave the graph, too, as {@link earlyName}s. */
   readonly early?: readonly string[];
-  /** Parameters whose updates the optimiser counts apart: those of one branch, which not every step renews. */
+  /** Parameters whose updates the optimizer counts apart: those of one branch, which not every step renews. */
   readonly ownClock?: (parameter: string) => boolean;
-  readonly optimiser: Optimiser;
+  readonly optimizer: Optimizer;
   readonly clipNorm?: number;
   /** Micro-batches whose gradients are averaged into one update. */
   readonly accumulate: number;
@@ -56,13 +56,13 @@ export interface BuiltGraph {
 }
 
 const nextName = (entry: string): string => `next:${entry}`;
-/** The bank entry of an optimiser's state. */
+/** The bank entry of an optimizer's state. */
 const slotName = (slot: string, parameter: string): string => `optimizer.${slot}.${parameter}`;
 /** The output of a monitored value. */
 export const monitorName = (name: string): string => `monitor:${name}`;
 /** The graph's output for a network's output that something is decided from while the step is under way. */
 export const earlyName = (name: string): string => `early:${name}`;
-/** The input of an optimiser's scalar for parameters with a clock of their own. */
+/** The input of an optimizer's scalar for parameters with a clock of their own. */
 export const ownScalarName = (scalar: string): string => `own:${scalar}`;
 /** The bank entry of an accumulated gradient. */
 const accumulatedName = (parameter: string): string => slotName("gradient", parameter);
@@ -73,10 +73,10 @@ function inputsOf(g: Graph, types: Readonly<Record<string, FeedType>>): Record<s
   );
 }
 
-/** The parameters an optimiser changes. */
-function trainedParameters(g: Graph, optimiser: Optimiser): Tensor[] {
+/** The parameters an optimizer changes. */
+function trainedParameters(g: Graph, optimizer: Optimizer): Tensor[] {
   return [...g.parameters].flatMap(([name, tensor]) =>
-    tensor.source.kind === "parameter" && tensor.source.info.trainable && !groupOf(optimiser, name).frozen
+    tensor.source.kind === "parameter" && tensor.source.info.trainable && !groupOf(optimizer, name).frozen
       ? [tensor]
       : [],
   );
@@ -89,7 +89,7 @@ const nameOf = (parameter: Tensor): string => (parameter.source.kind === "parame
  * `"update"` also applies their mean and empties the collection.
  */
 export function buildStep(
-  { network, loss, monitor, early = [], optimiser, clipNorm, accumulate, ownClock = () => false }: StepDefinition,
+  { network, loss, monitor, early = [], optimizer, clipNorm, accumulate, ownClock = () => false }: StepDefinition,
   types: Readonly<Record<string, FeedType>>,
   kind: "update" | "collect" = "update",
 ): BuiltGraph {
@@ -97,7 +97,7 @@ export function buildStep(
   const inputs = inputsOf(g, types);
   const made = network(inputs);
   const value = loss(made, inputs);
-  const parameters = trainedParameters(g, optimiser);
+  const parameters = trainedParameters(g, optimizer);
   let slopes = gradients(value, parameters);
   const outputs: Record<string, Tensor> = { loss: value };
   for (const [name, tensor] of Object.entries(monitor?.(made, inputs) ?? {})) outputs[monitorName(name)] = tensor;
@@ -135,15 +135,15 @@ export function buildStep(
     }
     const scalarInputs = (nameOfScalar: (name: string) => string): Record<string, Tensor> =>
       Object.fromEntries(
-        Object.keys(optimiser.scalars(1, optimiser.lr)).map((name) => [name, g.input(nameOfScalar(name), [])]),
+        Object.keys(optimizer.scalars(1, optimizer.lr)).map((name) => [name, g.input(nameOfScalar(name), [])]),
       );
     const common = scalarInputs((name) => name);
     const own = parameters.some((parameter) => ownClock(nameOf(parameter))) ? scalarInputs(ownScalarName) : common;
     for (const [i, parameter] of parameters.entries()) {
       const name = nameOf(parameter);
-      const { lrFactor, weightDecay } = groupOf(optimiser, name);
+      const { lrFactor, weightDecay } = groupOf(optimizer, name);
       const state = Object.fromEntries(
-        optimiser.slots.map((slot) => [
+        optimizer.slots.map((slot) => [
           slot,
           g.parameter(
             slotName(slot, name),
@@ -154,9 +154,9 @@ export function buildStep(
         ]),
       );
       const scalars = ownClock(name) ? own : common;
-      const next = optimiser.update({ parameter, gradient: slopes[i], state, scalars, lrFactor, weightDecay });
+      const next = optimizer.update({ parameter, gradient: slopes[i], state, scalars, lrFactor, weightDecay });
       renewed(name, next.parameter);
-      for (const slot of optimiser.slots) renewed(slotName(slot, name), next.state[slot]);
+      for (const slot of optimizer.slots) renewed(slotName(slot, name), next.state[slot]);
     }
   }
   return { graph: g, outputs, renew };

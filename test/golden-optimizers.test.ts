@@ -1,6 +1,6 @@
 /**
- * Optimisers over 20 steps of a small network, with groups, clipping and accumulation, and learning-rate schedules, against
- * PyTorch (`oracle/torch_optimisers.py`). The steps are the very graphs that training runs, as written and lowered.
+ * Optimizers over 20 steps of a small network, with groups, clipping and accumulation, and learning-rate schedules, against
+ * PyTorch (`oracle/torch_optimizers.py`). The steps are the very graphs that training runs, as written and lowered.
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { add, globalAveragePool, relu, scope, type Tensor } from "../src/graph/index.ts";
@@ -11,7 +11,7 @@ import {
   conv,
   crossEntropy,
   linear,
-  type Optimiser,
+  type Optimizer,
   type ParameterGroup,
   type ScheduleSpec,
   scheduleFactor,
@@ -34,7 +34,7 @@ import {
 
 interface Setting {
   readonly network?: "wide";
-  readonly optimiser: "sgd" | "adam" | "adamW";
+  readonly optimizer: "sgd" | "adam" | "adamW";
   readonly lr: number;
   readonly momentum?: number;
   readonly nesterov?: boolean;
@@ -63,7 +63,7 @@ interface Fixture {
   }[];
 }
 
-const { runs, schedules } = readGolden<Fixture>("optimisers.json");
+const { runs, schedules } = readGolden<Fixture>("optimizers.json");
 const STEPS = 20;
 const INPUT = [4, 1, 6, 7, 5];
 
@@ -87,7 +87,7 @@ const networks = {
   },
 };
 
-function optimiserOf({ optimiser, groups = [], ...setting }: Setting): Optimiser {
+function optimizerOf({ optimizer, groups = [], ...setting }: Setting): Optimizer {
   const options = {
     ...setting,
     weightDecay: setting.weightDecay ?? 0,
@@ -98,7 +98,7 @@ function optimiserOf({ optimiser, groups = [], ...setting }: Setting): Optimiser
       }),
     ),
   };
-  return { sgd, adam, adamW }[optimiser](options);
+  return { sgd, adam, adamW }[optimizer](options);
 }
 
 let engine: Engine;
@@ -113,11 +113,11 @@ describe.each([
 ] as const)("20 steps, %s", (_, lowering) => {
   test.each(runs.map((run) => [run.name, run] as const))("%s", async (_name, run) => {
     const { setting, losses, gradientNorms, state } = run;
-    const optimiser = optimiserOf(setting);
+    const optimizer = optimizerOf(setting);
     const { clipNorm, accumulate = 1 } = setting;
     const network = networks[setting.network ?? "small"];
     const loss = ({ scores }: Named, { y }: Named): Tensor => crossEntropy(scores, y);
-    const options = { engine, network, loss, optimiser, clipNorm, accumulate, lowering };
+    const options = { engine, network, loss, optimizer, clipNorm, accumulate, lowering };
     const model = await createModel(options, {
       x: { shape: INPUT, dtype: "float32" },
       y: { shape: [INPUT[0]], dtype: "int32" },

@@ -1,6 +1,6 @@
-"""Golden values of optimisers over 20 steps, and of learning-rate schedules, by PyTorch: test/golden/optimisers.json.
+"""Golden values of optimizers over 20 steps, and of learning-rate schedules, by PyTorch: test/golden/optimizers.json.
 
-    python oracle/torch_optimisers.py
+    python oracle/torch_optimizers.py
 
 Step s (from 0) takes its micro-batch m as input `formula([4,1,6,7,5], 30000 + 10·s + m)` and labels
 `floor(3·u(40000 + 10·s + m, 4))`. With accumulation the gradient is the mean over the micro-batches, and batch norm
@@ -30,31 +30,31 @@ NO_DECAY = {"parameters": PLAIN, "weightDecay": 0}
 FAST_HEAD = {"parameters": ["fc.weight", "fc.bias"], "lrFactor": 10}
 
 SETTINGS = [
-    ("sgd", {"optimiser": "sgd", "lr": 0.05}),
-    ("sgd, momentum", {"optimiser": "sgd", "lr": 0.05, "momentum": 0.9}),
-    ("sgd, Nesterov, decay", {"optimiser": "sgd", "lr": 0.05, "momentum": 0.9, "nesterov": True, "weightDecay": 0.01}),
-    ("sgd, decay alone", {"optimiser": "sgd", "lr": 0.05, "weightDecay": 0.1}),
-    ("sgd, fast head", {"optimiser": "sgd", "lr": 0.01, "momentum": 0.9, "weightDecay": 1e-3, "groups": [FAST_HEAD]}),
-    ("sgd, no decay on plain", {"optimiser": "sgd", "lr": 0.05, "momentum": 0.9, "weightDecay": 0.05, "groups": [NO_DECAY]}),
-    ("sgd, frozen stem", {"optimiser": "sgd", "lr": 0.05, "momentum": 0.9, "groups": [{"parameters": ["conv1.weight"], "frozen": True}]}),
-    ("sgd, clipped", {"optimiser": "sgd", "lr": 0.05, "momentum": 0.9, "clipNorm": 0.2}),
-    ("sgd, clipping not reached", {"optimiser": "sgd", "lr": 0.05, "momentum": 0.9, "clipNorm": 1000}),
-    ("sgd, accumulated", {"optimiser": "sgd", "lr": 0.05, "momentum": 0.9, "accumulate": 2}),
-    ("adam", {"optimiser": "adam", "lr": 0.01}),
-    ("adam, decay", {"optimiser": "adam", "lr": 0.01, "weightDecay": 0.05}),
-    ("adam, other betas", {"optimiser": "adam", "lr": 0.01, "betas": [0.8, 0.95], "epsilon": 1e-6}),
+    ("sgd", {"optimizer": "sgd", "lr": 0.05}),
+    ("sgd, momentum", {"optimizer": "sgd", "lr": 0.05, "momentum": 0.9}),
+    ("sgd, Nesterov, decay", {"optimizer": "sgd", "lr": 0.05, "momentum": 0.9, "nesterov": True, "weightDecay": 0.01}),
+    ("sgd, decay alone", {"optimizer": "sgd", "lr": 0.05, "weightDecay": 0.1}),
+    ("sgd, fast head", {"optimizer": "sgd", "lr": 0.01, "momentum": 0.9, "weightDecay": 1e-3, "groups": [FAST_HEAD]}),
+    ("sgd, no decay on plain", {"optimizer": "sgd", "lr": 0.05, "momentum": 0.9, "weightDecay": 0.05, "groups": [NO_DECAY]}),
+    ("sgd, frozen stem", {"optimizer": "sgd", "lr": 0.05, "momentum": 0.9, "groups": [{"parameters": ["conv1.weight"], "frozen": True}]}),
+    ("sgd, clipped", {"optimizer": "sgd", "lr": 0.05, "momentum": 0.9, "clipNorm": 0.2}),
+    ("sgd, clipping not reached", {"optimizer": "sgd", "lr": 0.05, "momentum": 0.9, "clipNorm": 1000}),
+    ("sgd, accumulated", {"optimizer": "sgd", "lr": 0.05, "momentum": 0.9, "accumulate": 2}),
+    ("adam", {"optimizer": "adam", "lr": 0.01}),
+    ("adam, decay", {"optimizer": "adam", "lr": 0.01, "weightDecay": 0.05}),
+    ("adam, other betas", {"optimizer": "adam", "lr": 0.01, "betas": [0.8, 0.95], "epsilon": 1e-6}),
     (
         "adam, groups, clipped, accumulated",
-        {"optimiser": "adam", "lr": 0.003, "weightDecay": 0.05, "groups": [NO_DECAY, {"parameters": ["fc.weight"], "lrFactor": 10}], "clipNorm": 0.2, "accumulate": 2},
+        {"optimizer": "adam", "lr": 0.003, "weightDecay": 0.05, "groups": [NO_DECAY, {"parameters": ["fc.weight"], "lrFactor": 10}], "clipNorm": 0.2, "accumulate": 2},
     ),
-    ("adamW", {"optimiser": "adamW", "lr": 0.01, "weightDecay": 0.1}),
-    ("adamW, no decay on plain", {"optimiser": "adamW", "lr": 0.01, "weightDecay": 0.5, "groups": [NO_DECAY]}),
-    ("adamW, fast head, clipped", {"optimiser": "adamW", "lr": 0.002, "weightDecay": 0.1, "groups": [FAST_HEAD], "clipNorm": 0.2}),
-    ("wide, sgd", {"network": "wide", "optimiser": "sgd", "lr": 0.02, "momentum": 0.9, "weightDecay": 1e-3}),
-    ("wide, sgd, clipped, accumulated", {"network": "wide", "optimiser": "sgd", "lr": 0.02, "momentum": 0.9, "clipNorm": 0.2, "accumulate": 2}),
-    ("wide, adam, frozen", {"network": "wide", "optimiser": "adam", "lr": 0.001, "groups": [{"parameters": ["conv2.weight"], "frozen": True}]}),
-    ("wide, adamW", {"network": "wide", "optimiser": "adamW", "lr": 0.001, "weightDecay": 0.1, "clipNorm": 0.2}),
-    ("adamW, accumulated, cosine", {"optimiser": "adamW", "lr": 0.01, "weightDecay": 0.1, "accumulate": 2, "schedule": "cosine"}),
+    ("adamW", {"optimizer": "adamW", "lr": 0.01, "weightDecay": 0.1}),
+    ("adamW, no decay on plain", {"optimizer": "adamW", "lr": 0.01, "weightDecay": 0.5, "groups": [NO_DECAY]}),
+    ("adamW, fast head, clipped", {"optimizer": "adamW", "lr": 0.002, "weightDecay": 0.1, "groups": [FAST_HEAD], "clipNorm": 0.2}),
+    ("wide, sgd", {"network": "wide", "optimizer": "sgd", "lr": 0.02, "momentum": 0.9, "weightDecay": 1e-3}),
+    ("wide, sgd, clipped, accumulated", {"network": "wide", "optimizer": "sgd", "lr": 0.02, "momentum": 0.9, "clipNorm": 0.2, "accumulate": 2}),
+    ("wide, adam, frozen", {"network": "wide", "optimizer": "adam", "lr": 0.001, "groups": [{"parameters": ["conv2.weight"], "frozen": True}]}),
+    ("wide, adamW", {"network": "wide", "optimizer": "adamW", "lr": 0.001, "weightDecay": 0.1, "clipNorm": 0.2}),
+    ("adamW, accumulated, cosine", {"optimizer": "adamW", "lr": 0.01, "weightDecay": 0.1, "accumulate": 2, "schedule": "cosine"}),
 ]
 
 
@@ -76,12 +76,12 @@ def parameter_groups(network, setting):
     return grouped
 
 
-def make_optimiser(network, setting):
+def make_optimizer(network, setting):
     groups = parameter_groups(network, setting)
     common = {"lr": setting["lr"], "weight_decay": setting.get("weightDecay", 0)}
-    if setting["optimiser"] == "sgd":
+    if setting["optimizer"] == "sgd":
         return torch.optim.SGD(groups, momentum=setting.get("momentum", 0), nesterov=setting.get("nesterov", False), **common)
-    kind = {"adam": torch.optim.Adam, "adamW": torch.optim.AdamW}[setting["optimiser"]]
+    kind = {"adam": torch.optim.Adam, "adamW": torch.optim.AdamW}[setting["optimizer"]]
     return kind(groups, betas=tuple(setting.get("betas", (0.9, 0.999))), eps=setting.get("epsilon", 1e-8), **common)
 
 
@@ -89,12 +89,12 @@ def train(setting, dtype):
     network = WideNetwork() if setting.get("network") == "wide" else SmallNetwork()
     fill_by_formula(network)
     network.to(dtype).train()
-    optimiser = make_optimiser(network, setting)
-    schedule = CosineAnnealingLR(optimiser, STEPS) if setting.get("schedule") == "cosine" else None
+    optimizer = make_optimizer(network, setting)
+    schedule = CosineAnnealingLR(optimizer, STEPS) if setting.get("schedule") == "cosine" else None
     micro_batches = setting.get("accumulate", 1)
     losses, norms = [], []
     for step in range(STEPS):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         total = 0.0
         for m in range(micro_batches):
             x = formula([4, 1, 6, 7, 5], 30_000 + 10 * step + m).to(dtype)
@@ -106,7 +106,7 @@ def train(setting, dtype):
         parameters = [p for p in network.parameters() if p.requires_grad]
         # Clipping to infinity only measures.
         norms.append(torch.nn.utils.clip_grad_norm_(parameters, setting.get("clipNorm", float("inf"))).item())
-        optimiser.step()
+        optimizer.step()
         if schedule is not None:
             schedule.step()
     state = {k: v for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked")}
@@ -149,20 +149,20 @@ def schedules():
         ({"kind": "polynomial", "power": 0.9}, warmup, lambda o: ChainedScheduler([LinearLR(o, 0.1, 1, 5), PolynomialLR(o, 20, 0.9)])),
     ]
     for schedule, warm, make in settings:
-        optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
-        scheduler = make(optimiser)
+        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+        scheduler = make(optimizer)
         rates = []
         for _ in range(STEPS):
-            rates.append(optimiser.param_groups[0]["lr"])
-            optimiser.step()
+            rates.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
             scheduler.step()
         yield {"schedule": schedule, "base": 0.1, "rates": rates} | ({} if warm is None else {"warmup": warm})
 
 
 write(
-    "optimisers.json",
+    "optimizers.json",
     {
-        "madeBy": f"oracle/torch_optimisers.py, PyTorch {torch.__version__}, float64",
+        "madeBy": f"oracle/torch_optimizers.py, PyTorch {torch.__version__}, float64",
         "runs": list(runs()),
         "schedules": list(schedules()),
     },

@@ -1,5 +1,5 @@
 /**
- * Optimisers, as graphs: from a parameter, its gradient and its state to their next values, with PyTorch's rules.
+ * Optimizers, as graphs: from a parameter, its gradient and its state to their next values, with PyTorch's rules.
  *
  * Numbers that change from step to step (learning rate, bias corrections) are scalar inputs, computed in float64 outside.
  * Adam keeps its moments divided by (1 − β): m̃ ← β₁m̃ + g, ṽ ← β₂ṽ + g², which saves three passes over all parameters a step;
@@ -15,21 +15,21 @@ export interface ParameterGroup {
   readonly lrFactor?: number;
   /** Never changed; no gradient is computed. */
   readonly frozen?: boolean;
-  /** Overrides the optimiser's. */
+  /** Overrides the optimizer's. */
   readonly weightDecay?: number;
 }
 
-export interface OptimiserStep {
+export interface OptimizerStep {
   readonly parameter: Tensor;
   readonly gradient: Tensor;
   readonly state: Readonly<Record<string, Tensor>>;
-  /** The values of {@link Optimiser.scalars}, as tensors. */
+  /** The values of {@link Optimizer.scalars}, as tensors. */
   readonly scalars: Readonly<Record<string, Tensor>>;
   readonly lrFactor: number;
   readonly weightDecay: number;
 }
 
-export interface Optimiser {
+export interface Optimizer {
   readonly name: string;
   readonly lr: number;
   readonly weightDecay: number;
@@ -38,7 +38,7 @@ export interface Optimiser {
   readonly slots: readonly string[];
   /** The step's scalars. @param step from 1 */
   readonly scalars: (step: number, lr: number) => Record<string, number>;
-  readonly update: (step: OptimiserStep) => { parameter: Tensor; state: Record<string, Tensor> };
+  readonly update: (step: OptimizerStep) => { parameter: Tensor; state: Record<string, Tensor> };
 }
 
 interface Common {
@@ -53,7 +53,7 @@ export interface SgdOptions extends Common {
 }
 
 /** Stochastic gradient descent: g ← g + wd·p; v ← μv + g; p ← p − lr·(nesterov ? g + μv : v). */
-export function sgd({ lr, momentum = 0, nesterov = false, weightDecay = 0, groups = [] }: SgdOptions): Optimiser {
+export function sgd({ lr, momentum = 0, nesterov = false, weightDecay = 0, groups = [] }: SgdOptions): Optimizer {
   check("sgd", { lr, weightDecay });
   if (nesterov && momentum <= 0) throw new ConfigError("sgd: nesterov needs a momentum above 0");
   return {
@@ -80,16 +80,16 @@ export interface AdamOptions extends Common {
 }
 
 /** Adam (Kingma & Ba 2015) with L2 weight decay in the gradient. */
-export function adam(options: AdamOptions): Optimiser {
+export function adam(options: AdamOptions): Optimizer {
   return adamLike("adam", options, false);
 }
 
 /** AdamW (Loshchilov & Hutter 2019): weight decay apart from the gradient. */
-export function adamW({ weightDecay = 0.01, ...options }: AdamOptions): Optimiser {
+export function adamW({ weightDecay = 0.01, ...options }: AdamOptions): Optimizer {
   return adamLike("adamW", { ...options, weightDecay }, true);
 }
 
-function adamLike(name: string, options: AdamOptions, decoupled: boolean): Optimiser {
+function adamLike(name: string, options: AdamOptions, decoupled: boolean): Optimizer {
   const { lr, betas = [0.9, 0.999], epsilon = 1e-8, weightDecay = 0, groups = [] } = options;
   const [beta1, beta2] = betas;
   check(name, { lr, weightDecay });
@@ -127,14 +127,14 @@ export function clipByNorm(gradients: readonly Tensor[], maxNorm: number): { gra
 
 /** The treatment of a parameter by name. */
 export function groupOf(
-  optimiser: Optimiser,
+  optimizer: Optimizer,
   name: string,
 ): { lrFactor: number; frozen: boolean; weightDecay: number } {
-  const group = optimiser.groups.find(({ match }) => match.test(name));
+  const group = optimizer.groups.find(({ match }) => match.test(name));
   return {
     lrFactor: group?.lrFactor ?? 1,
     frozen: group?.frozen ?? false,
-    weightDecay: group?.weightDecay ?? optimiser.weightDecay,
+    weightDecay: group?.weightDecay ?? optimizer.weightDecay,
   };
 }
 
