@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { ConfigError } from "../../errors.ts";
+import { checkedConfig } from "../../train/config/checked-config.ts";
 import { SIDE_CLAMP } from "../parts/box-coder.ts";
 
 const share = z.number().min(0).max(1);
@@ -158,13 +159,7 @@ export type DetectorSettings = z.input<typeof detectorSchema>;
 
 /** A whole configuration. @throws ConfigError naming the key and the rule */
 export function parseDetector(settings: unknown): DetectorConfig {
-  const parsed = detectorSchema.safeParse(settings);
-  if (!parsed.success) {
-    const [{ path, message }] = parsed.error.issues;
-    const key = path.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`)).join("");
-    throw new ConfigError(`detector: ${key.replace(/^\./, "") || "configuration"}: ${message}`);
-  }
-  const config = parsed.data;
+  const config: DetectorConfig = checkedConfig(detectorSchema, settings, "detector: ");
   const { axes, backbone, anchors, regions, input, channels } = config;
   const refuse = (text: string): never => {
     throw new ConfigError(`detector: ${text}`);

@@ -4,7 +4,7 @@
  */
 import { ShapeError } from "../../errors.ts";
 import { fittedSize, normalizePlanar, resizeBilinear } from "../../images/index.ts";
-import type { DetectorConfig } from "./config.ts";
+import { type DetectorConfig, parseDetector } from "./config.ts";
 
 /** An image or volume of one batch entry. */
 export interface DetectorImage {
@@ -27,7 +27,7 @@ export interface InputBatch {
  * Prepares images for the network.
  * @param minSide short side to bring pictures to; the configuration's last by default
  * @param canvas padded to this as well, where all images fit into it: so that images of many sizes need one program
- * @throws ShapeError for an image of another dimension or number of channels
+ * @throws ShapeError for an image of another dimension or number of channels; ConfigError for a configuration that cannot be
  */
 export function inputBatch(
   images: readonly DetectorImage[],
@@ -35,7 +35,7 @@ export function inputBatch(
   minSide = config.input.minSide?.at(-1),
   canvas?: readonly number[],
 ): InputBatch {
-  const { channels, input } = config;
+  const { channels, input } = parseDetector(config);
   const prepared = images.map((image) => fitted(normalised(image, config), config, minSide));
   const largest = prepared[0].size.map((_, axis) => Math.max(...prepared.map((image) => image.size[axis])));
   const size = largest.every((length, axis) => length <= (canvas?.[axis] ?? 0))
