@@ -75,6 +75,7 @@ export {
   gaussianWindow,
   predictByWindows,
   slicedImage,
+  WINDOW_OVERLAP,
   type WindowedImage,
   type Windows,
   wholeImage,

@@ -23,6 +23,7 @@ export {
   detectInTiles,
   detectWhole,
   mergeTiles,
+  TILE_OVERLAP,
   type Tile,
   type TileOptions,
   tilesOf,

@@ -1,5 +1,6 @@
 /** `medvox detect evaluate`: a run detects in its held-out images and is scored; or another program's results are. */
 import { ConfigError } from "../../errors.ts";
+import { TILE_OVERLAP } from "../../rcnn/index.ts";
 import { defineCommand } from "../command.ts";
 import { addResultsOptions, evaluateResultsFile, type ResultsOptions } from "../detection-results.ts";
 import { detectionEvaluationJson, evaluate } from "../evaluation.ts";
@@ -27,7 +28,7 @@ export const command = defineCommand<Options, [string | undefined]>({
       )
       .option(
         "--overlap <share>",
-        "of volumes: what neighbouring tiles have in common (default 0.25)",
+        `of volumes: what neighbouring tiles have in common (default ${TILE_OVERLAP})`,
         decimal({ min: 0, max: 0.95 }),
       )
       .option("--device <name>", "cpu, webgpu or cuda (default: as the run says)", whichDevice)
