@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { ConfigError } from "../errors.ts";
 import type { SegmentationRequest } from "../med3d/index.ts";
 import { over, readConfig } from "./config-file.ts";
-import { wholeNumber } from "./values.ts";
+import { deviceHelp, wholeNumber } from "./values.ts";
 
 export interface TrainingOptions {
   data?: string;
@@ -40,7 +40,7 @@ export function addComputeOptions(command: Command): Command {
     .option("--patience <n>", "stop after so many epochs without a better watched score", wholeNumber({ min: 1 }))
     .option("--use <which>", "weights that are scored: last or best")
     .option("--seed <n>", "decides splits, first weights, sampling and augmentation", wholeNumber({ min: 0 }))
-    .option("--device <name>", "cpu, webgpu or cuda")
+    .option("--device <name>", deviceHelp)
     .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
     .option("--workers <n>", "threads that prepare data", wholeNumber({ min: 1 }))
     .option("--strict", "refuse data that a file or a box has to be left out of");

@@ -10,7 +10,7 @@ import {
   type TorchvisionChoice,
   torchvisionSource,
 } from "../torchvision-options.ts";
-import { decimal, sizes, whichDevice, whichWeights, wholeNumber } from "../values.ts";
+import { decimal, deviceHelp, sizes, whichDevice, whichWeights, wholeNumber } from "../values.ts";
 
 interface Options extends TorchvisionChoice {
   in: string;
@@ -58,7 +58,7 @@ export const command = defineCommand<Options, [string | undefined]>({
         decimal({ min: 0, max: 0.95 }),
       )
       .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
-      .option("--device <name>", "cpu, webgpu or cuda (default cpu)", whichDevice)
+      .option("--device <name>", `${deviceHelp} (default cpu)`, whichDevice)
       .option("--strict", "refuse to begin where a file has to be left out"),
   examples: [
     "medvox detect predict runs/cells --in smears/ --out found --score 0.5",

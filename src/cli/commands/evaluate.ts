@@ -6,7 +6,7 @@ import { TILE_OVERLAP } from "../../rcnn/index.ts";
 import { ratings } from "../classification-options.ts";
 import { defineCommand } from "../command.ts";
 import { evaluate, evaluationJson } from "../evaluation.ts";
-import { axes, decimal, sizes, whichDevice, whichSplit, whichWeights, wholeNumber } from "../values.ts";
+import { axes, decimal, deviceHelp, sizes, whichDevice, whichSplit, whichWeights, wholeNumber } from "../values.ts";
 
 interface Options {
   data?: string;
@@ -46,7 +46,7 @@ export const command = defineCommand<Options, [string]>({
         `of a detector: detections of a class that count in an image (default ${DETECTIONS_COUNTED})`,
         wholeNumber({ min: 1 }),
       )
-      .option("--device <name>", "cpu, webgpu or cuda (default cpu; of a detector as the run says)", whichDevice)
+      .option("--device <name>", `${deviceHelp} (default cpu; of a detector as the run says)`, whichDevice)
       .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
       .option("--strict", "refuse to score where a file or a box has to be left out")
       .option("--positive <ratings>", "of a classifier of ratings: which are positive, e.g. 4,5", ratings)

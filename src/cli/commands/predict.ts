@@ -4,7 +4,7 @@ import { WINDOW_OVERLAP } from "../../med3d/index.ts";
 import { openForPrediction } from "../../tasks.ts";
 import { defineCommand } from "../command.ts";
 import { predict, predictionJson } from "../prediction.ts";
-import { axes, decimal, memorySize, whichDevice, whichWeights, wholeNumber } from "../values.ts";
+import { axes, decimal, deviceHelp, memorySize, whichDevice, whichWeights, wholeNumber } from "../values.ts";
 
 interface Options {
   in: string;
@@ -39,7 +39,7 @@ export const command = defineCommand<Options, [string]>({
         `what neighbouring windows have in common (default ${WINDOW_OVERLAP})`,
         decimal({ min: 0, max: 0.95 }),
       )
-      .option("--device <name>", "cpu, webgpu or cuda (default cpu)", whichDevice)
+      .option("--device <name>", `${deviceHelp} (default cpu)`, whichDevice)
       .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
       .option(
         "--max-memory <size>",

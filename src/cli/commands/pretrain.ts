@@ -6,7 +6,7 @@ import { over, readConfig } from "../config-file.ts";
 import { nameOf } from "../names.ts";
 import { archOf } from "../segmentation-options.ts";
 import { trainingCommand } from "../training-command.ts";
-import { decimal, sizes, wholeNumber } from "../values.ts";
+import { decimal, deviceHelp, sizes, wholeNumber } from "../values.ts";
 
 interface Options {
   data?: string[];
@@ -59,7 +59,7 @@ export const command = trainingCommand<Options, PretrainingRequest>({
       )
       .option("--held-out <n>", "cases of each set kept, a number or a share", decimal({ min: 0 }))
       .option("--seed <n>", "decides splits, first weights, turns and augmentation", wholeNumber({ min: 0 }))
-      .option("--device <name>", "cpu, webgpu or cuda")
+      .option("--device <name>", deviceHelp)
       .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
       .option("--workers <n>", "threads that prepare data, for each set", wholeNumber({ min: 1 }))
       .option("--from <weights>", "weights or a run to start from")
