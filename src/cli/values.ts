@@ -68,6 +68,9 @@ export const whichWeights = oneOf(["last", "best"]);
 /** A part of a run's data: `--split validation`. */
 export const whichSplit = oneOf(["heldOut", "validation", "train"]);
 
+/** What `--device` takes, for its help. */
+export const deviceHelp = "cpu; webgpu and cuda are experimental, docs/how-to/gpu.md says what they need";
+
 /** What computes: `--device cuda`. */
 export const whichDevice = oneOf(["cpu", "webgpu", "cuda"]);
 

@@ -25,6 +25,7 @@ export {
   detectInTiles,
   detectWhole,
   mergeTiles,
+  TILE_OVERLAP,
   type Tile,
   type TileOptions,
   type TileWatch,

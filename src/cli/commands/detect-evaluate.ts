@@ -1,9 +1,10 @@
 /** `medvox detect evaluate`: a run detects in its held-out images and is scored; or another program's results are. */
 import { ConfigError } from "../../errors.ts";
+import { TILE_OVERLAP } from "../../rcnn/index.ts";
 import { defineCommand } from "../command.ts";
 import { addResultsOptions, evaluateResultsFile, type ResultsOptions } from "../detection-results.ts";
 import { detectionEvaluationJson, evaluate } from "../evaluation.ts";
-import { decimal, sizes, whichDevice, whichSplit, whichWeights, wholeNumber } from "../values.ts";
+import { decimal, deviceHelp, sizes, whichDevice, whichSplit, whichWeights, wholeNumber } from "../values.ts";
 
 interface Options extends ResultsOptions {
   split?: "heldOut" | "validation" | "train";
@@ -27,10 +28,10 @@ export const command = defineCommand<Options, [string | undefined]>({
       )
       .option(
         "--overlap <share>",
-        "of volumes: what neighbouring tiles have in common (default 0.25)",
+        `of volumes: what neighbouring tiles have in common (default ${TILE_OVERLAP})`,
         decimal({ min: 0, max: 0.95 }),
       )
-      .option("--device <name>", "cpu, webgpu or cuda (default: as the run says)", whichDevice)
+      .option("--device <name>", `${deviceHelp} (default: as the run says)`, whichDevice)
       .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
       .option("--strict", "refuse to score where an image or a box has to be left out"),
   examples: [

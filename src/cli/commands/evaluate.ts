@@ -1,9 +1,12 @@
 /** `medvox evaluate RUN`: predicts the held-out cases, scores them, writes the report. */
 import type { Axis } from "../../augment/index.ts";
+import { WINDOW_OVERLAP } from "../../med3d/index.ts";
+import { DETECTIONS_COUNTED } from "../../metrics/index.ts";
+import { TILE_OVERLAP } from "../../rcnn/index.ts";
 import { ratings } from "../classification-options.ts";
 import { defineCommand } from "../command.ts";
 import { evaluate, evaluationJson } from "../evaluation.ts";
-import { axes, decimal, sizes, whichDevice, whichSplit, whichWeights, wholeNumber } from "../values.ts";
+import { axes, decimal, deviceHelp, sizes, whichDevice, whichSplit, whichWeights, wholeNumber } from "../values.ts";
 
 interface Options {
   data?: string;
@@ -34,16 +37,16 @@ export const command = defineCommand<Options, [string]>({
       .option("--mirror-axes <axes>", "of a segmentation: mirror along these only, e.g. x for left to right", axes)
       .option(
         "--overlap <share>",
-        "what neighbouring windows have in common (default 0.5; of a detector's tiles 0.25)",
+        `what neighbouring windows have in common (default ${WINDOW_OVERLAP}; of a detector's tiles ${TILE_OVERLAP})`,
         decimal({ min: 0, max: 0.95 }),
       )
       .option("--tile <w,h,d>", "of a detector for volumes: most voxels that go through at once", sizes(3))
       .option(
         "--max <n>",
-        "of a detector: detections of a class that count in an image (default 100)",
+        `of a detector: detections of a class that count in an image (default ${DETECTIONS_COUNTED})`,
         wholeNumber({ min: 1 }),
       )
-      .option("--device <name>", "cpu, webgpu or cuda (default cpu; of a detector as the run says)", whichDevice)
+      .option("--device <name>", `${deviceHelp} (default cpu; of a detector as the run says)`, whichDevice)
       .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
       .option("--strict", "refuse to score where a file or a box has to be left out")
       .option("--positive <ratings>", "of a classifier of ratings: which are positive, e.g. 4,5", ratings)

@@ -38,6 +38,9 @@ export interface Tile {
   readonly core: readonly (readonly [from: number, to: number])[];
 }
 
+/** What neighbouring tiles have in common where nothing is asked, of the length of one. */
+export const TILE_OVERLAP = 0.25;
+
 /** What a volume is cut into where nothing is asked: tiles twice as long as the windows of training. */
 export const usualTile = (canvas: readonly number[]): number[] => canvas.map((length) => 2 * length);
 
@@ -49,7 +52,7 @@ export const usualTile = (canvas: readonly number[]): number[] => canvas.map((le
  */
 export function tilesOf(
   size: readonly number[],
-  { tile, overlap = 0.25 }: TileOptions,
+  { tile, overlap = TILE_OVERLAP }: TileOptions,
   divisor: number,
 ): readonly Tile[] {
   if (tile.length !== size.length) throw new ConfigError(`tile: ${tile.join(",")}; expected ${size.length} sizes`);
