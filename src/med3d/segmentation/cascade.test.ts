@@ -160,8 +160,8 @@ test("where the first network finds nothing, nothing is there", async () => {
   const segmenter = await openSegmenter(join(work, "cascade"));
   try {
     const empty = { size, channels: 1, affine, data: new Float32Array(40 * 32 * 24).fill(-2), name: "empty" };
-    const { data } = await segmenter.segmentImage(empty as never);
-    expect(new Set(data as Uint8Array)).toEqual(new Set([0]));
+    const { volume } = await segmenter.predict(empty as never);
+    expect(new Set(volume.data as Uint8Array)).toEqual(new Set([0]));
   } finally {
     await segmenter.close();
   }

@@ -7,7 +7,7 @@ import { cleanUp, type GraphMemory, graph, graphMemory } from "../../graph/index
 import { BEST_CHECKPOINT, LAST_CHECKPOINT, readRunOf, readWeights, type StateMap } from "../../train/index.ts";
 import { encodeFast, encodePortable, fastForm } from "../encoder/inference.ts";
 import { mirroredAxes, segmentationConfigSchema } from "./config.ts";
-import { type NetworkConfig, segmentationProbabilities } from "./network.ts";
+import { type NetworkConfig, type SegmentationNetwork, segmentationProbabilities } from "./network.ts";
 import { segmentationSchemas } from "./schemas.ts";
 import type { SegmentationRun } from "./session.ts";
 
@@ -64,7 +64,7 @@ export function networkOf({ config }: Pick<SegmentationRun["record"], "config">)
 
 /** Portable ONNX with the weights inside. */
 export function encodeInference(
-  network: NetworkConfig,
+  network: NetworkConfig | SegmentationNetwork,
   plan: Plan,
   weights: StateMap,
   metadata: Record<string, string>,
@@ -74,19 +74,35 @@ export function encodeInference(
 }
 
 /** The same in the CPU's fast forms: not portable, but quicker here. */
-export function encodeFastInference(network: NetworkConfig, plan: Plan, weights: StateMap): Uint8Array {
+export function encodeFastInference(
+  network: NetworkConfig | SegmentationNetwork,
+  plan: Plan,
+  weights: StateMap,
+): Uint8Array {
   const { g, probability } = inferenceGraph(network, plan);
   return encodeFast(g, probability, weights);
 }
 
 /** What the graph of either needs while it runs. */
-export function inferenceMemory(network: NetworkConfig, plan: Plan, form: "portable" | "fast"): GraphMemory {
+export function inferenceMemory(
+  network: NetworkConfig | SegmentationNetwork,
+  plan: Plan,
+  form: "portable" | "fast",
+): GraphMemory {
   const { g, probability } = inferenceGraph(network, plan);
   const { graph: last, outputs } = form === "fast" ? fastForm(g, probability) : cleanUp(g, [probability]);
   return graphMemory(last, outputs);
 }
 
-function inferenceGraph(network: NetworkConfig, { patch, preprocessing }: Plan) {
+/** Shapes of the network's parameters and running statistics, by name. */
+export function inferenceParameters(
+  network: NetworkConfig | SegmentationNetwork,
+  plan: Plan,
+): ReadonlyMap<string, readonly number[]> {
+  return new Map([...inferenceGraph(network, plan).g.parameters].map(([name, { shape }]) => [name, shape]));
+}
+
+function inferenceGraph(network: NetworkConfig | SegmentationNetwork, { patch, preprocessing }: Plan) {
   const g = graph();
   const input = g.input("input", [1, preprocessing.channels, ...patch]);
   return { g, probability: segmentationProbabilities(input, preprocessing.labels.length, network) };
