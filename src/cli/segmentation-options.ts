@@ -7,7 +7,16 @@ import type { SegmentationRequest } from "../med3d/index.ts";
 import { type EncoderArchitecture, encoderNames, parseArchitecture } from "../nn/index.ts";
 import { nameOf } from "./names.ts";
 import { addComputeOptions, addRunOptions, requestOf, type TrainingOptions } from "./training-options.ts";
-import { decimal, decimals, lowHigh, sizes, wholeNumber } from "./values.ts";
+import {
+  decimal,
+  decimals,
+  type KeptComponents,
+  keptComponents,
+  keptComponentsHelp,
+  lowHigh,
+  sizes,
+  wholeNumber,
+} from "./values.ts";
 
 export interface SegmentationOptions extends TrainingOptions {
   arch?: string;
@@ -21,14 +30,18 @@ export interface SegmentationOptions extends TrainingOptions {
   freeze?: boolean;
   newLayerRate?: number;
   intensity?: SegmentationRequest["intensity"];
-  keepLargest?: number;
+  keepLargest?: KeptComponents;
   trainCases?: number;
   plan?: string;
   folds?: number;
   fold?: number | "all";
 }
 
-export function addSegmentationOptions(command: Command): Command {
+/** @param usual what the help says of defaults that a command has of its own */
+export function addSegmentationOptions(
+  command: Command,
+  { keepLargest = "none" }: { readonly keepLargest?: string } = {},
+): Command {
   addRunOptions(
     command.option(
       "--data <path>",
@@ -64,7 +77,7 @@ export function addSegmentationOptions(command: Command): Command {
       lowHigh,
     )
     .option("--intensity <scheme>", "plan, percentile (the paper's), medicalnet or none (default plan)")
-    .option("--keep-largest <n>", "connected components of each class kept in predictions", wholeNumber({ min: 1 }))
+    .option("--keep-largest <which>", `${keptComponentsHelp} (default ${keepLargest})`, keptComponents)
     .option(
       "--folds <k>",
       "cross-validation: k networks, each of which never saw its part of the cases",

@@ -3,7 +3,17 @@ import type { Axis } from "../../augment/index.ts";
 import { openForPrediction } from "../../tasks.ts";
 import { defineCommand } from "../command.ts";
 import { predict, predictionJson } from "../prediction.ts";
-import { axes, decimal, memorySize, whichDevice, whichWeights, wholeNumber } from "../values.ts";
+import {
+  axes,
+  decimal,
+  type KeptComponents,
+  keptComponents,
+  keptComponentsHelp,
+  memorySize,
+  whichDevice,
+  whichWeights,
+  wholeNumber,
+} from "../values.ts";
 
 interface Options {
   in: string;
@@ -13,6 +23,7 @@ interface Options {
   mirror?: boolean;
   mirrorAxes?: Axis[];
   overlap?: number;
+  keepLargest?: KeptComponents;
   threads?: number;
   device?: "cpu" | "webgpu" | "cuda";
   maxMemory?: number;
@@ -37,6 +48,11 @@ export const command = defineCommand<Options, [string]>({
         "--overlap <share>",
         "what neighbouring windows have in common (default 0.5)",
         decimal({ min: 0, max: 0.95 }),
+      )
+      .option(
+        "--keep-largest <which>",
+        `of a segmentation: ${keptComponentsHelp} (default: as the run says)`,
+        keptComponents,
       )
       .option("--device <name>", "cpu, webgpu or cuda (default cpu)", whichDevice)
       .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))

@@ -19,19 +19,20 @@ const usual: Partial<SegmentationRequest> = {
   optimizer: "adam",
   window: [-200, 250],
   spacing: "mean",
-  keepLargest: 1,
+  // Of liver and tumours together: a tumour within the liver stays, however many there are.
+  keepLargest: { foreground: 1 },
   coarse: { spacingMm: [6, 6, 6] },
 };
 
 export const command = defineCommand<SegmentationOptions>({
-  configure: (command) => void addSegmentationOptions(command),
+  configure: (command) => void addSegmentationOptions(command, { keepLargest: "foreground" }),
   examples: [
     "medvox transfer liver --data Task03_Liver --from resnet50.safetensors --arch resnet50 --out runs/liver",
     "medvox transfer liver --data Task03_Liver --from none --spacing 2,2,2",
     "medvox predict runs/liver --in ct/ --out masks/",
   ],
   details:
-    "Two trainings in one run: coarse/ finds the region (all labels as one), the run itself labels it with DenseASPP (rates 3, 6, 12,\n18, 24; asppRates in --config). predict and evaluate run both. Keys coarse, marginMm and jitterMm of --config change the cascade.",
+    "Two trainings in one run: coarse/ finds the region (all labels as one), the run itself labels it with DenseASPP (rates 3, 6, 12,\n18, 24; asppRates in --config). Of a prediction the largest part of the foreground is kept, liver and tumours together, so that tumours in\nthe liver stay, however many there are; --keep-largest none keeps all. predict and evaluate run both. Keys coarse, marginMm and jitterMm of --config change the cascade.",
   json: trainingJson,
   writes: true,
   async run(context, options) {

@@ -15,18 +15,18 @@ const usual: Partial<SegmentationRequest> = {
   decoder: "transposed",
   optimizer: "adam",
   window: [-1000, 400],
-  keepLargest: 2,
+  keepLargest: { foreground: 2 },
 };
 
 export const command = defineCommand<SegmentationOptions>({
-  configure: (command) => void addSegmentationOptions(command),
+  configure: (command) => void addSegmentationOptions(command, { keepLargest: "foreground:2" }),
   examples: [
     "medvox transfer lung --data lungs.csv --from resnet10.safetensors --out runs/lung",
     "medvox transfer lung --data lungs.csv --from none --spacing 3,3,3 --epochs 60",
     "medvox predict runs/lung --in ct/ --out masks/",
   ],
   details:
-    "The list names images and masks (columns image, label; split keeps cases for the test). Window −1000…400 HU, Adam; the two\nlargest parts of a prediction are kept.",
+    "The list names images and masks (columns image, label; split keeps cases for the test). Window −1000…400 HU, Adam; the two\nlargest parts of a prediction's foreground are kept; --keep-largest none keeps all.",
   json: trainingJson,
   writes: true,
   async run(context, options) {

@@ -48,7 +48,7 @@ export async function encodeRun(run: SegmentationRun, use = usedWeights(run.reco
     plan: JSON.stringify(plan),
     network: JSON.stringify(networkOf(record)),
     mirrored: mirroredAxes(record.config).join(),
-    ...(record.config.keepLargest !== null && { keepLargest: String(record.config.keepLargest) }),
+    ...(record.config.keepLargest !== null && { keepLargest: JSON.stringify(record.config.keepLargest) }),
   });
 }
 

@@ -13,6 +13,8 @@ export function cascadePass(coarse: Pass, fine: Pass, marginMm: number): Pass {
       let firstMs = 0;
       const found = await coarse.predict(image, {
         ...options,
+        // The region is found as it was in training.
+        keepLargest: undefined,
         onWindow: (window, windows, ms) => {
           [first, firstMs] = [windows, ms];
           options.onWindow?.(window, windows, ms);

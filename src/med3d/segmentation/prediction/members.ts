@@ -5,7 +5,8 @@ import { ConfigError } from "../../../errors.ts";
 import type { GraphMemory } from "../../../graph/index.ts";
 import { createEngine, type Engine, type Program } from "../../../runtime/index.ts";
 import { bytesText } from "../../../text/index.ts";
-import { keepLargestComponents, type Volume, type VoxelArray } from "../../../volume/index.ts";
+import type { Volume, VoxelArray } from "../../../volume/index.ts";
+import { checkKeepLargest, type KeepLargest, keepLargest } from "../keep-largest.ts";
 import { fitMemory, type ImageSize, loadingBytes, networkBytes, type PredictionMemory } from "./memory.ts";
 import type { ModelsOf, OpenedModel } from "./models.ts";
 import { predictByWindows, slicedImage } from "./sliding-window.ts";
@@ -15,6 +16,8 @@ import { ensembleRunner, type Mirror } from "./window-runner.ts";
 export interface PassOptions {
   readonly overlap?: number;
   readonly mirror?: Mirror;
+  /** Instead of what the networks were trained with; null keeps everything. */
+  readonly keepLargest?: KeepLargest | null;
   /** After each window: how many are done, of how many that are known so far; milliseconds in the engine so far. */
   readonly onWindow?: (window: number, windows: number, networkMs: number) => void;
   readonly signal?: AbortSignal;
@@ -80,7 +83,7 @@ function membersPass(
   room: { readonly maxMemory: number | undefined; readonly besides: number },
 ): Pass {
   const { maxMemory } = room;
-  const [{ plan, mirrored, keepLargest }] = opened;
+  const [{ plan, mirrored, keepLargest: usual }] = opened;
   const { patch, preprocessing } = plan;
   const { channels, labels } = preprocessing;
   let network: GraphMemory | undefined;
@@ -97,7 +100,8 @@ function membersPass(
     mirrored,
     memory,
     predict: async (image, options) => {
-      const { overlap, mirror, onWindow, signal } = options;
+      const { overlap, mirror, onWindow, signal, keepLargest: rule = usual } = options;
+      checkKeepLargest(rule, plan);
       const sized = { ...image, bytesPerVoxel: image.data.BYTES_PER_ELEMENT };
       const band = maxMemory === undefined ? undefined : memory(sized, options).band;
       const run = ensembleRunner(programs, [1, channels, ...patch], labels.length, mirror);
@@ -112,7 +116,7 @@ function membersPass(
         predict: (window) => run.predict(window),
       });
       signal?.throwIfAborted();
-      if (keepLargest !== null) keepLargestComponents(classes, prepared.size, keepLargest);
+      keepLargest(classes, prepared.size, rule, plan);
       const { size, affine, name } = prepared;
       return restoreClasses({ data: classes, size, affine, name, channels: 1 }, image, preprocessing);
     },

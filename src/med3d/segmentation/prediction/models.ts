@@ -17,6 +17,7 @@ import {
   runWeights,
   usedWeights,
 } from "../export.ts";
+import { type KeepLargest, keepLargestSchema } from "../keep-largest.ts";
 import type { NetworkConfig, SegmentationNetwork } from "../network.ts";
 import type { SegmentationRun } from "../session.ts";
 
@@ -25,7 +26,7 @@ export interface OpenedModel {
   readonly plan: Plan;
   /** Axes along which training mirrored; undefined where nobody knows. */
   readonly mirrored?: readonly Axis[];
-  readonly keepLargest: number | null;
+  readonly keepLargest: KeepLargest | null;
   readonly memory: () => GraphMemory;
   readonly encode: () => Promise<Uint8Array>;
 }
@@ -69,7 +70,10 @@ export function exportedModel(model: Uint8Array, path: string): OpenedModel {
   const { metadata } = readOnnx(model, path);
   if (metadata.plan === undefined)
     throw new DataError(`${path}: has no medvox plan in its metadata, so its preprocessing is unknown`);
-  const keepLargest = metadata.keepLargest === undefined ? null : Number(metadata.keepLargest);
+  const keepLargest =
+    metadata.keepLargest === undefined
+      ? null
+      : checkedJson(keepLargestSchema, metadata.keepLargest, `${path}: metadata.keepLargest`);
   const plan = checkedJson(planSchema, metadata.plan, `${path}: metadata.plan`) as Plan;
   const network = metadata.network && checkedJson(networkSchema, metadata.network, `${path}: metadata.network`);
   const memory = (): GraphMemory =>

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type DataCase, readCaseSize } from "../../../data/index.ts";
 import type { Host, Options, Predictor, Source } from "../../../train/index.ts";
 import type { LoadedVolume, VoxelArray } from "../../../volume/index.ts";
+import { checkKeepLargest } from "../keep-largest.ts";
 import type { SegmentationRun } from "../session.ts";
 import {
   openSegmenterOf,
@@ -47,8 +48,9 @@ export async function segmentationPredictor(
   options: Options,
   { events }: Host,
 ): Promise<Predictor<DataCase, SegmentationFound>> {
-  const { threads, device, maxMemory, overlap, mirror } = options as SegmenterOptions & PredictOptions;
+  const { threads, device, maxMemory, overlap, mirror, keepLargest } = options as SegmenterOptions & PredictOptions;
   const segmenter = await openSegmenterOf(source, { threads, device, maxMemory });
+  checkKeepLargest(keepLargest ?? null, segmenter.plan);
   const note = mirrorNote(mirror, segmenter.mirrored);
   if (note !== undefined) events.onNote?.(note);
   return {
@@ -58,7 +60,7 @@ export async function segmentationPredictor(
     predict: async (item, { signal, onProgress }) => {
       const began = performance.now();
       const found = await segmenter.predictCase(item, {
-        ...{ overlap, mirror, signal },
+        ...{ overlap, mirror, keepLargest, signal },
         onProgress: ({ share, window, windows }) => onProgress?.(share, `window ${window}/${windows}`),
       });
       return { ...found, seconds: (performance.now() - began) / 1000 };

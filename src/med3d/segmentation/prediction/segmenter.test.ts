@@ -25,6 +25,7 @@ import {
 } from "../../../volume/index.ts";
 import { openSegmenter } from "../../runs.ts";
 import { thresholdModel } from "../../test/threshold-model.ts";
+import type { KeepLargest } from "../keep-largest.ts";
 import type { SegmentationProgress, Segmenter } from "./segmenter.ts";
 
 const SAMPLE = fileURLToPath(
@@ -256,6 +257,43 @@ describe("as a program uses it", () => {
     await expect(openSegmenter({ weights, network: { decoder: "skipp" as never }, plan })).rejects.toThrow(
       'network.decoder: "skipp"; must be one of',
     );
+  });
+});
+
+describe("which components are kept", () => {
+  // One row: an organ (7) with two lesions (14), the second one smaller; far from it a speck of organ.
+  const row = [0, 7, 7, 14, 14, 7, 14, 7, 0, 0, 7, 0];
+  const without = (...places: number[]): number[] => row.map((value, i) => (places.includes(i) ? 0 : value));
+  const scan = {
+    data: Float32Array.from(row, (value) => [0, 0.6, 1][value / 7]),
+    size: [12, 1, 1] as const,
+    affine: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1],
+    channels: 1,
+  };
+  const rules: readonly [KeepLargest | null | undefined, number[]][] = [
+    // The speck goes, both lesions stay.
+    [{ foreground: 1 }, without(10)],
+    [{ foreground: 2 }, row],
+    // Of each class: the second lesion is gone, and pieces of the organ.
+    [1, without(5, 6, 7, 10)],
+    [{ classes: { "above 14": 1 } }, without(6)],
+    [null, row],
+  ];
+
+  test.each(rules)("as the model says, or as the call says: %j", async (rule, wanted) => {
+    const options = { classes: 3, intensity: { kind: "none" } } as const;
+    const said = await open("said.onnx", thresholdModel([4, 4, 12], { ...options, keepLargest: rule ?? undefined }));
+    const plain = await open("plain.onnx", thresholdModel([4, 4, 12], { ...options, keepLargest: 3 }));
+    try {
+      expect(classesOf((await said.predict(scan)).volume)).toEqual(wanted);
+      expect(classesOf((await plain.predict(scan, { keepLargest: rule })).volume)).toEqual(wanted);
+      await expect(plain.predict(scan, { keepLargest: { classes: { tumour: 1 } } })).rejects.toThrow(
+        "keepLargest: tumour is no class of Threshold, which has above 7, above 14",
+      );
+    } finally {
+      await said.close();
+      await plain.close();
+    }
   });
 });
 

@@ -6,6 +6,7 @@ import { notOfWeights, type Source } from "../../../train/index.ts";
 import { takingTurns } from "../../../turns.ts";
 import type { Grid, LoadedVolume, Vec3, Volume, VoxelArray } from "../../../volume/index.ts";
 import { openCoarse } from "../export.ts";
+import type { KeepLargest } from "../keep-largest.ts";
 import type { SegmentationRun } from "../session.ts";
 import { cascadePass } from "./cascade.ts";
 import { openMembers, type Pass, type PassOptions } from "./members.ts";
@@ -22,6 +23,11 @@ export interface PredictOptions {
    * twice the time an axis, eight times with all three.
    */
   readonly mirror?: Mirror;
+  /**
+   * Which connected components are kept, instead of what the run was told: `{ foreground: 1 }` the largest of all classes together, a
+   * number so many of each class, `{ classes: { liver: 1 } }` of those that are named, null all. Of a cascade in the second network's mask.
+   */
+  readonly keepLargest?: KeepLargest | null;
   /** Called after each window. */
   readonly onProgress?: (progress: SegmentationProgress) => void;
   /** Stops between two windows, or at once while the call waits for its turn; the call is rejected with the signal's reason. */
