@@ -2,9 +2,12 @@
  * The inference graph of a run: as `model.onnx`, which any ONNX engine runs and which carries its preprocessing and labels;
  * and as a program with the weights written in, for predicting here.
  */
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { Plan } from "../../data/index.ts";
+import { ConfigError } from "../../errors.ts";
 import { cleanUp, type GraphMemory, graph, graphMemory } from "../../graph/index.ts";
-import { BEST_CHECKPOINT, LAST_CHECKPOINT, readRunOf, readWeights, type StateMap } from "../../train/index.ts";
+import { BEST_CHECKPOINT, LAST_CHECKPOINT, RUN, readRunOf, readWeights, type StateMap } from "../../train/index.ts";
 import { encodeFast, encodePortable, fastForm } from "../encoder/inference.ts";
 import { mirroredAxes, segmentationConfigSchema } from "./config.ts";
 import { type NetworkConfig, type SegmentationNetwork, segmentationProbabilities } from "./network.ts";
@@ -13,6 +16,23 @@ import type { SegmentationRun } from "./session.ts";
 
 /** Where a cascade keeps its first network. */
 export const COARSE = "coarse";
+
+/** What the metadata of a cascade's `model.onnx` say of it: it is the second network, which needs the region of the first. */
+const FINE = "fine";
+
+/**
+ * @throws ConfigError for the second network of a cascade, which alone would label what the first one leaves out: by its metadata, or,
+ * where an older medvox wrote it, by the run that it lies in
+ */
+export function refuseHalfCascade(path: string, metadata: Readonly<Record<string, string>>): void {
+  const folder = dirname(path);
+  const isOfCascade = existsSync(join(folder, RUN)) && existsSync(join(folder, COARSE, RUN));
+  if (metadata.cascade !== FINE && !isOfCascade) return;
+  const run = isOfCascade ? `: ${folder}` : "";
+  throw new ConfigError(
+    `${path}: is the second network of a cascade, which needs the region that the first one finds; name the run's folder${run}`,
+  );
+}
 
 /** The first network of a cascade. */
 export async function openCoarse({ store }: Pick<SegmentationRun, "store">): Promise<SegmentationRun> {
@@ -48,6 +68,7 @@ export async function encodeRun(run: SegmentationRun, use = usedWeights(run.reco
     plan: JSON.stringify(plan),
     network: JSON.stringify(networkOf(record)),
     mirrored: mirroredAxes(record.config).join(),
+    ...(record.config.coarse !== null && { cascade: FINE }),
     ...(record.config.keepLargest !== null && { keepLargest: JSON.stringify(record.config.keepLargest) }),
   });
 }

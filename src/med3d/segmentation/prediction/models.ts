@@ -14,6 +14,7 @@ import {
   inferenceParameters,
   networkOf,
   networkSchema,
+  refuseHalfCascade,
   runWeights,
   usedWeights,
 } from "../export.ts";
@@ -65,11 +66,12 @@ export async function modelOfParts({ weights, network, plan }: SegmenterParts): 
   return (device) => [{ plan: planned, keepLargest: null, ...encoders(built, planned, device, async () => placed) }];
 }
 
-/** @throws DataError for a model without a plan */
+/** @throws DataError for a model without a plan, ConfigError for half a cascade */
 export function exportedModel(model: Uint8Array, path: string): OpenedModel {
   const { metadata } = readOnnx(model, path);
   if (metadata.plan === undefined)
     throw new DataError(`${path}: has no medvox plan in its metadata, so its preprocessing is unknown`);
+  refuseHalfCascade(path, metadata);
   const keepLargest =
     metadata.keepLargest === undefined
       ? null

@@ -111,7 +111,7 @@ export interface SegmenterOptions {
 
 /**
  * Opens a run or an exported model. The run of a cascade opens as the whole: the first network finds the region, the second says
- * what is in it; an exported model is the second alone. Of several members the probabilities are averaged.
+ * what is in it; its exported model is the second alone and refused. Of several members the probabilities are averaged.
  * @throws DataError for a model without a plan, ConfigError where loading it alone takes more than `maxMemory`
  */
 export async function openSegmenterOf(
