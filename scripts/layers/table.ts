@@ -28,6 +28,7 @@ const training = [
   "progress",
   "machine",
   "threads",
+  "turns",
 ];
 
 /** Parts of a layer that run in a browser though the layer as a whole does not. */
@@ -43,6 +44,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   progress: { may: [], browser: true },
   machine: { may: [], browser: false },
   threads: { may: ["errors"], browser: false },
+  turns: { may: ["errors"], browser: true },
   volume: { may: base, browser: true },
   boxes: { may: [...base, "volume"], browser: true },
   images: { may: [...base, "volume"], browser: true },

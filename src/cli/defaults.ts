@@ -4,6 +4,7 @@
  */
 import type { Command, Option } from "commander";
 import { architectureName } from "../nn/index.ts";
+import { type KeptComponents, keptComponentsText } from "./values.ts";
 
 type Config = Readonly<Record<string, unknown>>;
 
@@ -44,6 +45,7 @@ function valueText(option: Option, config: Config): string | undefined {
   if (name === "spacing" && config.spacingMm === null && typeof config.spacing === "string")
     return `the data set's ${config.spacing}`;
   const value = config[keysOf[name] ?? name];
+  if (name === "keepLargest") return keptComponentsText(value as KeptComponents);
   if (typeof value === "number") return numberText(value);
   if (typeof value === "string") return value;
   if (Array.isArray(value) && value.length > 0) return value.map(String).join(",");

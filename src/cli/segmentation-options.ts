@@ -8,7 +8,16 @@ import type { SegmentationRequest } from "../med3d/index.ts";
 import { type EncoderArchitecture, encoderNames, parseArchitecture } from "../nn/index.ts";
 import { nameOf } from "./names.ts";
 import { addComputeOptions, addRunOptions, requestOf, type TrainingOptions } from "./training-options.ts";
-import { decimal, decimals, lowHigh, sizes, wholeNumber } from "./values.ts";
+import {
+  decimal,
+  decimals,
+  type KeptComponents,
+  keptComponents,
+  keptComponentsHelp,
+  lowHigh,
+  sizes,
+  wholeNumber,
+} from "./values.ts";
 
 export interface SegmentationOptions extends TrainingOptions {
   arch?: string;
@@ -22,7 +31,7 @@ export interface SegmentationOptions extends TrainingOptions {
   freeze?: boolean;
   newLayerRate?: number;
   intensity?: SegmentationRequest["intensity"];
-  keepLargest?: number;
+  keepLargest?: KeptComponents;
   trainCases?: number;
   plan?: string;
   folds?: number;
@@ -68,7 +77,7 @@ export function addSegmentationOptions(command: Command): Command {
       lowHigh,
     )
     .option("--intensity <scheme>", "plan, percentile (the paper's), medicalnet or none")
-    .option("--keep-largest <n>", "connected components of each class kept in predictions", wholeNumber({ min: 1 }))
+    .option("--keep-largest <which>", keptComponentsHelp, keptComponents)
     .option(
       "--folds <k>",
       "cross-validation: k networks, each of which never saw its part of the cases",

@@ -69,8 +69,17 @@ export {
   type PredictionRequest,
   predictionMemory,
 } from "./segmentation/prediction/memory.ts";
+export type { SegmenterParts } from "./segmentation/prediction/models.ts";
 export { predictionPath } from "./segmentation/prediction/predictor.ts";
-export type { PredictOptions, Segmenter, SegmenterOptions } from "./segmentation/prediction/segmenter.ts";
+export type {
+  PredictionEstimate,
+  PredictOptions,
+  Segmentation,
+  SegmentationProgress,
+  Segmenter,
+  SegmenterOptions,
+  SizeOfImage,
+} from "./segmentation/prediction/segmenter.ts";
 export {
   gaussianWindow,
   predictByWindows,

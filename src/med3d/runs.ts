@@ -24,7 +24,13 @@ import type { PretrainingRequest } from "./pretraining/config.ts";
 import type { PretrainingRun } from "./pretraining/session.ts";
 import { pretraining } from "./pretraining/task.ts";
 import type { SegmentationRequest } from "./segmentation/config.ts";
-import { openSegmenterOf, type Segmenter, type SegmenterOptions } from "./segmentation/prediction/segmenter.ts";
+import type { SegmenterParts } from "./segmentation/prediction/models.ts";
+import {
+  openSegmenterOf,
+  openSegmenterParts,
+  type Segmenter,
+  type SegmenterOptions,
+} from "./segmentation/prediction/segmenter.ts";
 import type { SegmentationRun } from "./segmentation/session.ts";
 import { segmentation } from "./segmentation/task.ts";
 
@@ -54,14 +60,20 @@ export async function evaluateSegmentationRun(
 }
 
 /**
- * Opens a segmentation for predicting: a run's folder, its folds together, or a `model.onnx`.
- * @throws ConfigError or DataError if the path is none of these
+ * Opens a segmentation for predicting: a run's folder (its folds together), a `model.onnx`, or weights and a network.
+ *
+ * ```ts
+ * await using segmenter = await openSegmenter("runs/mine");
+ * await segmenter.predictFile("scan.nii.gz", "mask.nii.gz", { signal, onProgress: ({ share }) => console.log(share) });
+ * ```
+ * @throws ConfigError or DataError if the path is none of these, WeightsError for weights that are not the network's
  */
 export async function openSegmenter(
-  path: string,
+  source: string | SegmenterParts,
   { use, ...options }: SegmenterOptions & Use = {},
 ): Promise<Segmenter> {
-  return openSegmenterOf(await sourceOf<SegmentationRun>(path, segmentation, use), options);
+  if (typeof source !== "string") return openSegmenterParts(source, options);
+  return openSegmenterOf(await sourceOf<SegmentationRun>(source, segmentation, use), options);
 }
 
 /** Trains a classifier. @throws as {@link beginRun} */

@@ -6,7 +6,19 @@ import { TILE_OVERLAP } from "../../rcnn/index.ts";
 import { ratings } from "../classification-options.ts";
 import { defineCommand } from "../command.ts";
 import { evaluate, evaluationJson } from "../evaluation.ts";
-import { axes, decimal, deviceHelp, sizes, whichDevice, whichSplit, whichWeights, wholeNumber } from "../values.ts";
+import {
+  axes,
+  decimal,
+  deviceHelp,
+  type KeptComponents,
+  keptComponents,
+  keptComponentsHelp,
+  sizes,
+  whichDevice,
+  whichSplit,
+  whichWeights,
+  wholeNumber,
+} from "../values.ts";
 
 interface Options {
   data?: string;
@@ -16,6 +28,7 @@ interface Options {
   mirror?: boolean;
   mirrorAxes?: Axis[];
   overlap?: number;
+  keepLargest?: KeptComponents;
   tile?: number[];
   max?: number;
   threads?: number;
@@ -46,6 +59,11 @@ export const command = defineCommand<Options, [string]>({
         `of a detector: detections of a class that count in an image (default ${DETECTIONS_COUNTED})`,
         wholeNumber({ min: 1 }),
       )
+      .option(
+        "--keep-largest <which>",
+        `of a segmentation: ${keptComponentsHelp} (default: as the run says)`,
+        keptComponents,
+      )
       .option("--device <name>", `${deviceHelp} (default cpu; of a detector as the run says)`, whichDevice)
       .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
       .option("--strict", "refuse to score where a file or a box has to be left out")
@@ -56,12 +74,14 @@ export const command = defineCommand<Options, [string]>({
         ratings,
       ),
   details:
-    "Scores on --data or another --split go to evaluations/ in the run's folder; the held-out ones to the folder itself.\n" +
+    "Scores on --data or another --split, or with another --keep-largest, go to evaluations/ in the run's folder; the held-out ones to the\n" +
+    "folder itself.\n" +
     "Of a run of folds every case is scored by the network that never saw it, and --data by the mean of all.",
   json: evaluationJson,
   examples: [
     "medvox evaluate runs/hippocampus",
     "medvox evaluate runs/hippocampus --data other_hospital/ --json",
+    "medvox evaluate runs/liver --keep-largest none",
     "medvox evaluate runs/cells",
     "medvox evaluate runs/nodules --positive 4,5 --negative 1,2 --mirror",
   ],

@@ -4,7 +4,18 @@ import { WINDOW_OVERLAP } from "../../med3d/index.ts";
 import { openForPrediction } from "../../tasks.ts";
 import { defineCommand } from "../command.ts";
 import { predict, predictionJson } from "../prediction.ts";
-import { axes, decimal, deviceHelp, memorySize, whichDevice, whichWeights, wholeNumber } from "../values.ts";
+import {
+  axes,
+  decimal,
+  deviceHelp,
+  type KeptComponents,
+  keptComponents,
+  keptComponentsHelp,
+  memorySize,
+  whichDevice,
+  whichWeights,
+  wholeNumber,
+} from "../values.ts";
 
 interface Options {
   in: string;
@@ -14,6 +25,7 @@ interface Options {
   mirror?: boolean;
   mirrorAxes?: Axis[];
   overlap?: number;
+  keepLargest?: KeptComponents;
   threads?: number;
   device?: "cpu" | "webgpu" | "cuda";
   maxMemory?: number;
@@ -38,6 +50,11 @@ export const command = defineCommand<Options, [string]>({
         "--overlap <share>",
         `what neighbouring windows have in common (default ${WINDOW_OVERLAP})`,
         decimal({ min: 0, max: 0.95 }),
+      )
+      .option(
+        "--keep-largest <which>",
+        `of a segmentation: ${keptComponentsHelp} (default: as the run says)`,
+        keptComponents,
       )
       .option("--device <name>", `${deviceHelp} (default cpu)`, whichDevice)
       .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))

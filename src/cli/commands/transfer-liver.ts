@@ -18,7 +18,8 @@ const usual = (from: string | null | undefined): Partial<SegmentationRequest> =>
   optimizer: "adam",
   window: [-200, 250],
   spacing: "mean",
-  keepLargest: 1,
+  // Of liver and tumours together: a tumour within the liver stays, however many there are.
+  keepLargest: { foreground: 1 },
   coarse: { spacingMm: [6, 6, 6] },
   ...transferRates(from),
 });
@@ -35,5 +36,5 @@ export const command = trainingCommand<SegmentationOptions, SegmentationRequest>
     "medvox predict runs/liver --in ct/ --out masks/",
   ],
   details:
-    "Two trainings in one run: coarse/ finds the region (all labels as one), the run itself labels it with DenseASPP (rates 3, 6, 12,\n18, 24; asppRates in --config). predict and evaluate run both. Keys coarse, marginMm and jitterMm of --config change the cascade.",
+    "Two trainings in one run: coarse/ finds the region (all labels as one), the run itself labels it with DenseASPP (rates 3, 6, 12,\n18, 24; asppRates in --config). Of a prediction the largest part of the foreground is kept, liver and tumours together, so that tumours in\nthe liver stay, however many there are; --keep-largest none keeps all. predict and evaluate run both. Keys coarse, marginMm and jitterMm of\n--config change the cascade.",
 });

@@ -14,7 +14,7 @@ const usual = (from: string | null | undefined): Partial<SegmentationRequest> =>
   decoder: "transposed",
   optimizer: "adam",
   window: [-1000, 400],
-  keepLargest: 2,
+  keepLargest: { foreground: 2 },
   ...transferRates(from),
 });
 
@@ -30,5 +30,5 @@ export const command = trainingCommand<SegmentationOptions, SegmentationRequest>
     "medvox predict runs/lung --in ct/ --out masks/",
   ],
   details:
-    "The list names images and masks (columns image, label; split keeps cases for the test). Window −1000…400 HU, Adam; the two\nlargest parts of a prediction are kept.",
+    "The list names images and masks (columns image, label; split keeps cases for the test). Window −1000…400 HU, Adam; the two\nlargest parts of a prediction's foreground are kept; --keep-largest none keeps all.",
 });

@@ -1,5 +1,6 @@
 /** The network of a segmentation: MedicalNet's encoder and a decoder, and the loss on its scores. */
 import { type DataCase, ignoredClass } from "../../data/index.ts";
+import { ShapeError } from "../../errors.ts";
 import { resize, type Scope, scope, softmax, type Tensor } from "../../graph/index.ts";
 import {
   convSeg,
@@ -74,9 +75,30 @@ function decoded(features: ResNet3dFeatures, input: Tensor, classes: number, con
   }
 }
 
-/** Class probabilities. */
-export function segmentationProbabilities(input: Tensor, classes: number, config: NetworkConfig): Tensor {
-  return softmax(segmentationScores(input, classes, config), 1);
+/** A network of one's own: class scores [N, K, D, H, W] of an input [N, C, D, H, W]. */
+export type SegmentationNetwork = (input: Tensor, classes: number) => Tensor;
+
+/**
+ * Class probabilities [N, K, D, H, W].
+ * @throws ShapeError where a network of one's own gives scores of another shape
+ */
+export function segmentationProbabilities(
+  input: Tensor,
+  classes: number,
+  network: NetworkConfig | SegmentationNetwork,
+): Tensor {
+  if (typeof network !== "function") return softmax(segmentationScores(input, classes, network), 1);
+  return softmax(checkedScores(network(input, classes), input, classes, "network"), 1);
+}
+
+/** @throws ShapeError where scores are not [N, K, D, H, W] of the input's N, D, H, W */
+function checkedScores(scores: Tensor, input: Tensor, classes: number, what: string): Tensor {
+  const wanted = [input.shape[0], classes, ...input.shape.slice(2)];
+  if (scores.shape.join() !== wanted.join())
+    throw new ShapeError(
+      `${what}: gives scores [${scores.shape.join(", ")}]; of ${classes} classes they must be [${wanted.join(", ")}]`,
+    );
+  return scores;
 }
 
 /**

@@ -4,6 +4,7 @@ import { planSchema } from "../../data/index.ts";
 import { commonOptions } from "../../train/index.ts";
 import { segmentationConfigSchema } from "./config.ts";
 import { volumeCaseSchema } from "./data.ts";
+import { keepLargestSchema } from "./keep-largest.ts";
 
 /** Of windows that are predicted one by one. */
 export const windowOptions = {
@@ -12,6 +13,8 @@ export const windowOptions = {
   overlap: z.number().min(0).max(0.95).optional(),
   /** Average with the predictions of mirrored images: along all axes, or those that are named. */
   mirror: z.union([z.boolean(), z.array(z.enum(["x", "y", "z"]))]).optional(),
+  /** Which connected components are kept, instead of what the run says; null: all. */
+  keepLargest: keepLargestSchema.nullable().optional(),
 };
 
 /** Bytes of resident memory that a prediction may take. */

@@ -16,6 +16,7 @@ import { spacingOf } from "../../volume/index.ts";
 import { encoderName } from "../encoder/config.ts";
 import type { SegmentationConfig } from "./config.ts";
 import { usedWeights } from "./export.ts";
+import { type KeepLargest, keepLargestText, keepLargestWord } from "./keep-largest.ts";
 import { predictionPath, type SegmentationFound } from "./prediction/predictor.ts";
 import type { SegmentationRun } from "./session.ts";
 
@@ -43,6 +44,11 @@ export function segmentationScoreText({ meanDice }: CaseScores): string {
   return `dice ${meanDice?.toFixed(3) ?? "undefined"}`;
 }
 
+/** Tells scores of other components than the run's own apart; empty where predictions are made as the run says. */
+export function segmentationEvaluationName({ keepLargest }: Options): string {
+  return keepLargest === undefined ? "" : keepLargestWord(keepLargest as KeepLargest | null);
+}
+
 function labelNames({ labels }: Plan): LabelNames {
   return Object.fromEntries(labels.map(({ index, name }) => [index, name]));
 }
@@ -67,6 +73,8 @@ export function summariseSegmentation(run: SegmentationRun, scored: readonly Sco
       const { splits } = run.record;
       const history = config.folds === null ? await epochRecordsOf(run.store) : [];
       const byId = new Map(scored.map(({ item }) => [item.id, item]));
+      const { keepLargest = config.keepLargest } = frame.options as { readonly keepLargest?: KeepLargest | null };
+      const kept = keepLargestText(keepLargest);
       await writeReport(
         path,
         {
@@ -79,6 +87,7 @@ export function summariseSegmentation(run: SegmentationRun, scored: readonly Sco
               noun: "case",
               part: frame.part,
               folds: config.folds,
+              ways: kept === undefined ? [] : [`${kept} of each prediction kept`],
             },
             record: run.record,
             plan: run.plan,

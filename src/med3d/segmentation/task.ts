@@ -45,9 +45,15 @@ import {
   watchedOf,
 } from "./data.ts";
 import { COARSE, encodeRun } from "./export.ts";
+import { checkKeepLargest } from "./keep-largest.ts";
 import { type SegmentationFound, segmentationPredictor } from "./prediction/predictor.ts";
 import { segmentationSchemas } from "./schemas.ts";
-import { scoreSegmentation, segmentationScoreText, summariseSegmentation } from "./scores.ts";
+import {
+  scoreSegmentation,
+  segmentationEvaluationName,
+  segmentationScoreText,
+  summariseSegmentation,
+} from "./scores.ts";
 import { type SegmentationRun, segmentationSession } from "./session.ts";
 
 export type SegmentationTask = Task<
@@ -91,6 +97,7 @@ export const segmentation: SegmentationTask = {
     const plan = shared ?? given ?? makePlan(dataset, fingerprint, planChoicesOf(config));
     if (given !== undefined) checkPlanFits(given, dataset, fingerprint, config.plan!);
     checkPlannedPatch(plan, config.outputStride);
+    checkKeepLargest(config.keepLargest, plan);
     return {
       plan,
       splits: {
@@ -177,6 +184,7 @@ export const segmentation: SegmentationTask = {
   open: (source, options, host) => segmentationPredictor(source, options, host),
   score: scoreSegmentation,
   scoreText: segmentationScoreText,
+  evaluationName: (_run, options) => segmentationEvaluationName(options),
   summarise: summariseSegmentation,
 };
 
