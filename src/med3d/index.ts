@@ -61,7 +61,13 @@ export {
 } from "./segmentation/config.ts";
 export { splitCases, type VolumeCase } from "./segmentation/data.ts";
 export { inferenceMemory, networkOf } from "./segmentation/export.ts";
-export { segmentationProbabilities, segmentationScores } from "./segmentation/network.ts";
+export {
+  type DecoderContext,
+  type SegmentationDecoder,
+  type SegmentationNetwork,
+  segmentationProbabilities,
+  segmentationScores,
+} from "./segmentation/network.ts";
 export {
   fitMemory,
   type ImageSize,
@@ -91,4 +97,4 @@ export {
 } from "./segmentation/prediction/sliding-window.ts";
 export { type Mirror, mirrorNote } from "./segmentation/prediction/window-runner.ts";
 export type { SegmentationRun } from "./segmentation/session.ts";
-export { type SegmentationTask, segmentation } from "./segmentation/task.ts";
+export { type SegmentationTask, segmentation, segmentationTask } from "./segmentation/task.ts";

@@ -16,9 +16,10 @@ export const segmentationConfigSchema = z.strictObject({
   ...med3dKeys,
   /**
    * What stands on the encoder: `skip` (features at 1/2, 1/4 and 1/8 joined, outlines at full size), `upsampling` (one 1×1×1
-   * convolution, Med3D's in pre-training), `convSeg` (the released code's), `transposed` (Med3D's for lungs), `denseAspp` (for the liver).
+   * convolution, Med3D's in pre-training), `convSeg` (the released code's), `transposed` (Med3D's for lungs), `denseAspp` (for the liver);
+   * `custom`: a function that a program gives.
    */
-  decoder: z.enum(["skip", "upsampling", "convSeg", "transposed", "denseAspp"]).default("skip"),
+  decoder: z.enum(["skip", "upsampling", "convSeg", "transposed", "denseAspp", "custom"]).default("skip"),
   /** Channels of the skip decoder at 1/4, 1/2 and 1; null: `width`, half and a quarter of it, as a rule 64, 32 and 16. */
   decoderChannels: z.tuple([size, size, size]).nullable().default(null),
   /** Its 3×3×3 convolutions at 1/4, 1/2 and 1. */

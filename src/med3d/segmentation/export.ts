@@ -9,8 +9,13 @@ import { ConfigError } from "../../errors.ts";
 import { cleanUp, type GraphMemory, graph, graphMemory } from "../../graph/index.ts";
 import { BEST_CHECKPOINT, LAST_CHECKPOINT, RUN, readRunOf, readWeights, type StateMap } from "../../train/index.ts";
 import { encodeFast, encodePortable, fastForm } from "../encoder/inference.ts";
-import { mirroredAxes, segmentationConfigSchema } from "./config.ts";
-import { type NetworkConfig, type SegmentationNetwork, segmentationProbabilities } from "./network.ts";
+import { mirroredAxes, type SegmentationConfig, segmentationConfigSchema } from "./config.ts";
+import {
+  type CustomDecoder,
+  type NetworkConfig,
+  type SegmentationNetwork,
+  segmentationProbabilities,
+} from "./network.ts";
 import { segmentationSchemas } from "./schemas.ts";
 import type { SegmentationRun } from "./session.ts";
 
@@ -62,7 +67,7 @@ export function runWeights({ store }: Pick<SegmentationRun, "store">, use: "last
 /** The bytes of `model.onnx`: input [1, C, D, H, W] → probability [1, K, D, H, W]. */
 export async function encodeRun(run: SegmentationRun, use = usedWeights(run.record)): Promise<Uint8Array> {
   const { record, plan } = run;
-  return encodeInference(record.config, plan, await runWeights(run, use), {
+  return encodeInference(networkOf(record), plan, await runWeights(run, use), {
     medvox: record.versions.medvox,
     task: "segmentation",
     plan: JSON.stringify(plan),
@@ -74,12 +79,12 @@ export async function encodeRun(run: SegmentationRun, use = usedWeights(run.reco
 }
 
 /** Those keys of a configuration that decide the network. */
-export function networkOf({ config }: Pick<SegmentationRun["record"], "config">): NetworkConfig {
+export function networkOf({ config }: { readonly config: SegmentationConfig & CustomDecoder }): NetworkConfig {
   const { depth, preActivation, shortcut, outputStride, width } = config;
-  const { decoder, decoderChannels, decoderConvolutions, decoderInputChannels, asppRates } = config;
+  const { decoder, decoderChannels, decoderConvolutions, decoderInputChannels, asppRates, customDecoder } = config;
   return {
     ...{ depth, preActivation, shortcut, outputStride, width },
-    ...{ decoder, decoderChannels, decoderConvolutions, decoderInputChannels, asppRates },
+    ...{ decoder, decoderChannels, decoderConvolutions, decoderInputChannels, asppRates, customDecoder },
   };
 }
 

@@ -121,6 +121,7 @@ function networkText(config: SegmentationConfig): string {
     convSeg: "MedicalNet's conv_seg head",
     transposed: "the paper's transposed convolutions",
     denseAspp: "DenseASPP",
+    custom: "a decoder of its own",
   }[config.decoder];
   return `MedicalNet ${encoderName(config).replace(/^resnet/, "ResNet-")} with ${decoder}`;
 }

@@ -79,7 +79,9 @@ export function exportedModel(model: Uint8Array, path: string): OpenedModel {
   const plan = checkedJson(planSchema, metadata.plan, `${path}: metadata.plan`) as Plan;
   const network = metadata.network && checkedJson(networkSchema, metadata.network, `${path}: metadata.network`);
   const memory = (): GraphMemory =>
-    network ? inferenceMemory(network, plan, "portable") : unknownMemory(model.length, plan);
+    network && network.decoder !== "custom"
+      ? inferenceMemory(network, plan, "portable")
+      : unknownMemory(model.length, plan);
   const mirrored = metadata.mirrored?.split(",").filter((axis): axis is Axis => /^[xyz]$/.test(axis));
   return { plan, mirrored, keepLargest, memory, encode: async () => model };
 }
