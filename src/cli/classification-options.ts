@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { type ClassificationRequest, usualBatch } from "../med3d/index.ts";
 import { encoderNames } from "../nn/index.ts";
-import { nameOf } from "./names.ts";
+import { nameOf } from "../text/index.ts";
 import { archOf, augmentationNames } from "./segmentation-options.ts";
 import { addComputeOptions, addRunOptions, requestOf, type TrainingOptions } from "./training-options.ts";
 import { decimal, decimals, lowHigh, sizes, wholeNumber } from "./values.ts";

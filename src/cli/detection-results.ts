@@ -29,7 +29,7 @@ export function addResultsOptions(command: Command): Command {
 }
 
 /** Options that need a network, which results do not have. */
-const ofRuns = ["split", "use", "tile", "overlap", "threads", "device"] as const;
+const ofRuns = ["name", "split", "use", "tile", "overlap", "threads", "device"] as const;
 
 /** Scores the file of `--results`. @throws ConfigError for what does not go with it */
 export async function evaluateResultsFile(

@@ -6,7 +6,7 @@ import { ConfigError } from "../errors.ts";
 import { readVolumeHeader } from "../files/index.ts";
 import type { SegmentationRequest } from "../med3d/index.ts";
 import { type EncoderArchitecture, encoderNames, parseArchitecture } from "../nn/index.ts";
-import { nameOf } from "./names.ts";
+import { nameOf } from "../text/index.ts";
 import { addComputeOptions, addRunOptions, requestOf, type TrainingOptions } from "./training-options.ts";
 import {
   decimal,

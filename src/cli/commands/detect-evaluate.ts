@@ -7,6 +7,7 @@ import { detectionEvaluationJson, evaluate } from "../evaluation.ts";
 import { decimal, deviceHelp, sizes, whichDevice, whichSplit, whichWeights, wholeNumber } from "../values.ts";
 
 interface Options extends ResultsOptions {
+  name?: string;
   split?: "heldOut" | "validation" | "train";
   use?: "last" | "best";
   tile?: number[];
@@ -19,6 +20,10 @@ export const command = defineCommand<Options, [string | undefined]>({
   configure: (command) =>
     addResultsOptions(command.argument("[run]", "the run's folder; not with --results"))
       .option("--data <path>", "score on all images of this data set instead of the run's own held-out ones")
+      .option(
+        "--name <name>",
+        "names the evaluation, which then has the folder evaluations/NAME (default: the run's own folder; of another split or data set, its name)",
+      )
       .option("--split <which>", "heldOut, validation or train (default heldOut)", whichSplit)
       .option("--use <which>", "weights: last or best (default: as the run says)", whichWeights)
       .option(
@@ -40,12 +45,14 @@ export const command = defineCommand<Options, [string | undefined]>({
     "medvox detect evaluate --results detections.json --data instances_val2017.json --max 300",
   ],
   details:
-    "The same as medvox evaluate. Scores on --data or another --split go to evaluations/ in the run's folder; the held-out ones to the folder itself.",
+    "The same as medvox evaluate. Scores on --data, on another --split or with a --name go to evaluations/ in the run's folder; the held-out ones to the folder itself.\n" +
+    "Scores that are there and were made with other options are not replaced without --force; medvox info RUN lists all of them.",
   json: {
     ...detectionEvaluationJson,
     results: "of another program's results: their file; then there is no run, report or folder",
     data: "and the data set they were scored on",
   },
+  writes: true,
   async run(context, options, run) {
     if (options.results !== undefined) return evaluateResultsFile(context, options, run);
     if (run === undefined)

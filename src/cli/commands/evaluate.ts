@@ -21,6 +21,7 @@ import {
 } from "../values.ts";
 
 interface Options {
+  name?: string;
   data?: string;
   set?: string;
   split?: "heldOut" | "validation" | "train";
@@ -43,6 +44,10 @@ export const command = defineCommand<Options, [string]>({
     command
       .argument("<run>", "the run's folder")
       .option("--data <path>", "score on all labelled cases of this data set instead of the run's own held-out ones")
+      .option(
+        "--name <name>",
+        "names the evaluation, which then has the folder evaluations/NAME (default: the run's own folder; of another split or data set, its name)",
+      )
       .option("--split <which>", "heldOut, validation or train (default heldOut)", whichSplit)
       .option("--set <name>", "of a pre-training: whose branch")
       .option("--use <which>", "weights: last or best (default: as the run says)", whichWeights)
@@ -74,8 +79,9 @@ export const command = defineCommand<Options, [string]>({
         ratings,
       ),
   details:
-    "Scores on --data or another --split, or with another --keep-largest, go to evaluations/ in the run's folder; the held-out ones to the\n" +
-    "folder itself.\n" +
+    "Scores on --data, on another --split, with another --keep-largest or with a --name go to evaluations/ in the run's folder; the held-out\n" +
+    "ones to the folder itself. Scores that are there and were made with other options are not replaced without --force; medvox info RUN\n" +
+    "lists all of them.\n" +
     "Of a run of folds every case is scored by the network that never saw it, and --data by the mean of all.",
   json: evaluationJson,
   examples: [
@@ -85,6 +91,7 @@ export const command = defineCommand<Options, [string]>({
     "medvox evaluate runs/cells",
     "medvox evaluate runs/nodules --positive 4,5 --negative 1,2 --mirror",
   ],
+  writes: true,
   run: (context, { mirror, mirrorAxes, ...options }, run) =>
     evaluate(context, { ...options, mirror: mirrorAxes ?? mirror }, run),
 });

@@ -25,9 +25,9 @@ import {
   voxelsFor,
 } from "../../med3d/index.ts";
 import { encoderNames } from "../../nn/index.ts";
+import { nameOf } from "../../text/index.ts";
 import { defineCommand } from "../command.ts";
 import { sayDefaults } from "../defaults.ts";
-import { nameOf } from "../names.ts";
 import { refuseToOverwrite } from "../outputs.ts";
 import { archOf } from "../segmentation-options.ts";
 import { decimal, decimals, lowHigh, sizes, wholeNumber } from "../values.ts";

@@ -2,8 +2,8 @@
 import { ConfigError } from "../../errors.ts";
 import { type PretrainingRequest, pretraining } from "../../med3d/index.ts";
 import { encoderNames } from "../../nn/index.ts";
+import { nameOf } from "../../text/index.ts";
 import { over, readConfig } from "../config-file.ts";
-import { nameOf } from "../names.ts";
 import { archOf } from "../segmentation-options.ts";
 import { trainingCommand } from "../training-command.ts";
 import { decimal, deviceHelp, sizes, wholeNumber } from "../values.ts";
