@@ -35,12 +35,13 @@ export async function evaluate(context: CommandContext, options: EvaluateOptions
 const segmentationKeys = {
   cases: "how many were scored",
   "dice.mean": "of a segmentation: mean over classes of the mean over cases; absent from both masks is left out",
+  "dice.median": "of each case's own mean over its classes: the median over cases",
   "dice.interval": "its 95 % bootstrap interval over cases, [low, high] or null",
   "dice.classes": "mean Dice by class",
   hd95Mm: "95th percentile of the symmetric surface distance, mm, mean over classes",
   assdMm: "average symmetric surface distance, mm",
   perCase:
-    "per case: of a segmentation case, dice, meanDice, hd95Mm, assdMm, volumeDifferenceMl by class, absent classes, unlistedVoxels and ignoredVoxels where there are any; of a classifier case, truth, score",
+    "per case: of a segmentation case, dice, meanDice, hd95Mm, assdMm, volumeDifferenceMl by class, absent classes, unlistedVoxels and ignoredVoxels where there are any, and in a run of folds the fold that scored it; of a classifier case, truth, score",
   overall: "every measure: mean, interval, median, std, min, max, n, leftOut",
   bootstrap: "resamples, confidence and seed of the intervals",
 };
@@ -89,6 +90,8 @@ const commonKeys = {
   "evaluation.on": "heldOut, validation, train, or data for another data set",
   "evaluation.options": "what it was told beside",
   "evaluation.line": "its figures in one line; with --data or --use, data and use stand there, too",
+  scored:
+    "which cases: heldOut, validation or train of the run's own, data (another data set), or folds (all of the run's own, each by the fold that has not seen it)",
   classes:
     "of a segmentation: every measure by class; of a detection: by name positives, detections, ap, ap50, ap75 (3D: ap10), ar, voc",
   "problems.count": "what is wrong with the data that were trained and scored on; of another data set, with that",

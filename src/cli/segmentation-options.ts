@@ -1,7 +1,7 @@
 /** What the commands that train a segmentation have in common: options, and the request they make. */
 import type { Command } from "commander";
 import { augmentationPresets } from "../augment/index.ts";
-import { openDataset } from "../data/index.ts";
+import { openDataset, readSplitsFile } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { readVolumeHeader } from "../files/index.ts";
 import type { SegmentationRequest } from "../med3d/index.ts";
@@ -35,6 +35,7 @@ export interface SegmentationOptions extends TrainingOptions {
   trainCases?: number;
   plan?: string;
   folds?: number;
+  splits?: string;
   fold?: number | "all";
 }
 
@@ -84,8 +85,12 @@ export function addSegmentationOptions(command: Command): Command {
       wholeNumber({ min: 2 }),
     )
     .option(
+      "--splits <file>",
+      "cross-validation by the folds of an nnU-Net splits_final.json, as many as it has; its fold 0 is fold-1 here",
+    )
+    .option(
       "--fold <n>",
-      "of --folds, train this network alone, 1 to k, or all that are not trained yet; each may be begun by another machine",
+      "of --folds or --splits, train this network alone, 1 to k, or all that are not trained yet; each may be begun by another machine",
       foldNumber,
     )
     .option("--train-cases <n>", "train on so many cases only, a number or a share", decimal({ min: 0 }));
@@ -106,9 +111,10 @@ function foldNumber(text: string): number | "all" {
 /** The members of a run that `--fold` names. @throws ConfigError where there are no folds, or not so many */
 export function foldsOf(
   { fold }: Pick<SegmentationOptions, "fold">,
-  { folds }: Pick<SegmentationRequest, "folds">,
+  asked: Pick<SegmentationRequest, "folds" | "splits">,
 ): readonly string[] | undefined {
   if (fold === undefined) return undefined;
+  const folds = asked.splits == null ? asked.folds : readSplitsFile(asked.splits).length;
   if (folds == null) throw new ConfigError(`--fold ${fold}: needs --folds, the number of networks, e.g. --folds 5`);
   if (fold !== "all" && fold > folds) throw new ConfigError(`--fold ${fold}: there are ${folds}`);
   return fold === "all" ? Array.from({ length: folds }, (_, i) => `fold-${i + 1}`) : [`fold-${fold}`];
@@ -137,6 +143,7 @@ export async function segmentationRequest(
       trainCases: options.trainCases,
       plan: options.plan,
       folds: options.folds,
+      splits: options.splits,
     }),
     usual,
   });

@@ -80,6 +80,67 @@ describe("--folds with --fold", { timeout: 300_000 }, () => {
   });
 });
 
+describe("--splits", { timeout: 300_000 }, () => {
+  const folds = [["case_5", "case_0"], ["case_1"], ["case_2", "case_3", "case_4"]];
+  const ids = Array.from({ length: 6 }, (_, i) => `case_${i}`);
+  const file = (lists: readonly (readonly string[])[]): void =>
+    writeFileSync(
+      join(work, "splits_final.json"),
+      JSON.stringify(lists.map((val) => ({ train: ids.filter((id) => !val.includes(id)), val }))),
+    );
+  const asked = (...more: string[]) =>
+    train("--splits", "splits_final.json", "--epochs", "1", "--out", "split", "--fold", "2", ...more);
+
+  test.each([
+    [[["case_5", "case_O"], ["case_1"], ["case_2", "case_3", "case_4"]], /: \[0\]\.val: the data set has no labelled /],
+    [
+      [
+        ["case_5", "case_0"],
+        ["case_0", "case_1"],
+        ["case_2", "case_3", "case_4"],
+      ],
+      /: \[1\]\.val: case_0 is in \[0\]/,
+    ],
+    [[["case_5", "case_0"], ["case_1"], ["case_2", "case_3"]], /: case_4 is in no fold's val; /],
+  ])("%j is refused by file and rule", async (lists, message) => {
+    file(lists);
+    const { status, stderr } = await asked();
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/^DataError: splits_final\.json: /)]);
+    expect(stderr).toMatch(message);
+    expect(existsSync(join(work, "split"))).toBe(false);
+  });
+
+  test("another number of folds is refused", async () => {
+    file(folds);
+    expect((await asked("--folds", "5")).stderr).toMatch(/^ConfigError: folds: 5; splits_final\.json has 3 folds; /);
+  });
+
+  test("the folds are those of the file, and the run remembers them", async () => {
+    file(folds);
+    const { status, stderr } = await asked();
+    expect(status, stderr).toBe(0);
+    const idsOf = (list: readonly { id: string }[]): string[] => list.map(({ id }) => id).sort();
+    const run = JSON.parse(bytes("split/run.json").toString());
+    expect(run.config).toMatchObject({ folds: 3, splits: "splits_final.json" });
+    expect(run.splits.heldOut.map(({ id, fold }: { id: string; fold: number }) => [id, fold])).toEqual(
+      ids.map((id) => [id, folds.findIndex((list) => list.includes(id))]),
+    );
+    // The file may go: the others are trained by what the run remembers.
+    rmSync(join(work, "splits_final.json"));
+    const resumed = await medvox("train", "--resume", "split");
+    expect(resumed.status, resumed.stderr).toBe(0);
+    for (const [i, val] of folds.entries()) {
+      const { config, splits } = JSON.parse(bytes(`split/members/fold-${i + 1}/run.json`).toString());
+      expect(config).toMatchObject({ folds: null, splits: null });
+      expect(idsOf(splits.heldOut)).toEqual([...val].sort());
+      expect(idsOf(splits.train)).toEqual(ids.filter((id) => !val.includes(id)));
+    }
+    const { stdout } = await medvox("evaluate", "split", "--threads", "1");
+    expect(stdout).toMatch(/^out of fold {2}.* · median [\d.]+ .* 6 cases$/m);
+    expect(stdout).toMatch(/^ {13}every case is scored by the fold that has not seen it$/m);
+  });
+});
+
 test("a transfer takes --fold as well, and a cascade has no folds", async () => {
   const asked = (kind: string, ...more: string[]) =>
     medvox("transfer", kind, "--data", data, "--from", "none", "--out", "no", "--fold", "2", ...more);
@@ -94,7 +155,7 @@ describe("evaluate", { timeout: 300_000 }, () => {
     expect(status, stderr).toBe(0);
     expect(await undeclaredKeys("evaluate", stdout)).toEqual([]);
     const whole = JSON.parse(stdout);
-    expect(whole).toMatchObject({ cases: 6, report: "run/report.html" });
+    expect(whole).toMatchObject({ cases: 6, scored: "folds", report: "run/report.html" });
     const scores = new Map<string, object>(whole.perCase.map((row: { case: string }) => [row.case, row]));
     const seen: string[] = [];
     for (const fold of FOLDS) {
@@ -105,10 +166,19 @@ describe("evaluate", { timeout: 300_000 }, () => {
       expect(held.filter((id) => learnt.includes(id))).toEqual([]);
       const alone = JSON.parse((await medvox("evaluate", member(fold), "--threads", "1", "--json")).stdout);
       expect(alone.perCase.map((row: { case: string }) => row.case)).toEqual(held);
-      for (const row of alone.perCase) expect(scores.get(row.case)).toEqual(row);
+      for (const row of alone.perCase) expect(scores.get(row.case)).toEqual({ ...row, fold: `fold-${fold}` });
       seen.push(...held);
     }
     expect(seen.sort()).toEqual([...scores.keys()].sort());
+    // One table of all cases, with the fold of each; the mean is over all of them.
+    const [head, ...rows] = bytes("run/scores.csv").toString().trim().split("\r\n");
+    expect(head).toMatch(/,fold$/);
+    expect(rows.map((row) => row.split(",").at(-1))).toEqual(
+      whole.perCase.flatMap(({ fold }: { fold: string }) => [fold, fold]),
+    );
+    const of = (name: string) => whole.perCase.map(({ dice }: { dice: Record<string, number> }) => dice[name]);
+    for (const [name, mean] of Object.entries<number>(whole.dice.classes))
+      expect(of(name).reduce((sum: number, value: number) => sum + value, 0) / 6).toBeCloseTo(mean, 12);
     const page = bytes("run/report.html").toString();
     expect(page).toContain("3 folds: each of the 6 cases is scored by networks that never saw it.");
     const other = await medvox("evaluate", "run", "--split", "train");

@@ -72,6 +72,7 @@ export const pretrainingConfigSchema = segmentationConfigSchema
     splitSeed: true,
     stepsPerEpoch: true,
     folds: true,
+    splits: true,
   })
   .extend({
     /** The data sets, one branch each. */

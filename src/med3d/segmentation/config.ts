@@ -1,7 +1,7 @@
 /** What a segmentation training is told, checked key by key, with the defaults written out. Stored in `run.json`. */
 import { z } from "zod";
 import { type Augmentation, type Axis, type augmentationPresets, resolveAugmentation } from "../../augment/index.ts";
-import type { PlanChoices } from "../../data/index.ts";
+import { type PlanChoices, readSplitsFile } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
 import { adam, adamW, encoderPattern, type Optimizer, type ParameterGroup, sgd } from "../../nn/index.ts";
 import { checkedConfig, refuseContradictions, sharedKeys } from "../../train/index.ts";
@@ -59,6 +59,8 @@ export const segmentationConfigSchema = z.strictObject({
   mirror: z.boolean().default(false),
   /** Cross-validation: so many networks, each of which never saw its part of the cases; null: one network. */
   folds: z.number().int().min(2).nullable().default(null),
+  /** nnU-Net's `splits_final.json`, which then says who is in which fold, and how many folds there are; null: drawn by the seed. */
+  splits: z.string().nullable().default(null),
   /** Of what is left to train on, only so many cases: a number, or a share below 1; null: all. Smaller parts lie in larger ones. */
   trainCases: z.number().positive().nullable().default(null),
   /** Decides who is held out and watched; null: `seed` does. */
@@ -72,7 +74,7 @@ export type SegmentationRequest = z.input<typeof segmentationConfigSchema>;
 
 /** Checks a request and fills in defaults. @throws ConfigError naming the key */
 export function resolveSegmentationConfig(request: SegmentationRequest): SegmentationConfig {
-  const config = checkedConfig(segmentationConfigSchema, request);
+  const config = withNamedFolds(checkedConfig(segmentationConfigSchema, request));
   augmentationOf(config);
   refuseFrozenNothing(config);
   const { coarse, patch, outputStride, folds } = config;
@@ -83,6 +85,16 @@ export function resolveSegmentationConfig(request: SegmentationRequest): Segment
   refuseContradictions(config, "cases");
   if (coarse !== null) coarseConfig(config);
   return config;
+}
+
+/** As many folds as the file of splits has. @throws ConfigError where another number was asked for */
+function withNamedFolds(config: SegmentationConfig): SegmentationConfig {
+  const { splits, folds } = config;
+  if (splits === null) return config;
+  const { length } = readSplitsFile(splits);
+  if (folds !== null && folds !== length)
+    throw new ConfigError(`folds: ${folds}; ${splits} has ${length} folds; leave folds out, the file decides`);
+  return { ...config, folds: length };
 }
 
 /** @throws ConfigError where a decoder without levels would be supervised at them */
@@ -121,6 +133,7 @@ export function coarseConfig({ coarse, ...config }: SegmentationConfig): Segment
     ...coarse,
     coarse: null,
     folds: null,
+    splits: null,
   };
   return checkedConfig(segmentationConfigSchema, merged, "coarse.");
 }

@@ -18,10 +18,13 @@ import type { DataCredit, DataFingerprint, Splits } from "../../train/index.ts";
 import { checkPatch, type SegmentationConfig } from "./config.ts";
 
 /** A case of the run's data, by absolute path, so that evaluation finds the very files again. */
-export type VolumeCase = Omit<DataCase, "split">;
+export type VolumeCase = Omit<DataCase, "split"> & {
+  /** Of a cross-validation whose folds a file gives: the fold that scores the case, counted from 0. */
+  readonly fold?: number;
+};
 
 /** A case as a run remembers it. */
-export function volumeCase({ split: _split, ...item }: DataCase): VolumeCase {
+export function volumeCase({ split: _split, ...item }: DataCase & Pick<VolumeCase, "fold">): VolumeCase {
   return item;
 }
 
@@ -39,6 +42,7 @@ export const volumeCaseSchema = z.looseObject({
   labelKnown: z.array(z.number()).optional(),
   ignoreLabel: z.number().optional(),
   group: z.string().optional(),
+  fold: z.number().int().min(0).optional(),
 });
 
 /** The files of a case. */

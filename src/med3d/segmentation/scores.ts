@@ -57,6 +57,9 @@ export function summariseSegmentation(run: SegmentationRun, scored: readonly Sco
   const { config } = run.record;
   const scores = scored.map(({ score }) => score);
   const summary = summarise(scores, { seed: config.seed });
+  const folds = new Map(
+    scored.flatMap(({ item, scoredBy = [] }) => (scoredBy.length === 0 ? [] : [[item.id, scoredBy.join(" ")]])),
+  );
   const { overall, classes } = summary;
   const number = (value: number | null, digits: number): string => value?.toFixed(digits) ?? "undefined";
   const perClass = classes.map(({ name, dice }) => `${name.toLowerCase()} ${number(dice.mean, 3)}`).join(" · ");
@@ -64,10 +67,10 @@ export function summariseSegmentation(run: SegmentationRun, scored: readonly Sco
     overall.dice.interval === null ? "" : `  (95 % ${overall.dice.interval.map((v) => v.toFixed(3)).join("–")})`;
   return {
     figures: summary,
-    json: evaluationJson(summary, scores),
-    tables: { "scores.csv": scoresCsv(scores), "summary.csv": summaryCsv(summary) },
+    json: evaluationJson(summary, scores, folds),
+    tables: { "scores.csv": scoresCsv(scores, folds), "summary.csv": summaryCsv(summary) },
     lines: [
-      `held out     ${perClass} · mean ${number(overall.dice.mean, 3)}${interval}   HD95 ${number(overall.hd95Mm.mean, 2)} mm   ${summary.cases} cases`,
+      `held out     ${perClass} · mean ${number(overall.dice.mean, 3)}${interval} · median ${number(overall.dice.median, 3)}   HD95 ${number(overall.hd95Mm.mean, 2)} mm   ${summary.cases} cases`,
     ],
     report: async (path, frame) => {
       const { splits } = run.record;

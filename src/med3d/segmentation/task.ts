@@ -4,7 +4,6 @@ import {
   checkPlanFits,
   type DataCase,
   fingerprintOf,
-  kFolds,
   listImages,
   makePlan,
   matchClasses,
@@ -26,25 +25,15 @@ import {
   type Prepared,
   type RunCase,
   type Source,
-  type Splits,
   type Task,
 } from "../../train/index.ts";
 import { encoderName } from "../encoder/config.ts";
 import { readStart } from "../encoder/start-from.ts";
 import { lastOf, runLines } from "../run-lines.ts";
 import { coarseConfig, planChoicesOf, resolveSegmentationConfig, type SegmentationConfig } from "./config.ts";
-import {
-  checkPlannedPatch,
-  creditOf,
-  filesOf,
-  hashesOf,
-  openFor,
-  splitCases,
-  type VolumeCase,
-  volumeCase,
-  watchedOf,
-} from "./data.ts";
+import { checkPlannedPatch, creditOf, filesOf, hashesOf, openFor, type VolumeCase, volumeCase } from "./data.ts";
 import { COARSE, encodeRun } from "./export.ts";
+import { foldsOf, splitsOf } from "./folds.ts";
 import { checkKeepLargest } from "./keep-largest.ts";
 import type { SegmentationDecoder } from "./network.ts";
 import { type SegmentationFound, segmentationPredictor } from "./prediction/predictor.ts";
@@ -227,32 +216,4 @@ function channelsOf(source: Source<SegmentationRun> | undefined): number | undef
   const { plan } = readOnnx(source.model, source.path).metadata;
   if (plan === undefined) return undefined;
   return checkedJson(planSchema, plan, `${source.path}: metadata.plan`).preprocessing.channels;
-}
-
-/** With folds every case is learnt from by some networks and scored by another. */
-function splitsOf(dataset: Parameters<typeof splitCases>[0], config: SegmentationConfig): Splits<DataCase> {
-  if (config.folds === null) return splitCases(dataset, config);
-  const labelled = dataset.cases.filter(({ label }) => label !== undefined);
-  if (labelled.length === 0)
-    throw new ConfigError(`data: ${dataset.name} has no labelled case; a training needs labels`);
-  // Too many folds are refused before anything is written.
-  kFolds(labelled, config.folds, { seed: config.splitSeed ?? config.seed });
-  return { train: labelled, validation: [], heldOut: labelled };
-}
-
-function foldsOf(config: SegmentationConfig, { heldOut }: Splits<VolumeCase>): Child<SegmentationConfig, VolumeCase>[] {
-  const { folds, ...rest } = config;
-  if (folds === null) return [];
-  const parts = kFolds(heldOut as DataCase[], folds, { seed: config.splitSeed ?? config.seed });
-  return parts.map(({ train, validation }, fold) => {
-    const title = `fold-${fold + 1}`;
-    const alone = { ...rest, folds: null };
-    return {
-      name: `members/${title}`,
-      title,
-      role: "member",
-      config: alone,
-      splits: { ...watchedOf(train as DataCase[], alone), heldOut: validation as DataCase[] },
-    };
-  });
 }

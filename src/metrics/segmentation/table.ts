@@ -5,14 +5,20 @@ import { measures, type SegmentationSummary, type Statistic } from "./summary.ts
 /**
  * What `evaluate --json` prints for a segmentation. The stable keys are `task`, `cases`, `dice`, `hd95Mm`, `perCase`;
  * the rest says the same in full.
+ * @param folds of a cross-validation: the fold that scored each case, by the case's id
  */
-export function evaluationJson(summary: SegmentationSummary, cases: readonly CaseScores[]) {
+export function evaluationJson(
+  summary: SegmentationSummary,
+  cases: readonly CaseScores[],
+  folds: ReadonlyMap<string, string> = new Map(),
+) {
   const { overall, classes } = summary;
   return {
     task: "segmentation" as const,
     cases: summary.cases,
     dice: {
       mean: overall.dice.mean,
+      median: overall.dice.median,
       interval: overall.dice.interval,
       classes: byName(classes, (c) => c.dice.mean),
     },
@@ -20,6 +26,7 @@ export function evaluationJson(summary: SegmentationSummary, cases: readonly Cas
     assdMm: overall.assdMm.mean,
     perCase: cases.map((scores) => ({
       case: scores.case,
+      ...(folds.has(scores.case) && { fold: folds.get(scores.case) }),
       dice: byName(scores.classes, (c) => c.dice),
       meanDice: scores.meanDice,
       hd95Mm: byName(scores.classes, (c) => c.hd95Mm),
@@ -35,8 +42,11 @@ export function evaluationJson(summary: SegmentationSummary, cases: readonly Cas
   };
 }
 
-/** One row per case and class. */
-export function scoresCsv(cases: readonly CaseScores[]): string {
+/**
+ * One row per case and class.
+ * @param folds of a cross-validation: the fold that scored each case, by the case's id; it gets the last column
+ */
+export function scoresCsv(cases: readonly CaseScores[], folds: ReadonlyMap<string, string> = new Map()): string {
   const fields = [
     "label",
     "name",
@@ -48,8 +58,12 @@ export function scoresCsv(cases: readonly CaseScores[]): string {
     "predictionMl",
     ...measures,
   ] as const satisfies readonly (keyof ClassScores)[];
-  const rows = cases.flatMap((scores) => scores.classes.map((c) => [scores.case, ...fields.map((field) => c[field])]));
-  return csv(["case", ...fields.map((field) => (field === "name" ? "class" : field))], rows);
+  const foldOf = (id: string): readonly string[] => (folds.size === 0 ? [] : [folds.get(id) ?? ""]);
+  const rows = cases.flatMap((scores) =>
+    scores.classes.map((c) => [scores.case, ...fields.map((field) => c[field]), ...foldOf(scores.case)]),
+  );
+  const names = fields.map((field) => (field === "name" ? "class" : field));
+  return csv(["case", ...names, ...(folds.size === 0 ? [] : ["fold"])], rows);
 }
 
 /** One row per class and measure, and one per measure over classes (class `all`, label empty). */

@@ -19,7 +19,7 @@ import {
 import { checkedOptions } from "./options.ts";
 import { type OpenedRun, readProblems, readRun } from "./record.ts";
 import { hostOf, isFinished } from "./run.ts";
-import type { AnyRun, AnyTask, Listed, PredictInput, Scored, SplitName } from "./task.ts";
+import type { AnyRun, AnyTask, Listed, PredictInput, Scored, ScoredPart, SplitName } from "./task.ts";
 
 export interface EvaluateOptions {
   /** Which of the run's own cases; `heldOut` by default. */
@@ -128,6 +128,8 @@ export async function evaluateRun<S = unknown, F = unknown>(
   await makeFolder(predictions);
   const scored = new Map<PredictInput, S>();
   const rows = new Map<PredictInput, unknown>();
+  const scoredBy = new Map<PredictInput, readonly string[]>();
+  const part = isOther ? "data" : hasFolds(task, run) ? "folds" : split;
   let conclude: Awaited<ReturnType<AnyTask["open"]>>["conclude"] | undefined;
   for (const group of await groupsOf(task, run, cases, isOther ? undefined : split)) {
     const predictor = await task.open({ run, members: group.members, use }, asked, hostOf({ signal, onNote }));
@@ -142,6 +144,7 @@ export async function evaluateRun<S = unknown, F = unknown>(
           for (const file of files)
             if (!file.isPicture) await file.write(join(predictions, file.name), { force: true, signal });
           scored.set(item, score as S);
+          if (part === "folds") scoredBy.set(item, group.titles);
           rows.set(item, row);
           onCase?.(scored.size, cases.length, item.id, task.scoreText(score));
         } catch (error) {
@@ -159,15 +162,19 @@ export async function evaluateRun<S = unknown, F = unknown>(
   const inOrder = cases.filter((item) => scored.has(item));
   if (inOrder.length === 0)
     throw new DataError(`${run.store.place}: none of ${cases.length} could be scored: ${problems[0].message}`);
-  const scores: Scored<PredictInput, S>[] = inOrder.map((item) => ({ item, score: scored.get(item)! }));
+  const scores: Scored<PredictInput, S>[] = inOrder.map((item) => ({
+    item,
+    score: scored.get(item)!,
+    scoredBy: scoredBy.get(item),
+  }));
   const summary = task.summarise(run, scores, asked);
   const { tables } = conclude!(
     inOrder.map((item) => rows.get(item)),
     { folder: predictions, paths: [] },
   );
-  const lines = summary.lines.map((line) => renamed(line, isOther ? "heldOut" : split));
+  const lines = summary.lines.map((line) => renamed(line, part));
   const evaluation: EvaluationRecord = { ...record, line: lines[0] ?? "" };
-  const json = { ...summary.json, evaluation, problems: problemsJson(problems) };
+  const json = { ...summary.json, scored: part, evaluation, problems: problemsJson(problems) };
   const write = (file: string, text: string): Promise<void> =>
     writeFileAtomic(join(folder, file), text, { force: true });
   await write(EVALUATION, `${JSON.stringify(json, null, 2)}\n`);
@@ -177,7 +184,7 @@ export async function evaluateRun<S = unknown, F = unknown>(
   const report = join(folder, "report.html");
   await summary.report(report, {
     seconds,
-    part: isOther ? "data" : hasFolds(task, run) ? "folds" : split,
+    part,
     problems,
     predictions,
     use,
@@ -201,7 +208,11 @@ export async function evaluateRun<S = unknown, F = unknown>(
     summary: summary.figures as F,
     scores: scores.map(({ score }) => score),
     json,
-    lines: [...lines, ...(problems.length === 0 ? [] : [`problems     ${problemsText(problems)}`])],
+    lines: [
+      ...lines,
+      ...(part === "folds" ? [`             every ${task.noun} is scored by the fold that has not seen it`] : []),
+      ...(problems.length === 0 ? [] : [`problems     ${problemsText(problems)}`]),
+    ],
     problems,
     report,
     predictions,
@@ -225,6 +236,7 @@ async function listedCases(
 }
 
 interface Group {
+  readonly titles: readonly string[];
   readonly members: readonly AnyRun[];
   readonly cases: readonly PredictInput[];
 }
@@ -240,14 +252,15 @@ async function groupsOf(
   split: SplitName | undefined,
 ): Promise<Group[]> {
   const members = await membersOf({ task, run });
-  if (members.length === 1 && members[0].run === run) return [{ members: [run], cases }];
-  if (split === undefined) return [{ members: members.map((member) => member.run), cases }];
-  const groups = new Map<string, { members: AnyRun[]; cases: PredictInput[] }>();
+  if (members.length === 1 && members[0].run === run) return [{ titles: [], members: [run], cases }];
+  if (split === undefined) return [{ titles: [], members: members.map((member) => member.run), cases }];
+  const groups = new Map<string, { titles: string[]; members: AnyRun[]; cases: PredictInput[] }>();
   const idsOf = members.map((member) => new Set(member.run.record.splits[split].map(({ id }: { id: string }) => id)));
   for (const item of cases) {
     const those = members.filter((_, i) => idsOf[i].has(item.id));
-    const key = those.map(({ title }) => title).join();
-    const group = groups.get(key) ?? { members: those.map((member) => member.run), cases: [] };
+    const titles = those.map(({ title }) => title);
+    const key = titles.join();
+    const group = groups.get(key) ?? { titles, members: those.map((member) => member.run), cases: [] };
     group.cases.push(item);
     groups.set(key, group);
   }
@@ -302,7 +315,13 @@ export function unreadable({ id }: PredictInput, error: unknown): Problem {
 }
 
 /** The line that says whose scores they are, where they are not those of the cases held out. */
-function renamed(line: string, split: SplitName): string {
-  const word = { heldOut: "held out", validation: "watched", train: "trained on" }[split];
-  return line.replace(/^held out\s+/, word.padEnd(13));
+function renamed(line: string, part: ScoredPart): string {
+  const word = {
+    heldOut: "held out",
+    validation: "watched",
+    train: "trained on",
+    folds: "out of fold",
+    data: "held out",
+  };
+  return line.replace(/^held out\s+/, word[part].padEnd(13));
 }

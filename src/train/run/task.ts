@@ -344,6 +344,8 @@ export interface Listed<T> {
 export interface Scored<T, S> {
   readonly item: T;
   readonly score: S;
+  /** Of a run of folds whose own cases are scored: the networks that never saw this case, e.g. `["fold-2"]`. */
+  readonly scoredBy?: readonly string[];
 }
 
 /** Any task: for lists of them, and for the frame, which hands a task's own values back to it. */
