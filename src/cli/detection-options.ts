@@ -52,7 +52,7 @@ export function addDetectionOptions(command: Command): Command {
       "of pictures none, flip or slide (default flip); of volumes none, light, default, lesion",
     )
     .option("--schedule <kind>", "joint: both stages at once, or alternating: the paper's four steps (default joint)")
-    .option("--optimizer <name>", "sgd or adamW (default sgd)")
+    .option("--optimizer <name>", "sgd, adamW or adam (default sgd)")
     .option("--lr <rate>", "learning rate (default 0.005)", decimal({ min: 0 }))
     .option(
       "--epochs <n>",
