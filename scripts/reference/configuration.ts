@@ -16,7 +16,7 @@ import {
   pretrainingConfigSchema,
   segmentationConfigSchema,
 } from "../../src/med3d/index.ts";
-import { detectionConfigSchema, rpnExperimentSchema } from "../../src/rcnn/index.ts";
+import { detectionConfigSchema, detectorSchema, rpnExperimentSchema } from "../../src/rcnn/index.ts";
 import { sharedConfigSchema } from "../../src/train/index.ts";
 import { docOf, parse } from "./comments.ts";
 import { anchor, generated, table } from "./markdown.ts";
@@ -31,6 +31,7 @@ const sources = [
   "src/med3d/classification/config.ts",
   "src/med3d/pretraining/config.ts",
   "src/rcnn/run/config.ts",
+  "src/rcnn/network/config.ts",
   "src/med3d/experiments/config.ts",
   "src/rcnn/experiments/config.ts",
 ];
@@ -114,6 +115,15 @@ const pages: readonly Page[] = [
     groups: [everyTraining],
   },
   {
+    name: "detector",
+    title: "Detector",
+    about:
+      "The network itself and how it is trained: what `detector` of a [detection](#detection) may hold, laid over the `preset` key by key, and what `fasterRcnn.create(…)` takes in TypeScript. Where the default says required, the presets have a value. Lengths are voxels (pixels) of the network's input; lists of axes run x, y, z.",
+    schema: detectorSchema,
+    source: "detectorSchema",
+    groups: [],
+  },
+  {
     name: "pretraining",
     title: "Pre-training",
     about: "`medvox pretrain --config FILE`; `pretrain(…)` in TypeScript.",
@@ -166,6 +176,18 @@ export interface JsonSchema {
   default?: unknown;
   description?: string;
   [key: string]: unknown;
+}
+
+/** A schema as JSON, with the meaning of every key. */
+export function describedSchema(
+  root: string,
+  schema: z.ZodType,
+  source: string,
+  io: "input" | "output" = "input",
+): JsonSchema {
+  const json = z.toJSONSchema(schema, { io, unrepresentable: "any" }) as JsonSchema;
+  describe(json, new Comments(root).of(source));
+  return json;
 }
 
 /** The page, and the JSON Schemas by name. */
@@ -271,10 +293,19 @@ function augmentationSection(root: string): string[] {
 /** Adds the meaning of every key to the schema itself. */
 function describe(json: JsonSchema, docs: Docs): void {
   for (const [key, property] of Object.entries(json.properties ?? {})) {
+    leaveOutFunctions(property);
     const doc = docs.get(key);
     if (doc?.text) property.description = doc.text.replaceAll("\n", " ");
     for (const inner of nested(property)) describe(inner, doc?.within() ?? new Map());
   }
+}
+
+/** A file cannot hold a function, for which JSON Schema has no word: only the other forms of the value are told. */
+function leaveOutFunctions(property: JsonSchema): void {
+  const forms = property.anyOf?.filter((form) => Object.keys(form).length > 0);
+  if (forms === undefined || forms.length === property.anyOf?.length) return;
+  delete property.anyOf;
+  Object.assign(property, forms.length === 1 ? forms[0] : { anyOf: forms });
 }
 
 /** Objects with keys of their own: the property itself, or what its list holds, or one of several forms. */

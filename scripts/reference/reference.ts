@@ -5,10 +5,12 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { detectionConfigSchema, detectorSchema } from "../../src/rcnn/index.ts";
 import { buildIfStale } from "../build.ts";
 import { apiPages } from "./api.ts";
 import { commandsPage } from "./commands.ts";
-import { configuration } from "./configuration.ts";
+import { configuration, describedSchema } from "./configuration.ts";
+import { settingsFile } from "./settings.ts";
 
 /** Folders in which nothing else lies. */
 const own = ["docs/reference/api", "schemas"];
@@ -23,8 +25,65 @@ export async function reference(root: string): Promise<Map<string, string>> {
       ([name, schema]) => [`schemas/${name}.json`, JSON.stringify(schema, null, 2)] as const,
     ),
     ...apiPages(root),
+    ...settingsFiles(root),
   ]);
   return new Map([...files].map(([path, text]) => [path, `${text.trimEnd()}\n`]));
+}
+
+/** The types of configurations by the path of their file. */
+export function settingsFiles(root: string): Map<string, string> {
+  const detector = (io: "input" | "output") => describedSchema(root, detectorSchema, "detectorSchema", io);
+  const detection = (io: "input" | "output") =>
+    describedSchema(root, detectionConfigSchema, "detectionConfigSchema", io);
+  const head = { "regions.head": '"fc" | "layer4" | RegionHead' };
+  return new Map([
+    [
+      "src/rcnn/network/settings.generated.ts",
+      settingsFile(
+        "The settings of a detector.",
+        ['import type { RegionHead } from "./config.ts";'],
+        [
+          {
+            name: "DetectorSettings",
+            about: "The settings of a detector as they are given: what has a default may be left out.",
+            schema: detector("input"),
+            use: "input",
+            types: head,
+          },
+          {
+            name: "DetectorConfig",
+            about: "The settings of a detector, whole.",
+            schema: detector("output"),
+            use: "output",
+            types: head,
+          },
+        ],
+      ),
+    ],
+    [
+      "src/rcnn/request.generated.ts",
+      settingsFile(
+        "What a detection training is told.",
+        ['import type { DetectorChanges } from "./network/config.ts";'],
+        [
+          {
+            name: "DetectionRequest",
+            about: "What a detection training is asked for: what has a default may be left out.",
+            schema: detection("input"),
+            use: "input",
+            types: { detector: "DetectorChanges" },
+          },
+          {
+            name: "DetectionConfig",
+            about: "What a detection training is told, whole, as `run.json` keeps it.",
+            schema: detection("output"),
+            use: "output",
+            types: { detector: "DetectorChanges" },
+          },
+        ],
+      ),
+    ],
+  ]);
 }
 
 /** Files in the reference's own folders that it no longer writes. */

@@ -60,7 +60,7 @@ export function addDetectionOptions(command: Command): Command {
       `of pictures ${pictureNames}; of volumes ${volumeNames} (default: flip for pictures, lesion for volumes)`,
     )
     .option("--schedule <kind>", "joint: both stages at once, or alternating: the paper's four steps")
-    .option("--optimizer <name>", "sgd or adamW")
+    .option("--optimizer <name>", "sgd, adamW or adam")
     .option("--lr <rate>", "learning rate", decimal({ min: 0 }))
     .option("--epochs <n>", "passes over the training images, in each of four steps", wholeNumber({ min: 1 }))
     .option("--phase-epochs <list>", "epochs of each of the four alternating steps, e.g. 20,20,10,10", phaseEpochsOf)

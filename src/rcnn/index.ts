@@ -38,6 +38,7 @@ export { type ExportDetectorOptions, type ExportedDetector, encodeDetector, expo
 export { type DetectorGraph, detectorGraph } from "./export/graph.ts";
 export { fasterRcnn } from "./faster-rcnn.ts";
 export {
+  type DetectorChanges,
   type DetectorConfig,
   type DetectorSettings,
   detectorSchema,

@@ -1,6 +1,12 @@
 /** Which of a backbone's stages learn, by torchvision's count. */
 import { describe, expect, it } from "vitest";
-import { type DetectionRequest, detectorOf, frozenStages, resolveDetectionConfig } from "./config.ts";
+import {
+  type DetectionRequest,
+  detectorOf,
+  detectorOptimizer,
+  frozenStages,
+  resolveDetectionConfig,
+} from "./config.ts";
 
 const names = {
   resnet: ["conv1.weight", "bn1.weight", ...[1, 2, 3, 4].map((n) => `layer${n}.0.conv1.weight`)].map(
@@ -48,5 +54,28 @@ describe("trainableStages", () => {
     expect(() => still({ trainableStages: 3 })).toThrow(
       "trainableStages: 3; stages that stay as they are need weights",
     );
+  });
+});
+
+describe("detectorOptimizer", () => {
+  /** Learning-rate factor and weight decay of a parameter. */
+  const treated = (request: Omit<DetectionRequest, "data">, name: string): [number, number] => {
+    const { groups, weightDecay } = detectorOptimizer(resolveDetectionConfig({ data: "cells", ...request }), []);
+    const group = groups.find(({ match }) => match.test(name));
+    return [group?.lrFactor ?? 1, group?.weightDecay ?? weightDecay];
+  };
+  it("is the one asked for", () => {
+    const names = (["sgd", "adamW", "adam"] as const).map(
+      (optimizer) => detectorOptimizer(resolveDetectionConfig({ data: "cells", optimizer }), []).name,
+    );
+    expect(names).toEqual(["sgd", "adamW", "adam"]);
+  });
+  it("lets what stands on the backbone learn newLayerRate times as fast; norms and biases do not decay", () => {
+    const request = { newLayerRate: 10, weightDecay: 0.1 };
+    expect(treated(request, "backbone.body.layer1.0.conv1.weight")).toEqual([1, 0.1]);
+    expect(treated(request, "backbone.body.layer1.0.bn1.weight")).toEqual([1, 0]);
+    expect(treated(request, "backbone.fpn.inner_blocks.0.0.weight")).toEqual([10, 0.1]);
+    expect(treated(request, "rpn.head.cls_logits.bias")).toEqual([10, 0]);
+    expect(treated({ weightDecay: 0.1 }, "rpn.head.cls_logits.weight")).toEqual([1, 0.1]);
   });
 });

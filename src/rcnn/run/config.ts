@@ -9,10 +9,11 @@ import {
   resolveAugmentation,
 } from "../../augment/index.ts";
 import { ConfigError } from "../../errors.ts";
-import { adamW, type Optimizer, type ParameterGroup, sgd } from "../../nn/index.ts";
+import { adam, adamW, type Optimizer, type ParameterGroup, sgd } from "../../nn/index.ts";
 import { checkedConfig, refuseContradictions, scheduleSchema, sharedKeys, withDefaults } from "../../train/index.ts";
 import { type DetectorConfig, laidOver, parseDetector } from "../network/config.ts";
 import { preset } from "../network/presets.ts";
+import type { DetectionConfig, DetectionRequest } from "../request.generated.ts";
 
 const size = z.number().int().positive();
 
@@ -57,8 +58,10 @@ export const detectionConfigSchema = z.strictObject({
     .default(null),
   /** `joint`: both stages at once (approximate joint training); `alternating`: the paper's four steps. */
   schedule: z.enum(["joint", "alternating"]).default("joint"),
-  /** SGD with momentum, or AdamW (decoupled weight decay). */
-  optimizer: z.enum(["sgd", "adamW"]).default("sgd"),
+  /** SGD with momentum, AdamW (decoupled weight decay), or Adam. */
+  optimizer: z.enum(["sgd", "adamW", "adam"]).default("sgd"),
+  /** Factor on the learning rate of what stands on the backbone: pyramid, RPN and region head. */
+  newLayerRate: z.number().positive().default(1),
   /** How the learning rate falls over the epochs. */
   learningRateSchedule: scheduleSchema.default({ kind: "cosine", floor: 0.01 }),
   /** Epochs of each of the four steps of the alternating schedule; null: `epochs` for each. */
@@ -89,8 +92,7 @@ export const detectionConfigSchema = z.strictObject({
   trainableStages: z.number().int().min(0).max(5).nullable().default(null),
 });
 
-export type DetectionConfig = z.infer<typeof detectionConfigSchema>;
-export type DetectionRequest = z.input<typeof detectionConfigSchema>;
+export type { DetectionConfig, DetectionRequest };
 
 /** Checks a request and fills in defaults. @throws ConfigError naming the key */
 export function resolveDetectionConfig(request: DetectionRequest): DetectionConfig {
@@ -205,9 +207,16 @@ export const WEIGHT_DECAY_EXEMPT = /(^|\.)bn\d*\.|\.downsample\.1\.|\.bias$/;
 
 /** Weights decay, norms and biases do not. @param groups go before the usual ones */
 export function detectorOptimizer(config: DetectionConfig, groups: readonly ParameterGroup[]): Optimizer {
-  const { optimizer, learningRate: lr, weightDecay, momentum } = config;
-  const all: ParameterGroup[] = [...groups, { match: WEIGHT_DECAY_EXEMPT, weightDecay: 0 }];
-  return optimizer === "adamW"
-    ? adamW({ lr, weightDecay, groups: all })
-    : sgd({ lr, momentum, weightDecay, groups: all });
+  const { optimizer, learningRate: lr, newLayerRate: lrFactor, weightDecay, momentum } = config;
+  const exempt: ParameterGroup = { match: WEIGHT_DECAY_EXEMPT, weightDecay: 0 };
+  const isNew = /^(?!backbone\.(body|features)\.)/;
+  const newExempt = new RegExp(`${isNew.source}.*(?:${WEIGHT_DECAY_EXEMPT.source})`);
+  // The first group that matches counts.
+  const all: ParameterGroup[] =
+    lrFactor === 1
+      ? [...groups, exempt]
+      : [...groups, { ...exempt, match: newExempt, lrFactor }, exempt, { match: isNew, lrFactor }];
+  if (optimizer === "adamW") return adamW({ lr, weightDecay, groups: all });
+  if (optimizer === "adam") return adam({ lr, weightDecay, groups: all });
+  return sgd({ lr, momentum, weightDecay, groups: all });
 }

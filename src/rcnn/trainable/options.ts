@@ -2,14 +2,12 @@
 import { ConfigError } from "../../errors.ts";
 import { type Optimizer, sgd } from "../../nn/index.ts";
 import type { Engine, EngineOptions } from "../../runtime/index.ts";
-import { type DetectorConfig, type DetectorSettings, laidOver, parseDetector } from "../network/config.ts";
+import { type DetectorChanges, type DetectorConfig, laidOver, parseDetector } from "../network/config.ts";
 import { type PresetName, preset } from "../network/presets.ts";
 import { WEIGHT_DECAY_EXEMPT } from "../run/config.ts";
 
 /** Parts of the detector's settings: keys that are left out are the preset's. */
-type Sections = {
-  readonly [K in "input" | "backbone" | "anchors" | "rpn" | "regions" | "detections"]?: Partial<DetectorSettings[K]>;
-};
+type Sections = Pick<DetectorChanges, "input" | "backbone" | "anchors" | "rpn" | "regions" | "detections">;
 
 /** Where first values come from. */
 export interface DetectorStartOptions {

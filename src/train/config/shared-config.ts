@@ -38,7 +38,7 @@ export const sharedKeys = {
   augmentation: z.union([z.string(), z.looseObject({})]).default("default"),
   /** AdamW (decoupled weight decay), Adam, or SGD with Nesterov momentum. */
   optimizer: z.enum(["adamW", "adam", "sgd"]).default("adamW"),
-  /** Of the encoder; what stands on it has `newLayerRate` times as much. The schedule's factor goes over both. */
+  /** Of the encoder (a detector's backbone); what stands on it has `newLayerRate` times as much. The schedule's factor goes over both. */
   learningRate: z.number().positive().default(1e-3),
   /** Norms and biases are not decayed. */
   weightDecay: z.number().min(0).default(1e-4),
