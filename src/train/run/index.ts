@@ -19,6 +19,7 @@ export {
   notOfWeights,
   type OpenedSource,
   openSource,
+  openSources,
   type Predictions,
   type PredictOptions,
   predictAll,
