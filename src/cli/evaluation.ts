@@ -6,11 +6,12 @@ import { noteProblems } from "./training.ts";
 
 /** Scores and says where the report is. */
 export async function evaluate(context: CommandContext, options: EvaluateOptions, run: string): Promise<Outcome> {
-  const { signal, progress, style } = context;
+  const { signal, progress, style, force } = context;
   const opened = await openRun(run);
   const { scoring = "scoring" } = opened.task.progressWords ?? {};
   const evaluation = await evaluateRun(opened, {
     ...options,
+    force,
     signal,
     onNote: (text) => progress.note(text),
     onProblems: (problems) => noteProblems(progress, problems),
@@ -84,6 +85,10 @@ const detectionKeys = {
 };
 
 const commonKeys = {
+  "evaluation.name": "the evaluation's name: heldOut, or that of its folder below evaluations/",
+  "evaluation.on": "heldOut, validation, train, or data for another data set",
+  "evaluation.options": "what it was told beside",
+  "evaluation.line": "its figures in one line; with --data or --use, data and use stand there, too",
   classes:
     "of a segmentation: every measure by class; of a detection: by name positives, detections, ap, ap50, ap75 (3D: ap10), ar, voc",
   "problems.count": "what is wrong with the data that were trained and scored on; of another data set, with that",

@@ -68,6 +68,9 @@ export const whichWeights = oneOf(["last", "best"]);
 /** A part of a run's data: `--split validation`. */
 export const whichSplit = oneOf(["heldOut", "validation", "train"]);
 
+/** What `--device` takes, for its help. */
+export const deviceHelp = "cpu; webgpu and cuda are experimental, docs/how-to/gpu.md says what they need";
+
 /** What computes: `--device cuda`. */
 export const whichDevice = oneOf(["cpu", "webgpu", "cuda"]);
 
@@ -98,6 +101,16 @@ export function keptComponents(text: string): KeptComponents {
     );
   const classes = Object.fromEntries(named.map(([, name, count]) => [name, Number(count)]));
   return named.length === 1 && Object.hasOwn(classes, "foreground") ? { foreground: classes.foreground } : { classes };
+}
+
+/** The text that {@link keptComponents} reads as this value. */
+export function keptComponentsText(kept: KeptComponents): string {
+  if (kept === null) return "none";
+  if (typeof kept === "number") return String(kept);
+  if ("foreground" in kept) return kept.foreground === 1 ? "foreground" : `foreground:${kept.foreground}`;
+  return Object.entries(kept.classes)
+    .map(([name, count]) => `${name}:${count}`)
+    .join(",");
 }
 
 /** What the option of {@link keptComponents} says of itself, before its default. */

@@ -8,7 +8,7 @@ export {
 export type { ClassificationCase } from "./classification/data.ts";
 export { openFor as openClassificationFor } from "./classification/data.ts";
 export { classificationProbabilities, classificationScores, classShares } from "./classification/network.ts";
-export { type ClassificationPlan, type PlanningConfig, planClassification } from "./classification/plan.ts";
+export { type ClassificationPlan, type PlanningConfig, planClassification, usualBatch } from "./classification/plan.ts";
 export type { Classifier, ClassifierOptions } from "./classification/prediction/classifier.ts";
 export { type ClassificationScore, ruleText } from "./classification/scores.ts";
 export type { ClassificationRun } from "./classification/session.ts";
@@ -90,6 +90,7 @@ export {
   gaussianWindow,
   predictByWindows,
   slicedImage,
+  WINDOW_OVERLAP,
   type WindowedImage,
   type Windows,
   wholeImage,

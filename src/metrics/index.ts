@@ -49,6 +49,7 @@ export {
 } from "./detection/froc.ts";
 export { frocScan } from "./detection/froc-scan.ts";
 export {
+  DETECTIONS_COUNTED,
   type DetectionClassScores,
   type DetectionImageScores,
   type DetectionSummary,

@@ -9,6 +9,7 @@ export {
   type CaseScores,
   type ClassificationSummary,
   type CocoOptions,
+  cocoFigures,
   cocoScores,
   compareAucs,
   type DetectionSummary,

@@ -1,11 +1,13 @@
 /** `medvox predict RUN --in … --out …`: label maps on the images' own grids; of a classifier a table, of a detector boxes. */
 import type { Axis } from "../../augment/index.ts";
+import { WINDOW_OVERLAP } from "../../med3d/index.ts";
 import { openForPrediction } from "../../tasks.ts";
 import { defineCommand } from "../command.ts";
 import { predict, predictionJson } from "../prediction.ts";
 import {
   axes,
   decimal,
+  deviceHelp,
   type KeptComponents,
   keptComponents,
   keptComponentsHelp,
@@ -51,7 +53,7 @@ export const command = defineCommand<Options, [string[]]>({
       .option("--mirror-axes <axes>", "of a segmentation: mirror along these only, e.g. x for left to right", axes)
       .option(
         "--overlap <share>",
-        "what neighbouring windows have in common (default 0.5)",
+        `what neighbouring windows have in common (default ${WINDOW_OVERLAP})`,
         decimal({ min: 0, max: 0.95 }),
       )
       .option(
@@ -59,7 +61,7 @@ export const command = defineCommand<Options, [string[]]>({
         `of a segmentation: ${keptComponentsHelp} (default: as the run says)`,
         keptComponents,
       )
-      .option("--device <name>", "cpu, webgpu or cuda (default cpu)", whichDevice)
+      .option("--device <name>", `${deviceHelp} (default cpu)`, whichDevice)
       .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
       .option(
         "--max-memory <size>",

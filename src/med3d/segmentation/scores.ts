@@ -96,6 +96,7 @@ export function summariseSegmentation(run: SegmentationRun, scored: readonly Sco
             instead: ["medvox", "train", "segmentation", "--data", config.data, "--out", run.store.place],
             split: splitText(splits, config.folds),
             problems: frame.problems,
+            evaluations: frame.evaluations,
           }),
           summary,
           cases: scores,

@@ -13,6 +13,9 @@
 import { ConfigError } from "../../../errors.ts";
 import { cutWindow, overlapOf, type Size3, type SlicedVolume, windowStarts } from "../../../volume/index.ts";
 
+/** What neighbouring windows have in common where nothing is asked: half of each, along every axis. */
+export const WINDOW_OVERLAP = 0.5;
+
 export interface Windows {
   /** [D, H, W] of the network's input. */
   readonly patch: Size3;
@@ -108,7 +111,7 @@ export interface Band {
 /** The bands of a volume, from low y to high y. */
 export function bandsOf(
   size: Size3,
-  { patch, overlap = 0.5, band = size[1] }: Pick<Windows, "patch" | "overlap" | "band">,
+  { patch, overlap = WINDOW_OVERLAP, band = size[1] }: Pick<Windows, "patch" | "overlap" | "band">,
 ): Band[] {
   if (!(overlap >= 0 && overlap < 1)) throw new ConfigError(`overlap ${overlap}; it must be at least 0 and below 1`);
   const [z, y, x] = [0, 1, 2].map((axis) => windowStarts(size[axis], patch[axis], overlap));
