@@ -22,7 +22,7 @@ export async function predict(
       }),
   }).finally(() => progress.clear());
   return {
-    document: { run: opened.path, ...made.json },
+    document: { run: opened.path, ...(opened.paths && { runs: opened.paths }), ...made.json },
     text: made.lines.join("\n"),
     ok: made.failed.length === 0,
   };
@@ -31,9 +31,10 @@ export async function predict(
 /** The keys of what `--json` prints of predictions. */
 export const predictionJson = {
   task: "segmentation, classification or detection",
-  run: "the run, model or weights that predicted",
+  run: "the run, model or weights that predicted; of several the first",
+  runs: "where several were averaged: all of them",
   predictions:
-    "of a segmentation, per image: case, image, prediction (file), voxels by class, seconds, windows, networkSeconds; of a classifier: case, image, class, probabilities, ratings",
+    "of a segmentation, per image: case, image, prediction (file), probabilities (file, with --probabilities), voxels by class, seconds, windows, networkSeconds; of a classifier: case, image, class, probabilities, ratings",
   table: "of a classifier: predictions.csv",
   networks: "of a classifier: how many were averaged",
   images: "of a detector: how many were looked at",
@@ -41,6 +42,7 @@ export const predictionJson = {
     "of a detector: COCO's results: image_id (COCO's number, else the image's name), category_id, bbox [x, y, width, height] in pixels of the image, score; of volumes [x, y, z, width, height, depth] in voxels",
   classes: "of a detector: category_id and name of each class",
   files: "of a detector: detections.json, of volumes detections.csv, and the pictures, where --out is given",
+  kept: "with --continue: the cases that were predicted before and left as they are",
   failed:
     "images that were left out or could not be predicted: case, image, message; with any of them the exit status is 1",
   "problems.count": "what is wrong with the input",

@@ -29,9 +29,9 @@ import type { SegmentationDecoder } from "./segmentation/network.ts";
 import type { SegmenterParts } from "./segmentation/prediction/models.ts";
 import {
   openSegmenterOf,
-  openSegmenterParts,
   type Segmenter,
   type SegmenterOptions,
+  type SegmenterSource,
 } from "./segmentation/prediction/segmenter.ts";
 import { type SegmentationRun, withDecoder } from "./segmentation/session.ts";
 import { segmentation, segmentationTask } from "./segmentation/task.ts";
@@ -83,24 +83,38 @@ export async function evaluateSegmentationRun(
 }
 
 /**
- * Opens a segmentation for predicting: a run's folder (its folds together), a `model.onnx`, or weights and a network.
+ * Opens a segmentation for predicting: a run's folder (its folds together), a `model.onnx`, or weights and a network. Several are one
+ * ensemble: their probabilities are averaged on the image's own grid.
  *
  * ```ts
  * await using segmenter = await openSegmenter("runs/mine");
  * await segmenter.predictFile("scan.nii.gz", "mask.nii.gz", { signal, onProgress: ({ share }) => console.log(share) });
  * ```
- * @throws ConfigError or DataError if the path is none of these, WeightsError for weights that are not the network's
+ * @throws ConfigError or DataError if a path is none of these, or several do not fit together; WeightsError for weights that are not the
+ * network's
  */
 export async function openSegmenter(
-  source: string | SegmenterParts,
+  source: string | SegmenterParts | readonly (string | SegmenterParts)[],
   { use, decoder, ...options }: SegmenterOptions & Use & Own = {},
 ): Promise<Segmenter> {
-  if (typeof source !== "string") return openSegmenterParts(source, options);
-  const found = await sourceOf<SegmentationRun>(source, segmentation, use);
-  if (!("run" in found)) return openSegmenterOf(found, options);
+  const sources: SegmenterSource[] = [];
+  for (const [i, one] of [source].flat().entries()) {
+    if (typeof one !== "string") sources.push({ name: `network ${i + 1}`, parts: one });
+    else sources.push({ name: one, source: await knownSource(one, use, decoder) });
+  }
+  if (sources.length === 0) throw new ConfigError("openSegmenter: no run or model is named; at least one is needed");
+  return openSegmenterOf(sources, options);
+}
+
+async function knownSource(
+  path: string,
+  use: "last" | "best" | undefined,
+  decoder: SegmentationDecoder | undefined,
+): Promise<Source<SegmentationRun>> {
+  const found = await sourceOf<SegmentationRun>(path, segmentation, use);
+  if (!("run" in found)) return found;
   const { run, members } = found;
-  const known = { ...found, run: withDecoder(run, decoder), members: members.map((one) => withDecoder(one, decoder)) };
-  return openSegmenterOf(known, options);
+  return { ...found, run: withDecoder(run, decoder), members: members.map((one) => withDecoder(one, decoder)) };
 }
 
 /** Trains a classifier. @throws as {@link beginRun} */

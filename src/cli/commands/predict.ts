@@ -30,13 +30,18 @@ interface Options {
   device?: "cpu" | "webgpu" | "cuda";
   maxMemory?: number;
   report?: string;
+  probabilities?: boolean;
+  continue?: boolean;
   strict?: boolean;
 }
 
-export const command = defineCommand<Options, [string]>({
+export const command = defineCommand<Options, [string[]]>({
   configure: (command) =>
     command
-      .argument("<run>", "a run's folder, or a model.onnx that medvox wrote")
+      .argument(
+        "<run...>",
+        "a run's folder, or a model.onnx that medvox wrote; of segmentations several, whose probabilities are averaged",
+      )
       .requiredOption("--in <path>", "an image, a folder of images, or a data set")
       .requiredOption(
         "--out <folder>",
@@ -63,15 +68,23 @@ export const command = defineCommand<Options, [string]>({
         "most resident memory to take, e.g. 2.5GB; what does not fit whole is done in bands",
         memorySize,
       )
+      .option("--probabilities", "of a segmentation: also write probabilities/CASE.nii.gz, a channel for each class")
+      .option(
+        "--continue",
+        "of a segmentation: leave out images whose files are all in --out, and do only what is missing",
+      )
       .option("--strict", "refuse to begin where a file has to be left out")
       .option("--report <file>", "also write what was done as JSON"),
   examples: [
     "medvox predict runs/hippocampus --in scan.nii.gz --out masks",
     "medvox predict model.onnx --in imagesTs --out masks --json",
+    "medvox predict runs/fine runs/coarse --in imagesTs --out masks --probabilities",
+    "medvox predict runs/hippocampus --in imagesTs --out masks --continue",
     "medvox predict runs/organs --in whole-body.nii.gz --out masks --max-memory 2GB",
   ],
   details:
-    "Of a run of folds or seeds the networks' probabilities are averaged. medvox detect predict has more options for detectors.\n" +
+    "Of a run of folds or seeds the networks' probabilities are averaged; of several runs, too, on the image's own grid, whatever spacing and\n" +
+    "patch each has. --continue does not ask which run made the files that are there. medvox detect predict has more options for detectors.\n" +
     "One image that cannot be read costs only itself: the others are predicted, it is listed, and the exit status is 1.\n" +
     "Scores exist only for the lines that overlapping windows share, about classes × half the patch's depth × height × width × 4 bytes; " +
     "docs/how-to/large-volumes.md has the whole formula.",

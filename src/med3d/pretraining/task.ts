@@ -9,7 +9,7 @@ import { readStart } from "../encoder/start-from.ts";
 import { lastOf, runLines } from "../run-lines.ts";
 import { encodeRun } from "../segmentation/export.ts";
 import { type SegmentationFound, segmentationPredictor } from "../segmentation/prediction/predictor.ts";
-import { maxMemory, windowOptions } from "../segmentation/schemas.ts";
+import { predictionOptions, windowOptions } from "../segmentation/schemas.ts";
 import {
   scoreSegmentation,
   segmentationEvaluationName,
@@ -54,7 +54,7 @@ export const pretraining: PretrainingTask = {
     plan: pretrainingPlanSchema,
     case: pretrainingCaseSchema,
     evaluate: z.strictObject({ ...windowOptions, set }),
-    predict: z.strictObject({ ...windowOptions, maxMemory, set }),
+    predict: z.strictObject({ ...windowOptions, ...predictionOptions, set }),
     export: z.strictObject({ set }),
   },
   resolve: (request) => resolvePretrainingConfig(request as Parameters<typeof resolvePretrainingConfig>[0]),
@@ -138,7 +138,7 @@ export const pretraining: PretrainingTask = {
     if ("model" in source)
       throw new ConfigError(`${source.path}: is no branch of a pre-training; medvox export RUN --set NAME writes one`);
     const branch = await branchRun(source.run, setIn(options));
-    return segmentationPredictor({ run: branch, members: [branch], use: "last" }, options, host);
+    return segmentationPredictor([{ run: branch, members: [branch], use: "last" }], options, host);
   },
   score: (run, item, found, options, report) =>
     scoreSegmentation(branchRecord(run, setIn(options)), item, found, options, report),

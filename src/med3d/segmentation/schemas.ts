@@ -17,14 +17,19 @@ export const windowOptions = {
   keepLargest: keepLargestSchema.nullable().optional(),
 };
 
-/** Bytes of resident memory that a prediction may take. */
-export const maxMemory = z.number().positive().optional();
+/** Of predictions alone. */
+export const predictionOptions = {
+  /** Bytes of resident memory that a prediction may take. */
+  maxMemory: z.number().positive().optional(),
+  /** Write the probabilities of all classes, too. */
+  probabilities: z.boolean().optional(),
+};
 
 export const segmentationSchemas = {
   config: segmentationConfigSchema,
   plan: planSchema,
   case: volumeCaseSchema,
   evaluate: z.strictObject(windowOptions),
-  predict: z.strictObject({ ...windowOptions, maxMemory }),
+  predict: z.strictObject({ ...windowOptions, ...predictionOptions }),
   export: z.strictObject({}),
 };

@@ -171,7 +171,8 @@ const plainSegmentation: SegmentationTask = {
   },
 
   inputs: (path, source) => listImages(path, { channels: channelsOf(source) }),
-  open: (source, options, host) => segmentationPredictor(source, options, host),
+  open: (source, options, host) => segmentationPredictor([source], options, host),
+  openSeveral: (sources, options, host) => segmentationPredictor(sources, options, host),
   score: scoreSegmentation,
   scoreText: segmentationScoreText,
   evaluationName: (_run, options) => segmentationEvaluationName(options),
@@ -184,6 +185,8 @@ const plainSegmentation: SegmentationTask = {
  */
 export function segmentationTask(decoder?: SegmentationDecoder): SegmentationTask {
   const known = (run: SegmentationRun): SegmentationRun => withDecoder(run, decoder);
+  const knownSource = (source: Source<SegmentationRun>): Source<SegmentationRun> =>
+    "run" in source ? { ...source, run: known(source.run), members: source.members.map(known) } : source;
   const task = plainSegmentation;
   return {
     ...task,
@@ -198,11 +201,8 @@ export function segmentationTask(decoder?: SegmentationDecoder): SegmentationTas
     session: (run, ...rest) => task.session(known(run), ...rest),
     finish: async (run) => task.finish!(known(run)),
     encode: ({ run, ...rest }, options) => task.encode({ run: known(run), ...rest }, options),
-    open: (source, ...rest) =>
-      task.open(
-        "run" in source ? { ...source, run: known(source.run), members: source.members.map(known) } : source,
-        ...rest,
-      ),
+    open: (source, ...rest) => task.open(knownSource(source), ...rest),
+    openSeveral: (sources, ...rest) => task.openSeveral!(sources.map(knownSource), ...rest),
   };
 }
 

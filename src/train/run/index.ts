@@ -20,6 +20,7 @@ export {
   notOfWeights,
   type OpenedSource,
   openSource,
+  openSources,
   type Predictions,
   type PredictOptions,
   predictAll,

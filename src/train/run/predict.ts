@@ -24,6 +24,33 @@ export interface OpenedSource {
   readonly task: AnyTask;
   readonly source: Source<AnyRun>;
   readonly path: string;
+  /** Further ones, whose predictions are averaged with those of the first. */
+  readonly others?: readonly Source<AnyRun>[];
+  /** The paths of all, the first included. */
+  readonly paths?: readonly string[];
+}
+
+/**
+ * Opens what `medvox predict` names, to be averaged where it is several.
+ * @throws ConfigError for several of different tasks, or of one that averages none; as {@link openSource}
+ */
+export async function openSources(
+  paths: readonly string[],
+  taskOf: TaskLookup,
+  use?: "last" | "best",
+): Promise<OpenedSource> {
+  const [first, ...others] = await Promise.all(paths.map((path) => openSource(path, taskOf, use)));
+  if (others.length === 0) return first;
+  const other = others.find(({ task }) => task.name !== first.task.name);
+  if (other !== undefined)
+    throw new ConfigError(
+      `${other.path}: is a ${other.task.name} run, ${first.path} a ${first.task.name} run; only runs of one task are averaged`,
+    );
+  if (first.task.openSeveral === undefined)
+    throw new ConfigError(
+      `${others[0].path}: runs of a ${first.task.name} are predicted one at a time; only segmentations are averaged`,
+    );
+  return { ...first, others: others.map(({ source }) => source), paths };
 }
 
 /**
@@ -56,6 +83,8 @@ export interface PredictOptions {
   /** Where files go; without it nothing is written. */
   readonly out?: string;
   readonly force?: boolean;
+  /** Leave out images whose files are all there: a prediction that was stopped goes on. Whatever made the files is taken for this. */
+  readonly continue?: boolean;
   readonly strict?: boolean;
   readonly signal?: AbortSignal;
   /** Also write what was done as JSON. */
@@ -93,25 +122,32 @@ export async function predictAll(
   input: string,
   options: PredictOptions = {},
 ): Promise<Predictions> {
-  const { out, force = false, strict = false, signal, report, onProgress, onNote, ...rest } = options;
-  const { task, source, path } = opened;
+  const { out, force = false, continue: goesOn = false, strict = false, ...more } = options;
+  const { signal, report, onProgress, onNote, ...rest } = more;
+  const { task, source, path, others = [] } = opened;
   const asked = checkedOptions(task, "predict", rest, path);
   const { cases, problems } = await task.inputs(input, source);
   const lost = problems.filter(leavesOut);
   if (strict) refuseProblems(lost, input, { strict });
-  const predictor: Predictor<PredictInput, unknown> = await task.open(source, asked, hostOf({ signal, onNote }));
+  const host = hostOf({ signal, onNote });
+  const predictor: Predictor<PredictInput, unknown> =
+    others.length === 0
+      ? await task.open(source, asked, host)
+      : await task.openSeveral!([source, ...others], asked, host);
   const failed: Failure[] = lost.map(({ case: id, message }) => ({ case: id, message }));
   const rows: unknown[] = [];
   const paths: string[] = [];
   try {
-    if (out !== undefined) refuseFiles(predictor, cases, out, force);
+    if (goesOn) refuseContinuing(predictor, { out, force, task: task.name });
+    if (out !== undefined) refuseFiles(predictor, cases, out, force || goesOn);
+    const kept = new Set(goesOn ? cases.filter((item) => isPredicted(predictor, item, out!)) : []);
     // All of them before the first: a night's predictions do not end in the middle.
-    for (const item of cases) await attempt(item, failed, async () => predictor.check?.(item));
+    for (const item of cases) if (!kept.has(item)) await attempt(item, failed, async () => predictor.check?.(item));
     const broken = new Set(failed.map(({ image }) => image));
     if (out !== undefined) await makeFolder(out);
     for (const [i, item] of cases.entries()) {
       signal?.throwIfAborted();
-      if (broken.has(item.image)) continue;
+      if (broken.has(item.image) || kept.has(item)) continue;
       const tell = (share: number, detail: string): void =>
         onProgress?.((i + share) / cases.length, i + 1, cases.length, item.id, detail);
       tell(0, "");
@@ -122,19 +158,27 @@ export async function predictAll(
       for (const file of out === undefined ? [] : files) {
         const target = join(out as string, file.name);
         await makeFolder(dirname(target));
-        await file.write(target, { force, signal });
+        await file.write(target, { force: force || goesOn, signal });
         paths.push(target);
       }
     }
     const { tables, json, lines } = predictor.conclude(rows, { folder: out, paths });
     for (const [name, text] of Object.entries(out === undefined ? {} : tables))
       await writeFileAtomic(join(out as string, name), text, { force });
-    const document = { task: task.name, ...json, failed, problems: problemsJson(problems) };
-    if (report !== undefined) await writeFileAtomic(report, `${JSON.stringify(document, null, 2)}\n`, { force });
+    const document = {
+      task: task.name,
+      ...json,
+      ...(goesOn && { kept: [...kept].map(({ id }) => id) }),
+      failed,
+      problems: problemsJson(problems),
+    };
+    if (report !== undefined)
+      await writeFileAtomic(report, `${JSON.stringify(document, null, 2)}\n`, { force: force || goesOn });
     return {
       json: document,
       lines: [
         ...lines,
+        ...(goesOn ? [`kept      ${kept.size} of ${cases.length} were there already`] : []),
         ...problems.filter((problem) => !leavesOut(problem)).map((problem) => `noted     ${named(problem)}`),
         ...failed.map((failure) => `failed    ${named(failure)}`),
       ],
@@ -160,6 +204,24 @@ async function attempt<T>(item: PredictInput, failed: Failure[], work: () => Pro
     failed.push({ case: item.id, image: item.image, message });
     return undefined;
   }
+}
+
+/** @throws ConfigError where a prediction cannot be gone on with */
+function refuseContinuing(
+  { tableNames }: Predictor<PredictInput, unknown>,
+  { out, force, task }: { readonly out: string | undefined; readonly force: boolean; readonly task: string },
+): void {
+  if (out === undefined) throw new ConfigError("--continue: nothing is written without --out, so nothing can be left");
+  if (force) throw new ConfigError("--continue: leaves what is there, --force replaces it; leave one of them out");
+  if (tableNames.length > 0)
+    throw new ConfigError(
+      `--continue: a ${task} writes ${tableNames[0]} of all images at its end, so one that was stopped leaves nothing to go on from; leave it out`,
+    );
+}
+
+/** Whether all files of an image are there. They are written whole or not at all. */
+function isPredicted(predictor: Predictor<PredictInput, unknown>, item: PredictInput, out: string): boolean {
+  return predictor.fileNames(item).every((name) => existsSync(join(out, name)));
 }
 
 /** @throws ConfigError where two images would be written to one file, or a file is there already */

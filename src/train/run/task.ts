@@ -318,6 +318,8 @@ export interface Task<
   inputs(path: string, source?: Source<Run<C, P, K>>): Promise<Listed<T>>;
   /** Opens a run or an exported model for predicting. */
   open(source: Source<Run<C, P, K>>, options: Options, host: Host): Promise<Predictor<T, F>>;
+  /** Opens several for predicting as one, where the task can average them. @throws ConfigError where they do not fit together */
+  openSeveral?(sources: readonly Source<Run<C, P, K>>[], options: Options, host: Host): Promise<Predictor<T, F>>;
   /** @param report takes what is wrong with the truth of this case */
   score(run: Run<C, P, K>, item: T, found: F, options: Options, report: (problem: Problem) => void): Promise<S>;
   /** How a case's score is told while others are still scored. */

@@ -2,19 +2,23 @@
 import { regionOf } from "../../../data/index.ts";
 import { cropOrPad, type Vec3, type Volume, type VoxelArray, type VoxelBox } from "../../../volume/index.ts";
 import type { Pass } from "./members.ts";
+import { backgroundOn, probabilitiesAround } from "./probabilities.ts";
 
 /** Two networks as one; where the first finds nothing, nothing is there. */
 export function cascadePass(coarse: Pass, fine: Pass, marginMm: number): Pass {
+  const classes = fine.plan.preprocessing.labels.length;
   return {
     plan: fine.plan,
     mirrored: fine.mirrored,
+    keepLargest: fine.keepLargest,
     predict: async (image, options) => {
       let first = 0;
       let firstMs = 0;
-      const found = await coarse.predict(image, {
+      const { volume: found } = await coarse.predict(image, {
         ...options,
         // The region is found as it was in training.
         keepLargest: undefined,
+        probabilities: false,
         onWindow: (window, windows, ms) => {
           [first, firstMs] = [windows, ms];
           options.onWindow?.(window, windows, ms);
@@ -22,7 +26,10 @@ export function cascadePass(coarse: Pass, fine: Pass, marginMm: number): Pass {
       });
       const region = regionOf(found, marginMm);
       const [nx, ny, nz] = image.size;
-      if (region === undefined) return { ...image, data: new Uint8Array(nx * ny * nz), channels: 1 };
+      if (region === undefined) {
+        const volume = { ...image, data: new Uint8Array(nx * ny * nz), channels: 1 };
+        return { volume, probabilities: options.probabilities ? backgroundOn(image, classes) : undefined };
+      }
       const part = await fine.predict(
         { ...cropOrPad(image, region), name: image.name },
         {
@@ -30,10 +37,13 @@ export function cascadePass(coarse: Pass, fine: Pass, marginMm: number): Pass {
           onWindow: (window, windows, ms) => options.onWindow?.(first + window, first + windows, firstMs + ms),
         },
       );
-      return { ...image, data: pasted(part, region, image.size), channels: 1 };
+      return {
+        volume: { ...image, data: pasted(part.volume, region, image.size), channels: 1 },
+        probabilities: part.probabilities && probabilitiesAround(part.probabilities, region, image),
+      };
     },
     memory: (image, options) => {
-      const first = coarse.memory(image, options);
+      const first = coarse.memory(image, { ...options, probabilities: false });
       // The region is not known yet; it is the whole image at most. The image and the first mask stay beside it.
       fine.share(first.parts.image + first.parts.mask);
       try {

@@ -9,6 +9,7 @@ import type { Volume, VoxelArray } from "../../../volume/index.ts";
 import { checkKeepLargest, type KeepLargest, keepLargest } from "../keep-largest.ts";
 import { fitMemory, type ImageSize, loadingBytes, networkBytes, type PredictionMemory } from "./memory.ts";
 import type { ModelsOf, OpenedModel } from "./models.ts";
+import { keptProbabilities, probabilitiesOn } from "./probabilities.ts";
 import { predictByWindows, slicedImage } from "./sliding-window.ts";
 import { ensembleRunner, type Mirror } from "./window-runner.ts";
 
@@ -18,19 +19,30 @@ export interface PassOptions {
   readonly mirror?: Mirror;
   /** Instead of what the networks were trained with; null keeps everything. */
   readonly keepLargest?: KeepLargest | null;
+  /** Also gives the class probabilities. */
+  readonly probabilities?: boolean;
   /** After each window: how many are done, of how many that are known so far; milliseconds in the engine so far. */
   readonly onWindow?: (window: number, windows: number, networkMs: number) => void;
   readonly signal?: AbortSignal;
+}
+
+/** What was found in an image, on its own grid. */
+export interface Found {
+  /** Label values. */
+  readonly volume: Volume<VoxelArray>;
+  /** Of every class, in the order of the plan's labels (channels are classes); where they were asked for. */
+  readonly probabilities?: Volume<Float32Array>;
 }
 
 /** What predicts an image in memory, and knows the memory it takes. */
 export interface Pass {
   readonly plan: Plan;
   readonly mirrored?: readonly Axis[];
-  /** Label values on the image's own grid. */
-  predict(image: Volume, options: PassOptions): Promise<Volume<VoxelArray>>;
+  /** What it was trained to keep. */
+  readonly keepLargest: KeepLargest | null;
+  predict(image: Volume, options: PassOptions): Promise<Found>;
   /** @throws ConfigError where it is more than may be taken, however it is done */
-  memory(image: ImageSize, options: Pick<PassOptions, "overlap" | "mirror">): PredictionMemory;
+  memory(image: ImageSize, options: Pick<PassOptions, "overlap" | "mirror" | "probabilities">): PredictionMemory;
   /** Bytes that the loaded networks take. */
   resident(): number;
   /** Counts so many bytes more as taken by others of the same process. */
@@ -93,11 +105,12 @@ function membersPass(
   };
   // Networks run one after another, so of all but one only the weights count.
   let besides = room.besides + opened.slice(1).reduce((sum, model) => sum + networkBytes(model.memory()), 0);
-  const memory: Pass["memory"] = (image, { overlap, mirror }) =>
-    fitMemory({ image, plan, network: networkMemory(), overlap, mirror, besides }, maxMemory);
+  const memory: Pass["memory"] = (image, { overlap, mirror, probabilities }) =>
+    fitMemory({ image, plan, network: networkMemory(), overlap, mirror, probabilities, besides }, maxMemory);
   return {
     plan,
     mirrored,
+    keepLargest: usual,
     memory,
     predict: async (image, options) => {
       const { overlap, mirror, onWindow, signal, keepLargest: rule = usual } = options;
@@ -106,19 +119,22 @@ function membersPass(
       const band = maxMemory === undefined ? undefined : memory(sized, options).band;
       const run = ensembleRunner(programs, [1, channels, ...patch], labels.length, mirror);
       const prepared = preprocessSlices(image, preprocessing);
+      const kept = options.probabilities ? keptProbabilities(prepared, labels.length) : undefined;
       const classes = await predictByWindows(slicedImage(prepared), {
         patch,
         classes: labels.length,
         overlap,
         band,
         onWindow: (done, of) => onWindow?.(done, of, run.ms()),
+        onLine: kept?.onLine,
         signal,
         predict: (window) => run.predict(window),
       });
       signal?.throwIfAborted();
       keepLargest(classes, prepared.size, rule, plan);
       const { size, affine, name } = prepared;
-      return restoreClasses({ data: classes, size, affine, name, channels: 1 }, image, preprocessing);
+      const volume = restoreClasses({ data: classes, size, affine, name, channels: 1 }, image, preprocessing);
+      return { volume, probabilities: kept && probabilitiesOn(image, kept.volume) };
     },
     resident: () => opened.reduce((sum, model) => sum + networkBytes(model.memory()), 0),
     share: (bytes) => {

@@ -39,6 +39,8 @@ export interface PredictionRequest {
   readonly mirror?: Mirror;
   /** Lines of a band; all by default. */
   readonly band?: number;
+  /** The class probabilities are kept, too. */
+  readonly probabilities?: boolean;
   /** What else this process holds, e.g. the other network of a cascade. */
   readonly besides?: number;
 }
@@ -61,6 +63,8 @@ export interface PredictionMemory {
     readonly windows: number;
     readonly classes: number;
     readonly mask: number;
+    /** Where they are kept: once at the plan's spacing, once on the image's own grid. */
+    readonly probabilities: number;
   };
 }
 
@@ -79,7 +83,7 @@ export function loadingBytes({ weightBytes, foldedBytes }: GraphMemory): number 
 
 /** The formula. */
 export function predictionMemory(request: PredictionRequest): PredictionMemory {
-  const { image, plan, network, overlap, mirror, band, besides = 0 } = request;
+  const { image, plan, network, overlap, mirror, band, probabilities = false, besides = 0 } = request;
   const { patch, preprocessing } = plan;
   const { channels, labels } = preprocessing;
   const [x, y, z] = workingSize(image, preprocessing);
@@ -102,6 +106,7 @@ export function predictionMemory(request: PredictionRequest): PredictionMemory {
       4 * patchVoxels * (turns > 0 ? 5 * channels + (3 + turns) * labels.length : 3 * channels + 2 * labels.length),
     classes: x * y * z,
     mask: stored * bytesOf(labelTypeFor(labels)),
+    probabilities: probabilities ? 4 * labels.length * (x * y * z + stored) : 0,
   };
   const predicting = Object.values(parts).reduce((sum, bytes) => sum + bytes, 0);
   const bytes = Math.max(predicting, loadingBytes(network) + besides);

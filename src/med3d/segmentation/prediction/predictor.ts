@@ -1,8 +1,8 @@
 /** Segmentation as the frame predicts it: label maps as files, voxels by class, what it took. */
 import { join } from "node:path";
 import { type DataCase, readCaseSize } from "../../../data/index.ts";
-import type { Host, Options, Predictor, Source } from "../../../train/index.ts";
-import type { LoadedVolume, VoxelArray } from "../../../volume/index.ts";
+import type { Host, Options, PredictedFile, Predictor, Source } from "../../../train/index.ts";
+import type { LoadedVolume, Volume, VoxelArray } from "../../../volume/index.ts";
 import { checkKeepLargest } from "../keep-largest.ts";
 import type { SegmentationRun } from "../session.ts";
 import {
@@ -10,7 +10,7 @@ import {
   type PredictOptions,
   type Segmentation,
   type SegmenterOptions,
-  writeMask,
+  writeLike,
 } from "./segmenter.ts";
 import { mirrorNote } from "./window-runner.ts";
 
@@ -26,6 +26,8 @@ interface PredictedVolume {
   readonly image: string;
   /** The label map's file. */
   readonly prediction: string;
+  /** The file of the class probabilities, where they are written. */
+  readonly probabilities?: string;
   /** Voxels by class. */
   readonly voxels: Readonly<Record<string, number>>;
   /** From the file to the mask. */
@@ -42,32 +44,37 @@ export function predictionPath(folder: string, { id }: Pick<DataCase, "id">): st
 
 const fileOf = ({ id }: Pick<DataCase, "id">): string => `${id}.nii.gz`;
 
-/** Opens a run, or the mean of its folds, or an exported model. */
+/** Where a case's class probabilities are written, below the folder of the masks. */
+const probabilitiesOf = ({ id }: Pick<DataCase, "id">): string => join("probabilities", `${id}.nii.gz`);
+
+/** Opens a run, or the mean of its folds, or an exported model; of several the mean of all. */
 export async function segmentationPredictor(
-  source: Source<SegmentationRun>,
+  sources: readonly Source<SegmentationRun>[],
   options: Options,
   { events }: Host,
 ): Promise<Predictor<DataCase, SegmentationFound>> {
-  const { threads, device, maxMemory, overlap, mirror, keepLargest } = options as SegmenterOptions & PredictOptions;
-  const segmenter = await openSegmenterOf(source, { threads, device, maxMemory });
+  const { threads, device, maxMemory, ...how } = options as SegmenterOptions & PredictOptions;
+  const { overlap, mirror, keepLargest, probabilities } = how;
+  const named = sources.map((source) => ({ name: placeOf(source), source }));
+  const segmenter = await openSegmenterOf(named, { threads, device, maxMemory });
   checkKeepLargest(keepLargest ?? null, segmenter.plan);
   const note = mirrorNote(mirror, segmenter.mirrored);
   if (note !== undefined) events.onNote?.(note);
   return {
     check: async (item) => {
-      if (maxMemory !== undefined) segmenter.estimate(await readCaseSize(item), { overlap, mirror });
+      if (maxMemory !== undefined) segmenter.estimate(await readCaseSize(item), { overlap, mirror, probabilities });
     },
     predict: async (item, { signal, onProgress }) => {
       const began = performance.now();
       const found = await segmenter.predictCase(item, {
-        ...{ overlap, mirror, keepLargest, signal },
+        ...{ overlap, mirror, keepLargest, probabilities, signal },
         onProgress: ({ share, window, windows }) => onProgress?.(share, `window ${window}/${windows}`),
       });
       return { ...found, seconds: (performance.now() - began) / 1000 };
     },
-    fileNames: (item) => [fileOf(item)],
+    fileNames: (item) => [fileOf(item), ...(probabilities ? [probabilitiesOf(item)] : [])],
     tableNames: [],
-    present: (item, { volume, image, windows, networkMs, seconds }) => {
+    present: (item, { volume, image, probabilities: shares, windows, networkMs, seconds }) => {
       const counts = countValues(volume.data);
       const voxels = Object.fromEntries(
         segmenter.plan.labels
@@ -76,11 +83,15 @@ export async function segmentationPredictor(
       );
       const name = fileOf(item);
       return {
-        files: [{ name, write: (path, how) => writeMask(path, volume, image, how) }],
+        files: [
+          fileFor(name, volume, image),
+          ...(shares === undefined ? [] : [fileFor(probabilitiesOf(item), shares, image)]),
+        ],
         row: {
           case: item.id,
           image: item.image,
           prediction: name,
+          ...(shares && { probabilities: probabilitiesOf(item) }),
           voxels,
           seconds,
           windows,
@@ -92,6 +103,8 @@ export async function segmentationPredictor(
       const predictions = (rows as PredictedVolume[]).map((row) => ({
         ...row,
         prediction: folder === undefined ? row.prediction : join(folder, row.prediction),
+        ...(row.probabilities !== undefined &&
+          folder !== undefined && { probabilities: join(folder, row.probabilities) }),
       }));
       return {
         tables: {},
@@ -104,6 +117,16 @@ export async function segmentationPredictor(
     },
     close: () => segmenter.close(),
   };
+}
+
+function fileFor(name: string, volume: Volume, image: LoadedVolume): PredictedFile {
+  return { name, write: (path, how) => writeLike(path, volume, image, how) };
+}
+
+/** What a network is called in messages. */
+function placeOf(source: Source<SegmentationRun>): string {
+  if ("run" in source) return source.run.store.place;
+  return "path" in source ? source.path : source.weights;
 }
 
 function countValues(data: VoxelArray): Map<number, number> {

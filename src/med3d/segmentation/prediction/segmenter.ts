@@ -9,6 +9,7 @@ import { openCoarse } from "../export.ts";
 import type { KeepLargest } from "../keep-largest.ts";
 import type { SegmentationRun } from "../session.ts";
 import { cascadePass } from "./cascade.ts";
+import { ensemblePass, type NamedPass } from "./ensemble.ts";
 import { openMembers, type Pass, type PassOptions } from "./members.ts";
 import type { ImageSize, PredictionMemory } from "./memory.ts";
 import { exportedModel, modelOfParts, runModel, type SegmenterParts } from "./models.ts";
@@ -28,6 +29,8 @@ export interface PredictOptions {
    * number so many of each class, `{ classes: { liver: 1 } }` of those that are named, null all. Of a cascade in the second network's mask.
    */
   readonly keepLargest?: KeepLargest | null;
+  /** Also gives the probabilities of all classes: 4 bytes a voxel and class, twice while they are made. */
+  readonly probabilities?: boolean;
   /** Called after each window. */
   readonly onProgress?: (progress: SegmentationProgress) => void;
   /** Stops between two windows, or at once while the call waits for its turn; the call is rejected with the signal's reason. */
@@ -50,6 +53,11 @@ export interface SegmentationProgress {
 export interface Segmentation {
   /** Label values of the data set on the image's own grid: its size and affine, bit for bit. */
   readonly volume: Volume<VoxelArray>;
+  /**
+   * With `probabilities`: those of every class on the same grid, channels in the order of `plan.labels`; interpolated linearly where the
+   * plan has another spacing.
+   */
+  readonly probabilities?: Volume<Float32Array>;
   /** Windows that went through the network. */
   readonly windows: number;
   /** Milliseconds in the engine alone. */
@@ -89,7 +97,10 @@ export interface Segmenter extends AsyncDisposable {
    * What predicting an image of a size takes, before anything runs: windows, bytes, and in how many bands it is done.
    * @throws ConfigError where that is more than `maxMemory`, however it is done
    */
-  estimate(image: SizeOfImage, options?: Pick<PredictOptions, "overlap" | "mirror">): PredictionEstimate;
+  estimate(
+    image: SizeOfImage,
+    options?: Pick<PredictOptions, "overlap" | "mirror" | "probabilities">,
+  ): PredictionEstimate;
   /** Ends the engine; what waits or runs is rejected. */
   close(): Promise<void>;
 }
@@ -109,27 +120,43 @@ export interface SegmenterOptions {
   readonly mostWaiting?: number;
 }
 
+/** Where a segmentation comes from, and what it is called in messages. */
+export type SegmenterSource = { readonly name: string } & (
+  | { readonly source: Source<SegmentationRun> }
+  | { readonly parts: SegmenterParts }
+);
+
 /**
- * Opens a run or an exported model. The run of a cascade opens as the whole: the first network finds the region, the second says
+ * Opens runs, exported models, weights with their networks. Several are averaged as {@link ensemblePass} does. The run of a cascade opens as the whole: the first network finds the region, the second says
  * what is in it; its exported model is the second alone and refused. Of several members the probabilities are averaged.
- * @throws DataError for a model without a plan, ConfigError where loading it alone takes more than `maxMemory`
+ * @throws DataError for a model without a plan, ConfigError where loading it alone takes more than `maxMemory`; for weights as
+ * {@link modelOfParts}
  */
 export async function openSegmenterOf(
-  source: Source<SegmentationRun>,
+  sources: readonly SegmenterSource[],
   options: SegmenterOptions = {},
 ): Promise<Segmenter> {
-  return segmenterOf(await openPass(source, options, 0), options);
+  const opened: NamedPass[] = [];
+  try {
+    for (const one of sources) {
+      const besides = opened.reduce((sum, { pass }) => sum + pass.resident(), 0);
+      const pass =
+        "parts" in one
+          ? await openMembers(await modelOfParts(one.parts), options, besides)
+          : await openPass(one.source, options, besides);
+      opened.push({ name: one.name, pass });
+    }
+    return segmenterOf(opened.length === 1 ? opened[0].pass : ensemblePass(opened), options);
+  } catch (error) {
+    for (const { pass } of opened) await pass.close();
+    throw error;
+  }
 }
 
-/** Opens weights with the network they are of. @throws as {@link modelOfParts} */
-export async function openSegmenterParts(parts: SegmenterParts, options: SegmenterOptions = {}): Promise<Segmenter> {
-  return segmenterOf(await openMembers(await modelOfParts(parts), options), options);
-}
-
-/** Writes a mask with the grid fields of the header of its image. */
-export function writeMask(
+/** Writes what was found in an image, with the grid fields of the image's header. */
+export function writeLike(
   path: string,
-  volume: Volume<VoxelArray>,
+  volume: Volume,
   { header }: Pick<LoadedVolume, "header">,
   how: { readonly force?: boolean; readonly signal?: AbortSignal },
 ): Promise<void> {
@@ -166,8 +193,8 @@ function segmenterOf(pass: Pass, { maxMemory, mostWaiting = 1000 }: SegmenterOpt
       [windows, networkMs] = [window, ms];
       onProgress?.({ share: window / known, window, windows: known, networkMs: ms });
     };
-    const volume = await pass.predict(image, { ...options, onWindow });
-    return { volume, windows, networkMs };
+    const found = await pass.predict(image, { ...options, onWindow });
+    return { ...found, windows, networkMs };
   };
   // Images are read when their turn has come, so that those that wait take no memory.
   const findCase = async (item: DataCase, options: PredictOptions) => {
@@ -188,7 +215,7 @@ function segmenterOf(pass: Pass, { maxMemory, mostWaiting = 1000 }: SegmenterOpt
       turns.take(async () => {
         const [first, ...moreChannels] = [image].flat();
         const { image: read, ...found } = await findCase({ id: first, image: first, moreChannels }, options);
-        await writeMask(mask, found.volume, read, { force, signal: options.signal });
+        await writeLike(mask, found.volume, read, { force, signal: options.signal });
         return found;
       }, options.signal),
     estimate: (image, options = {}) => pass.memory(sizeOf(image, plan), options),

@@ -30,6 +30,11 @@ export interface Windows {
    */
   readonly predict: (window: Float32Array, start: Size3) => Promise<Float32Array>;
   readonly onWindow?: (done: number, of: number) => void;
+  /**
+   * Takes the class probabilities of every line along x, in no particular order: those of class k and voxel x stand at
+   * `from + k * width + x`. The array is written over afterwards.
+   */
+  readonly onLine?: (z: number, y: number, probabilities: Float32Array, from: number) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -52,7 +57,7 @@ export type CutWindow = (start: Size3, window: Float32Array) => void;
  * @returns class indices [z, y, x]
  */
 export async function predictByWindows(image: WindowedImage, windows: Windows): Promise<Uint8Array> {
-  const { patch, classes, predict, onWindow, signal } = windows;
+  const { patch, classes, predict, onWindow, onLine, signal } = windows;
   const { size, channels } = image;
   if (classes > 256) throw new ConfigError(`${classes} classes; a prediction holds at most 256`);
   const bands = bandsOf(size, windows);
@@ -90,7 +95,7 @@ export async function predictByWindows(image: WindowedImage, windows: Windows): 
       const probability = await coming!;
       coming = ask(at + 1);
       scores.blend(probability, weights, start, patch, lines);
-      if (last) scores.finish(finishedBy(size, band, i, j), result);
+      if (last) scores.finish(finishedBy(size, band, i, j), result, onLine);
       onWindow?.(++done, total);
     }
   }
@@ -204,7 +209,7 @@ class ScoreLines {
   }
 
   /** The class with the highest blended score; dividing by the summed weights would not change it. Gives the lines' memory back. */
-  finish({ slices, rows }: { slices: Span; rows: Span }, result: Uint8Array): void {
+  finish({ slices, rows }: { slices: Span; rows: Span }, result: Uint8Array, onLine: Windows["onLine"]): void {
     const [, height, width] = this.#size;
     for (let z = slices[0]; z < slices[1]; z++) {
       for (let y = rows[0]; y < rows[1]; y++) {
@@ -212,6 +217,10 @@ class ScoreLines {
         const place = this.#places[slot];
         const line = place * this.#classes * width;
         highest(this.#scores, line, this.#classes, width, result, (z * height + y) * width);
+        if (onLine !== undefined) {
+          shareOut(this.#scores, line, this.#classes, width);
+          onLine(z, y, this.#scores, line);
+        }
         this.#places[slot] = -1;
         this.#free.push(place);
       }
@@ -242,6 +251,15 @@ function addWeighted(
   end: number,
 ): void {
   for (let x = begin; x < end; x++) scores[to + x] += probability[at + x] * weights[weightAt + x];
+}
+
+/** Scores of a line as shares of their sum over the classes: the windows' probabilities, averaged by the windows' weights. */
+function shareOut(scores: Float32Array, line: number, classes: number, width: number): void {
+  for (let x = 0; x < width; x++) {
+    let sum = 0;
+    for (let k = 0; k < classes; k++) sum += scores[line + k * width + x];
+    for (let k = 0; k < classes; k++) scores[line + k * width + x] /= sum;
+  }
 }
 
 function highest(
