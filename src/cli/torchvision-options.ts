@@ -23,7 +23,11 @@ export function addTorchvisionOptions(command: Command): Command {
     .option("--num-classes <n>", "as torchvision counts, with the background: 91 for COCO", wholeNumber({ min: 2 }))
     .option("--min-size <pixels>", "bring the short side to this (default 800)", wholeNumber({ min: 1 }))
     .option("--max-size <pixels>", "and the long side at most to this (default 1333)", wholeNumber({ min: 1 }))
-    .option("--names <names>", "names of their classes, the background left out", nameList)
+    .option(
+      "--names <names>",
+      "names of their classes, the background left out (default COCO's where there are 91)",
+      nameList,
+    )
     .option(
       "--norm-epsilon <value>",
       "of the frozen norms (default 0 for files called …_coco…, else 1e-5)",
