@@ -97,6 +97,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
         "pooling",
         "network/columns",
         "network/config",
+        "network/head",
+        "network/settings.generated",
         "network/input",
         "network/network",
         "network/presets",

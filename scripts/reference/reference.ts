@@ -41,7 +41,7 @@ export function settingsFiles(root: string): Map<string, string> {
       "src/rcnn/network/settings.generated.ts",
       settingsFile(
         "The settings of a detector.",
-        ['import type { RegionHead } from "./config.ts";'],
+        ['import type { RegionHead } from "./head.ts";'],
         [
           {
             name: "DetectorSettings",

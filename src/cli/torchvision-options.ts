@@ -35,7 +35,11 @@ export function addTorchvisionOptions(command: Command): Command {
       `and the long side at most to this (default ${input.maxSide})`,
       wholeNumber({ min: 1 }),
     )
-    .option("--names <names>", "names of their classes, the background left out", nameList)
+    .option(
+      "--names <names>",
+      "names of their classes, the background left out (default COCO's where there are 91)",
+      nameList,
+    )
     .option(
       "--norm-epsilon <value>",
       `of the frozen norms (default 0 for files called …_coco…, else ${numberText(backbone.normEpsilon)})`,

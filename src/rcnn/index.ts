@@ -43,8 +43,8 @@ export {
   type DetectorSettings,
   detectorSchema,
   parseDetector,
-  type RegionHead,
 } from "./network/config.ts";
+export type { RegionHead } from "./network/head.ts";
 export { type DetectorImage, type InputBatch, inputBatch } from "./network/input.ts";
 export { featureMaps, regionOutputs, rpnOutputs } from "./network/network.ts";
 export { type PresetName, type PresetOptions, preset } from "./network/presets.ts";

@@ -1,7 +1,7 @@
 /**
  * What detection in an image of a given size takes, before it runs: how often the network is run, and how much memory the process needs.
- * It is computed from shapes alone, no weights are needed. The factors are those of `med3d/segmentation/prediction/memory.ts`,
- * measured on networks of the same kind; the number is meant as a bound.
+ * It is computed from shapes alone, no weights are needed. The factors are those that `med3d/segmentation/prediction/memory.ts` has from
+ * measurements of segmentation networks; they were not measured on detectors.
  */
 import { ShapeError } from "../../errors.ts";
 import { graphMemory } from "../../graph/index.ts";
@@ -16,7 +16,7 @@ import { tilesOfWhole, type WholeOptions } from "./tiles.ts";
 export interface DetectionEstimate {
   /** How often the network is run: 1 for a picture, the number of tiles for a volume. */
   readonly windows: number;
-  /** Resident memory of the process at the worst moment, in bytes. */
+  /** Resident memory of the process at the worst moment, in bytes: an estimate. */
   readonly bytes: number;
 }
 

@@ -16,6 +16,7 @@ import {
 } from "../../train/index.ts";
 import type { Vec3, Volume } from "../../volume/index.ts";
 import type { WeightTensor } from "../../weights/index.ts";
+import { COCO_CLASSES, cocoName } from "../network/coco-names.ts";
 import { type DetectorConfig, parseDetector } from "../network/config.ts";
 import { imageName } from "../network/input.ts";
 import { epsilonOf, matchDetector, torchvisionDetector } from "../network/weights.ts";
@@ -56,7 +57,7 @@ export interface TorchvisionOptions extends DetectorOpenOptions {
   readonly numClasses: number;
   readonly minSize?: number;
   readonly maxSize?: number;
-  /** Names of classes 1, 2, …; `class 1`, … by default. */
+  /** Names of the classes without the background; by default COCO's where there are 91, else `class 1`, `class 2`, … */
   readonly names?: readonly string[];
   /** Of the frozen batch norms; default 0 for torchvision's COCO weights (by their file's name), else 1e-5. */
   readonly normEpsilon?: number;
@@ -168,7 +169,7 @@ async function readTorchvision({
     throw new ConfigError(`names: ${names.length} for ${numClasses - 1} classes (the background has none)`);
   const classes = Array.from({ length: numClasses - 1 }, (_, i) => ({
     id: i + 1,
-    name: names?.[i] ?? `class ${i + 1}`,
+    name: names?.[i] ?? (numClasses === COCO_CLASSES ? cocoName(i + 1) : `class ${i + 1}`),
   }));
   return { plan: { axes: 2, classes, detector: config, prepare: null }, weights: new Map(tensors) };
 }

@@ -4,22 +4,12 @@
  */
 import { z } from "zod";
 import { ConfigError } from "../../errors.ts";
-import type { Scope, Tensor } from "../../graph/index.ts";
 import { checkedConfig } from "../../train/config/checked-config.ts";
 import { SIDE_CLAMP } from "../parts/box-coder.ts";
+import { CUSTOM_HEAD, type RegionHead } from "./head.ts";
 import type { DetectorConfig, DetectorSettings } from "./settings.generated.ts";
 
-/**
- * A head of one's own: from pooled regions to one vector each, from which the detector's last two layers make scores and boxes. It is called
- * once for every graph that holds the head, in training and in detection (`pooled.graph.training` tells which).
- * @param pooled [regions, channels, (bins z,) bins y, bins x]
- * @param scope where its parameters go, `roi_heads.box_head`
- * @returns [regions, features]
- */
-export type RegionHead = (pooled: Tensor, scope: Scope) => Tensor;
-
-/** What stands for such a function in files. */
-export const CUSTOM_HEAD = "custom";
+export type { DetectorConfig, DetectorSettings } from "./settings.generated.ts";
 
 /** A configuration as files hold it: a head that is a function is called {@link CUSTOM_HEAD} there. */
 export function plainDetector(config: DetectorConfig): object {
@@ -243,8 +233,6 @@ export const detectorSchema = z.strictObject({
   /** Sides grow at most by e^clamp in one regression. */
   sideClamp: z.number().positive().default(SIDE_CLAMP),
 });
-
-export type { DetectorConfig, DetectorSettings };
 
 /** Any of a detector's settings, to be laid over a preset's key by key. */
 export type DetectorChanges = Changes<DetectorSettings>;

@@ -1,5 +1,5 @@
 /** The settings of a detector. Written by `npm run reference`; a test fails where it differs from the schema. */
-import type { RegionHead } from "./config.ts";
+import type { RegionHead } from "./head.ts";
 
 /** The settings of a detector as they are given: what has a default may be left out. */
 export interface DetectorSettings {

@@ -15,6 +15,8 @@ import { type DetectorConfig, laidOver, parseDetector } from "../network/config.
 import { preset } from "../network/presets.ts";
 import type { DetectionConfig, DetectionRequest } from "../request.generated.ts";
 
+export type { DetectionConfig, DetectionRequest } from "../request.generated.ts";
+
 const size = z.number().int().positive();
 
 /** The zod schema of a detection's configuration; docs/reference/configuration.md lists its keys. */
@@ -91,8 +93,6 @@ export const detectionConfigSchema = z.strictObject({
    */
   trainableStages: z.number().int().min(0).max(5).nullable().default(null),
 });
-
-export type { DetectionConfig, DetectionRequest };
 
 /** Checks a request and fills in defaults. @throws ConfigError naming the key */
 export function resolveDetectionConfig(request: DetectionRequest): DetectionConfig {

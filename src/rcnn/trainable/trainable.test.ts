@@ -9,7 +9,7 @@ import { adamW, conv, linear } from "../../nn/index.ts";
 import { createEngine, type Engine } from "../../runtime/index.ts";
 import type { StateMap } from "../../train/index.ts";
 import { fasterRcnn } from "../faster-rcnn.ts";
-import type { RegionHead } from "../network/config.ts";
+import type { RegionHead } from "../network/head.ts";
 import { scenes } from "../test/scenes.ts";
 import type { ImageTruth } from "./images.ts";
 import type { CreateDetectorOptions } from "./options.ts";
