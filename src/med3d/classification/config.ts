@@ -16,7 +16,7 @@ const size = z.number().int().positive();
 const ratings = z.array(z.number().int()).min(1);
 
 /** The keys of a classification alone. */
-export const classificationKeys = {
+const classificationKeys = {
   /** Column of the list with the label; null: label, rating, malignancy or class. */
   labelColumn: z.string().nullable().default(null),
   /** Column with the patient, whose cases stay together; null: group or patient. */

@@ -61,7 +61,7 @@ const setSchema = selectionSchema.extend({
 });
 
 /** The keys of a pre-training alone, or with another meaning than of a segmentation. */
-export const pretrainingKeys = {
+const pretrainingKeys = {
   /** The data sets, one branch each. */
   sets: z.array(setSchema).min(1, "name at least one data set"),
   /** Of every branch. `upsampling` is the paper's: one 1×1×1 convolution and linear up-sampling. */

@@ -11,7 +11,7 @@ import { keepLargestSchema } from "./keep-largest.ts";
 const size = z.number().int().positive();
 
 /** The keys of a segmentation alone. */
-export const segmentationKeys = {
+const segmentationKeys = {
   /**
    * What stands on the encoder: `skip` (features at 1/2, 1/4 and 1/8 joined, outlines at full size), `upsampling` (one 1×1×1
    * convolution, Med3D's in pre-training), `convSeg` (the released code's), `transposed` (Med3D's for lungs), `denseAspp` (for the liver);
