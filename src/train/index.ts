@@ -11,6 +11,8 @@ export {
 } from "./checkpoint.ts";
 export { checkedConfig } from "./config/checked-config.ts";
 export {
+  type ConfigOf,
+  type RequestOf,
   refuseContradictions,
   type SharedConfig,
   scheduleSchema,

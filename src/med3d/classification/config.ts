@@ -1,23 +1,22 @@
 /** What a classification training is told, checked key by key, with the defaults written out. Stored in `run.json`. */
 import { z } from "zod";
 import { ConfigError } from "../../errors.ts";
-import { checkedConfig, refuseContradictions, sharedKeys, withDefaults } from "../../train/index.ts";
-import { med3dKeys, refuseFrozenNothing } from "../encoder/config.ts";
+import {
+  type ConfigOf,
+  checkedConfig,
+  type RequestOf,
+  refuseContradictions,
+  sharedKeys,
+  withDefaults,
+} from "../../train/index.ts";
+import { type encoderKeys, med3dKeys, refuseFrozenNothing, type stepKeys } from "../encoder/config.ts";
 import { augmentationOf } from "../segmentation/config.ts";
 
 const size = z.number().int().positive();
 const ratings = z.array(z.number().int()).min(1);
 
-/** The zod schema of a classification's configuration; docs/reference/configuration.md lists its keys. */
-export const classificationConfigSchema = z.strictObject({
-  ...withDefaults(sharedKeys, {
-    weightDecay: 1e-2,
-    warmupEpochs: 2,
-    epochs: 60,
-    augmentation: "lesion",
-    validation: 0,
-  }),
-  ...med3dKeys,
+/** The keys of a classification alone. */
+const classificationKeys = {
   /** Column of the list with the label; null: label, rating, malignancy or class. */
   labelColumn: z.string().nullable().default(null),
   /** Column with the patient, whose cases stay together; null: group or patient. */
@@ -60,11 +59,38 @@ export const classificationConfigSchema = z.strictObject({
   folds: z.number().int().min(2).nullable().default(null),
   /** Networks with other first weights and orders whose probabilities are averaged. */
   seeds: size.default(1),
+};
+
+/** The zod schema of a classification's configuration; docs/reference/configuration.md lists its keys. */
+export const classificationConfigSchema = z.strictObject({
+  ...withDefaults(sharedKeys, {
+    weightDecay: 1e-2,
+    warmupEpochs: 2,
+    epochs: 60,
+    augmentation: "lesion",
+    validation: 0,
+  }),
+  ...med3dKeys,
+  ...classificationKeys,
 });
 
-type Parsed = z.infer<typeof classificationConfigSchema>;
-export type ClassificationConfig = Parsed & Required<Pick<Parsed, "loss" | "classWeights">>;
-export type ClassificationRequest = z.input<typeof classificationConfigSchema>;
+/** A classification's configuration, with defaults filled in. */
+export interface ClassificationConfig
+  extends ConfigOf<typeof sharedKeys>,
+    ConfigOf<typeof encoderKeys>,
+    ConfigOf<Pick<typeof stepKeys, "schedule">>,
+    ConfigOf<Omit<typeof classificationKeys, "loss" | "classWeights">> {
+  /** Softmax or one sigmoid for each output. */
+  loss: NonNullable<z.output<typeof classificationKeys.loss>>;
+  /** `balanced`: every class counts the same however rare it is. */
+  classWeights: NonNullable<z.output<typeof classificationKeys.classWeights>>;
+}
+/** What a classification training is asked with; what is left out has the default of docs/reference/configuration.md. */
+export interface ClassificationRequest
+  extends RequestOf<typeof sharedKeys>,
+    RequestOf<typeof encoderKeys>,
+    RequestOf<Pick<typeof stepKeys, "schedule">>,
+    RequestOf<typeof classificationKeys> {}
 
 /** Checks a request and fills in defaults. @throws ConfigError naming the key */
 export function resolveClassificationConfig(request: ClassificationRequest): ClassificationConfig {

@@ -5,6 +5,7 @@ import type { Tensor } from "../../graph/index.ts";
 import { architectureName, encoder, RELEASED_WIDTH, type ResNet3dFeatures } from "../../nn/index.ts";
 import { scheduleSchema } from "../../train/config/shared-config.ts";
 
+/** Which encoder a network has, and what is trained of it. */
 export const encoderKeys = {
   /** MedicalNet ResNet depth. */
   depth: z.literal([10, 18, 34, 50, 101, 152, 200]).default(10),
@@ -24,14 +25,16 @@ export const encoderKeys = {
 
 const size = z.number().int().positive();
 
-/** The keys that trainings of Med3D share beside those of every task. */
-export const med3dKeys = {
-  ...encoderKeys,
+/** What a step of a training sees, and how its rate falls. */
+export const stepKeys = {
   /** Size of what a step sees of a case, [D, H, W]; null: from the plan. */
   patch: z.tuple([size, size, size]).nullable().default(null),
   /** How the learning rate falls over the epochs. */
   schedule: scheduleSchema.default({ kind: "cosine", floor: 0.01 }),
 };
+
+/** The keys that trainings of Med3D share beside those of every task. */
+export const med3dKeys = { ...encoderKeys, ...stepKeys };
 
 const schema = z.object(encoderKeys);
 export type EncoderConfig = Pick<z.infer<typeof schema>, "depth"> & Partial<z.infer<typeof schema>>;

@@ -24,7 +24,8 @@ export function varietyTrials(config: Config): Trial[] {
   const { pretraining: request, steps, joint, seeds } = config;
   for (const key of ["epochs", "updatesPerSet", "seed"])
     if (key in request) throw new ConfigError(`pretraining.${key}: is set by the experiment`);
-  const whole = resolvePretrainingConfig(request as PretrainingRequest);
+  // What is missing is told by the check itself.
+  const whole = resolvePretrainingConfig(request as object as PretrainingRequest);
   if (whole.sets.length < 2) throw new ConfigError("pretraining.sets: one alone has no others; name at least two");
   const unscored = whole.sets.find((set) => (set.heldOut ?? whole.heldOut) === 0);
   if (unscored !== undefined)

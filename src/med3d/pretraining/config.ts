@@ -6,11 +6,12 @@ import { z } from "zod";
 import { type Augmentation, type augmentationPresets, resolveAugmentation } from "../../augment/index.ts";
 import { type PlanChoices, selectionSchema } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
-import { checkedConfig } from "../../train/index.ts";
+import { type ConfigOf, checkedConfig, type RequestOf } from "../../train/index.ts";
 import {
   augmentationOf,
   refuseSupervision,
   type SegmentationConfig,
+  type SegmentationRequest,
   segmentationConfigSchema,
 } from "../segmentation/config.ts";
 
@@ -59,6 +60,29 @@ const setSchema = selectionSchema.extend({
   plan: planSchema.default({}),
 });
 
+/** The keys of a pre-training alone, or with another meaning than of a segmentation. */
+const pretrainingKeys = {
+  /** The data sets, one branch each. */
+  sets: z.array(setSchema).min(1, "name at least one data set"),
+  /** Of every branch. `upsampling` is the paper's: one 1×1×1 convolution and linear up-sampling. */
+  decoder: common.decoder.unwrap().default("upsampling"),
+  /** Of the first pass over a set's cases in an epoch: a preset, or the transforms one by one. */
+  augmentation: common.augmentation.unwrap().default("none"),
+  /**
+   * Sets smaller than the largest are filled up to its size by augmented copies of their cases; this is how. `"none"` leaves
+   * every set its own size. The paper names translation, rotation and scaling, but no ranges; these are ours.
+   */
+  balance: z.union([z.string(), z.looseObject({})]).default({
+    translate: { probability: 0.8, fraction: 0.1 },
+    rotate: { probability: 0.8, degrees: 15 },
+    scale: { probability: 0.8, factor: [0.85, 1.15] },
+  }),
+  /** Updates of every set an epoch; null: as many as the largest set (or, unbalanced, each set) needs for all its cases. */
+  updatesPerSet: size.nullable().default(null),
+  /** Of each set: a number, or a share below 1, rounded down; small sets keep none. */
+  heldOut: z.number().min(0).default(0.1),
+};
+
 /** The zod schema of a pre-training's configuration; docs/reference/configuration.md lists its keys. */
 export const pretrainingConfigSchema = segmentationConfigSchema
   .omit({ data: true, validation: true, validateEvery: true, patience: true, use: true })
@@ -74,30 +98,13 @@ export const pretrainingConfigSchema = segmentationConfigSchema
     folds: true,
     splits: true,
   })
-  .extend({
-    /** The data sets, one branch each. */
-    sets: z.array(setSchema).min(1, "name at least one data set"),
-    /** Of every branch. `upsampling` is the paper's: one 1×1×1 convolution and linear up-sampling. */
-    decoder: common.decoder.unwrap().default("upsampling"),
-    /** Of the first pass over a set's cases in an epoch: a preset, or the transforms one by one. */
-    augmentation: common.augmentation.unwrap().default("none"),
-    /**
-     * Sets smaller than the largest are filled up to its size by augmented copies of their cases; this is how. `"none"` leaves
-     * every set its own size. The paper names translation, rotation and scaling, but no ranges; these are ours.
-     */
-    balance: z.union([z.string(), z.looseObject({})]).default({
-      translate: { probability: 0.8, fraction: 0.1 },
-      rotate: { probability: 0.8, degrees: 15 },
-      scale: { probability: 0.8, factor: [0.85, 1.15] },
-    }),
-    /** Updates of every set an epoch; null: as many as the largest set (or, unbalanced, each set) needs for all its cases. */
-    updatesPerSet: size.nullable().default(null),
-    /** Of each set: a number, or a share below 1, rounded down; small sets keep none. */
-    heldOut: z.number().min(0).default(0.1),
-  });
+  .extend(pretrainingKeys);
 
-export type PretrainingConfig = z.infer<typeof pretrainingConfigSchema>;
-export type PretrainingRequest = z.input<typeof pretrainingConfigSchema>;
+type Taken = Exclude<keyof z.input<typeof pretrainingConfigSchema>, keyof typeof pretrainingKeys>;
+/** A pre-training's configuration, with defaults filled in. */
+export interface PretrainingConfig extends Pick<SegmentationConfig, Taken>, ConfigOf<typeof pretrainingKeys> {}
+/** What a pre-training is asked with; what is left out has the default of docs/reference/configuration.md. */
+export interface PretrainingRequest extends Pick<SegmentationRequest, Taken>, RequestOf<typeof pretrainingKeys> {}
 export type PretrainingSet = PretrainingConfig["sets"][number];
 
 /** Checks a request and fills in defaults. @throws ConfigError naming the key */

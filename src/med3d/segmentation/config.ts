@@ -4,16 +4,14 @@ import { type Augmentation, type Axis, type augmentationPresets, resolveAugmenta
 import { type PlanChoices, readSplitsFile } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
 import { adam, adamW, encoderPattern, type Optimizer, type ParameterGroup, sgd } from "../../nn/index.ts";
-import { checkedConfig, refuseContradictions, sharedKeys } from "../../train/index.ts";
-import { med3dKeys, refuseFrozenNothing } from "../encoder/config.ts";
+import { type ConfigOf, checkedConfig, type RequestOf, refuseContradictions, sharedKeys } from "../../train/index.ts";
+import { type encoderKeys, med3dKeys, refuseFrozenNothing, type stepKeys } from "../encoder/config.ts";
 import { keepLargestSchema } from "./keep-largest.ts";
 
 const size = z.number().int().positive();
 
-/** The zod schema of a segmentation's configuration; docs/reference/configuration.md lists its keys. */
-export const segmentationConfigSchema = z.strictObject({
-  ...sharedKeys,
-  ...med3dKeys,
+/** The keys of a segmentation alone. */
+const segmentationKeys = {
   /**
    * What stands on the encoder: `skip` (features at 1/2, 1/4 and 1/8 joined, outlines at full size), `upsampling` (one 1×1×1
    * convolution, Med3D's in pre-training), `convSeg` (the released code's), `transposed` (Med3D's for lungs), `denseAspp` (for the liver);
@@ -67,10 +65,23 @@ export const segmentationConfigSchema = z.strictObject({
   splitSeed: z.number().int().min(0).nullable().default(null),
   /** Batches that make an epoch, however many cases there are; null: as many as show every case once. */
   stepsPerEpoch: size.nullable().default(null),
-});
+};
 
-export type SegmentationConfig = z.infer<typeof segmentationConfigSchema>;
-export type SegmentationRequest = z.input<typeof segmentationConfigSchema>;
+/** The zod schema of a segmentation's configuration; docs/reference/configuration.md lists its keys. */
+export const segmentationConfigSchema = z.strictObject({ ...sharedKeys, ...med3dKeys, ...segmentationKeys });
+
+/** A segmentation's configuration, with defaults filled in. */
+export interface SegmentationConfig
+  extends ConfigOf<typeof sharedKeys>,
+    ConfigOf<typeof encoderKeys>,
+    ConfigOf<typeof stepKeys>,
+    ConfigOf<typeof segmentationKeys> {}
+/** What a segmentation training is asked with; what is left out has the default of docs/reference/configuration.md. */
+export interface SegmentationRequest
+  extends RequestOf<typeof sharedKeys>,
+    RequestOf<typeof encoderKeys>,
+    RequestOf<typeof stepKeys>,
+    RequestOf<typeof segmentationKeys> {}
 
 /** Checks a request and fills in defaults. @throws ConfigError naming the key */
 export function resolveSegmentationConfig(request: SegmentationRequest): SegmentationConfig {

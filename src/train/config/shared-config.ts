@@ -87,6 +87,17 @@ export const sharedConfigSchema = z.strictObject(sharedKeys);
 export type SharedConfig = z.output<typeof sharedConfigSchema>;
 
 type Keys = Readonly<Record<string, z.ZodType>>;
+/** Keys that must be said. */
+type Required<K extends Keys> = { [N in keyof K]: undefined extends z.input<K[N]> ? never : N }[keyof K];
+
+/**
+ * What a configuration of these keys is asked with. Made from the object of keys itself, not from a schema of it, so that editors show the
+ * doc comment of every key: zod's own types lose them.
+ */
+export type RequestOf<K extends Keys> = { [N in keyof K]?: z.input<K[N]> } & { [N in Required<K>]: z.input<K[N]> };
+
+/** The same with defaults filled in. */
+export type ConfigOf<K extends Keys> = { [N in keyof K]: z.output<K[N]> };
 type Defaults<K extends Keys> = { readonly [N in keyof K]?: K[N] extends z.ZodDefault ? z.output<K[N]> : never };
 
 /**
