@@ -1,7 +1,7 @@
 /** Checks what was asked for against a schema; what is wrong is told as the thing, the fact and the rule. */
-import type { z } from "zod";
+import { z } from "zod";
 import { ConfigError } from "../../errors.ts";
-import { closest } from "../../text/index.ts";
+import { didYouMean } from "../../text/index.ts";
 
 /**
  * `request` as `schema` says it is, with defaults filled in.
@@ -21,15 +21,34 @@ export function checkedConfig<S extends z.ZodObject>(schema: S, request: unknown
 function problemOf(issue: z.core.$ZodIssue, path: string, value: unknown, schema: z.ZodObject): string {
   if (issue.code === "unrecognized_keys") {
     const [key] = issue.keys;
-    // Only the outermost keys are known here; those within stand in docs/reference/configuration.md.
-    const near = issue.path.length === 0 ? closest(key, Object.keys(schema.shape)) : undefined;
+    const near = didYouMean(key, keysAt(schema, issue.path));
     const within = issue.path.length === 0 ? path + key : `${path}.${key}`;
-    return `${within}: is no setting${near === undefined ? " here" : `. Did you mean ${near}?`}`;
+    return `${within}: is no setting${near === "" ? " here" : near}`;
   }
-  if (issue.code === "invalid_value")
-    return `${path}: ${JSON.stringify(value)}; must be ${issue.values.length > 1 ? "one of " : ""}${issue.values.join(", ")}`;
+  if (issue.code === "invalid_value") {
+    const near = typeof value === "string" ? didYouMean(value, issue.values.map(String)) : "";
+    return `${path}: ${JSON.stringify(value)}; must be ${issue.values.length > 1 ? "one of " : ""}${issue.values.join(", ")}${near}`;
+  }
   if (issue.code === "invalid_type" && value === undefined) return `${path}: is missing`;
   return `${path || "configuration"}: ${issue.message}`;
+}
+
+/** The keys that a schema knows at a path; none where what stands there is no object. */
+function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+  const here = plainSchema(schema);
+  if (here instanceof z.ZodUnion) return here.options.flatMap((option) => keysAt(option as z.ZodType, path));
+  if (path.length === 0) return here instanceof z.ZodObject ? Object.keys(here.shape) : [];
+  const [key, ...rest] = path;
+  if (here instanceof z.ZodArray) return keysAt(here.element as z.ZodType, rest);
+  const below = here instanceof z.ZodObject ? (here.shape[String(key)] as z.ZodType | undefined) : undefined;
+  return below === undefined ? [] : keysAt(below, rest);
+}
+
+/** Without its defaults, and whether it may be null or left out. */
+function plainSchema(schema: z.ZodType): z.ZodType {
+  if (schema instanceof z.ZodDefault || schema instanceof z.ZodNullable || schema instanceof z.ZodOptional)
+    return plainSchema(schema.unwrap() as z.ZodType);
+  return schema;
 }
 
 function valueAt(request: unknown, path: readonly PropertyKey[]): unknown {
