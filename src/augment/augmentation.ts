@@ -10,6 +10,7 @@
  * assume normalised intensities (mean 0, standard deviation 1, or a window scaled to [0, 1]).
  */
 import { ConfigError } from "../errors.ts";
+import { didYouMean } from "../text/index.ts";
 
 /** Lower and upper end of a uniform distribution. */
 export type Range = readonly [number, number];
@@ -133,7 +134,7 @@ export function resolveAugmentation(given: AugmentationPreset | Augmentation): A
     const preset = (augmentationPresets as Record<string, Augmentation | undefined>)[given];
     if (preset === undefined || !Object.hasOwn(augmentationPresets, given)) {
       throw new ConfigError(
-        `augmentation: "${given}" is no preset; there are ${Object.keys(augmentationPresets).join(", ")}`,
+        `augmentation: "${given}" is no preset; there are ${Object.keys(augmentationPresets).join(", ")}${didYouMean(given, Object.keys(augmentationPresets))}`,
       );
     }
     return preset;
@@ -149,7 +150,9 @@ export function resolveAugmentation(given: AugmentationPreset | Augmentation): A
 
 function checkTransform(name: string, entry: unknown): void {
   if (!Object.hasOwn(transforms, name)) {
-    throw new ConfigError(`augmentation.${name}: no such transform; there are ${Object.keys(transforms).join(", ")}`);
+    throw new ConfigError(
+      `augmentation.${name}: no such transform; there are ${Object.keys(transforms).join(", ")}${didYouMean(name, Object.keys(transforms))}`,
+    );
   }
   if (name === "labelInterpolation") {
     if (entry !== "linear" && entry !== "nearest") {

@@ -1,7 +1,7 @@
 /** Which command a command line asks for: the longest name in the table that its words begin with. */
 
 import { ConfigError } from "../errors.ts";
-import { closest } from "../text/index.ts";
+import { didYouMean } from "../text/index.ts";
 import type { CommandEntry } from "./table.ts";
 
 export type Request =
@@ -54,9 +54,4 @@ function findCommand(words: readonly string[], flags: readonly string[], command
   }
   const names = [...new Set(commands.flatMap((entry) => [entry.name, entry.name.split(" ")[0]]))];
   throw new ConfigError(`unknown command '${words[0]}'${didYouMean(words[0], names) || ". medvox --help lists them"}`);
-}
-
-function didYouMean(word: string, candidates: readonly string[], prefix = ""): string {
-  const near = closest(word, candidates);
-  return near === undefined ? "" : `. Did you mean ${prefix}${near}?`;
 }

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Problem } from "../data/index.ts";
-import type { Progress } from "../progress.ts";
+import { duration, type Progress } from "../progress.ts";
 import { openRun } from "../tasks.ts";
 import { commandLine, nameOf } from "../text/index.ts";
 import {
@@ -20,6 +20,7 @@ import {
 import type { CommandContext, Outcome } from "./command.ts";
 import { refuseToOverwrite } from "./outputs.ts";
 import { stoppedAt } from "./stopped.ts";
+import { stepTimer, timeText } from "./training-time.ts";
 
 export interface TrainOptions {
   /** The run's folder; by default named after the data. */
@@ -70,14 +71,23 @@ export function noteProblems(progress: Progress, problems: readonly Problem[]): 
   if (problems.length > NAMED) progress.note(`  … and ${problems.length - NAMED} more; medvox verify lists them`);
 }
 
-/** Progress from a training's events. */
-export function trainingEvents(progress: Progress, task: Pick<AnyTask, "epochText" | "progressWords">): RunEvents {
+/** After so many steps a training says how long it will take. */
+const TIMED = 5;
+
+/** Progress from a training's events. @param nowMs the clock, for tests */
+export function trainingEvents(
+  progress: Progress,
+  task: Pick<AnyTask, "epochText" | "progressWords">,
+  nowMs: () => number = () => performance.now(),
+): RunEvents {
   const { planning = "planning" } = task.progressWords ?? {};
   let current = "";
   let loss = Number.NaN;
   let lastLoss: number | undefined;
   let score: string | undefined;
-  let began = performance.now();
+  let began = nowMs();
+  let timer: ReturnType<typeof stepTimer> | undefined = stepTimer(nowMs);
+  let isFirstEpoch = true;
   let steps = 0;
   let casesPerStep = 1;
   let scoreName = "score";
@@ -101,15 +111,23 @@ export function trainingEvents(progress: Progress, task: Pick<AnyTask, "epochTex
       const lines = report.at === 1 ? report.lines : report.lines.slice(0, 1);
       for (const [i, line] of lines.entries()) progress.note(i === 0 ? `${which}${line}` : line);
       ({ casesPerStep, watched: scoreName } = report);
-      began = performance.now();
+      began = nowMs();
       steps = 0;
+      [timer, isFirstEpoch] = [stepTimer(nowMs), true];
     },
     onStep: ({ epoch, stepInEpoch, stepsPerEpoch, loss: now }, place) => {
       const key = `${place.child}/${place.stage}`;
       if (key !== current) [current, loss, lastLoss, score] = [key, Number.NaN, undefined, undefined];
       steps++;
       loss = Number.isNaN(loss) ? now : 0.9 * loss + 0.1 * now;
-      const rate = (steps * casesPerStep) / ((performance.now() - began) / 1000);
+      const rate = (steps * casesPerStep) / ((nowMs() - began) / 1000);
+      // Said once: of several trainings alike the first tells enough.
+      timer?.step({ stepsPerEpoch }, place);
+      const time = timer?.time();
+      if (time !== undefined && (time.measured === TIMED || steps === stepsPerEpoch)) {
+        if (place.at === 1) progress.note(`time     ${timeText(time)}`);
+        timer = undefined;
+      }
       const share = (epoch - 1 + stepInEpoch / stepsPerEpoch) / place.epochs;
       progress.update({
         label: labelOf(epoch, place),
@@ -132,8 +150,11 @@ export function trainingEvents(progress: Progress, task: Pick<AnyTask, "epochTex
         validation === undefined
           ? ""
           : `  validation ${validation.loss.toFixed(3)}  ${scoreName} ${validation.score.toFixed(3)}${best ? " (best)" : ""}`;
+      // An epoch's own time has the scoring of watched cases in it; only what an epoch began with is known to be whole.
+      const left = isFirstEpoch ? seconds * (place.epochs - epoch) : 0;
+      isFirstEpoch = false;
       progress.note(
-        `${labelOf(epoch, place)}  loss ${trainLoss.toFixed(3)}${watched}${task.epochText?.(report) ?? ""}  ${seconds.toFixed(1)} s, ${(waitingShare * 100).toFixed(1)} % waiting for data`,
+        `${labelOf(epoch, place)}  loss ${trainLoss.toFixed(3)}${watched}${task.epochText?.(report) ?? ""}  ${seconds.toFixed(1)} s, ${(waitingShare * 100).toFixed(1)} % waiting for data${left > 0 ? `  about ${duration(left)} left` : ""}`,
       );
     },
   };

@@ -4,6 +4,7 @@
  */
 import { InvalidArgumentError } from "commander";
 import type { Axis } from "../augment/index.ts";
+import { didYouMean } from "../text/index.ts";
 
 export interface Bounds {
   min?: number;
@@ -57,7 +58,8 @@ export function decimals(count: number): (text: string) => number[] {
 export function oneOf<Word extends string>(words: readonly Word[]): (text: string) => Word {
   return (text) => {
     const word = words.find((one) => one === text);
-    if (word === undefined) throw new InvalidArgumentError(`must be one of ${words.join(", ")}`);
+    if (word === undefined)
+      throw new InvalidArgumentError(`must be one of ${words.join(", ")}${didYouMean(text, words)}`);
     return word;
   };
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { closest, editDistance } from "./closest.ts";
+import { closest, didYouMean, editDistance } from "./closest.ts";
 
 describe("closest", () => {
   const names = ["doctor", "info", "verify", "train", "evaluate", "predict"];
@@ -14,6 +14,17 @@ describe("closest", () => {
     ["x", undefined],
     ["", undefined],
   ])("%s: %s", (word, name) => expect(closest(word, names)).toBe(name));
+});
+
+describe("didYouMean", () => {
+  const keys = ["learningRate", "newLayerRate", "epochs", "epochsMax", "loss", "minSide", "maxSide"];
+  it.each([
+    ["epoch", ". Did you mean epochs?"],
+    ["rate", ". Did you mean learningRate or newLayerRate?"],
+    ["lr", ". Did you mean learningRate?"],
+    ["mixSide", ". Did you mean minSide or maxSide?"],
+    ["wholly", ""],
+  ])("%s%s", (word, said) => expect(didYouMean(word, keys)).toBe(said));
 });
 
 describe("editDistance", () => {

@@ -46,6 +46,30 @@ describe("verify", () => {
   });
 });
 
+describe("verify --images", () => {
+  test("looks for the pictures where training would", async () => {
+    mkdirSync(join(work, "apart/labels"), { recursive: true });
+    mkdirSync(join(work, "pictures"));
+    const images = [{ id: 1, file_name: "a.png", width: 10, height: 10 }];
+    const annotations = [{ id: 1, image_id: 1, category_id: 1, bbox: [2, 2, 5, 5], area: 25, iscrowd: 0 }];
+    const set = { images, annotations, categories: [{ id: 1, name: "cell" }] };
+    writeFileSync(join(work, "apart/boxes.json"), JSON.stringify(set));
+    const data = Uint8Array.from({ length: 300 }, (_, k) => (k * 7) % 256);
+    writeFileSync(join(work, "pictures/a.png"), encode({ width: 10, height: 10, data, channels: 3, depth: 8 }));
+    expect((await medvox("verify", "apart/boxes.json")).status).not.toBe(0);
+    const { status, stdout } = await medvox("verify", "apart/boxes.json", "--images", "pictures");
+    expect(status, stdout).toBe(0);
+    expect(stdout).toContain("1 image, 0 broken");
+    expect(stdout).toContain("next     medvox detect train --data apart/boxes.json --images pictures");
+  });
+
+  test("is for boxes", async () => {
+    mkdirSync(join(work, "none"));
+    const { status, stderr } = await medvox("verify", "none", "--images", "pictures");
+    expect([status, stderr]).toEqual([2, expect.stringContaining("none: not a detection data set")]);
+  });
+});
+
 describe("detect evaluate --results", () => {
   const found = [{ image_id: "0", category_id: 0, bbox: [2.5, 2.5, 5, 5], score: 0.9 }];
   beforeAll(() => {

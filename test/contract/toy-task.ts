@@ -142,10 +142,19 @@ export const toy: frame.Task<Config, Plan, Case, frame.PredictInput, number, num
       json: figures,
       tables: { "errors.csv": scored.map(({ item, score }) => `${item.id},${score}\n`).join("") },
       lines: [`error ${figures.error}`],
-      report: (path, { seconds, part, problems }) => {
+      report: (path, { seconds, part, problems, evaluations }) => {
         const [trained, noun] = [record.splits.train.length, "case"];
         const lead = { network: "A plane", trained, scored: scored.length, noun, part };
-        const facts = { title: "toy", lead, record, device: "cpu", seconds, problems, split: splitText(record.splits) };
+        const facts = {
+          title: "toy",
+          lead,
+          record,
+          device: "cpu",
+          seconds,
+          problems,
+          evaluations,
+          split: splitText(record.splits),
+        };
         const table = { columns: ["case", "off by"], rows: scored.map(({ item, score }) => [item.id, `${score}`]) };
         const page = runFrame({ ...facts, instead: ["medvox", "train", "--resume", store.place] });
         return writeChartsReport(path, { ...page, charts: [], table, notes: [] }, { force: true });

@@ -14,6 +14,7 @@ import { ConfigError } from "../../errors.ts";
 import { makeFolder, writeFileAtomic } from "../../files/index.ts";
 import {
   type ClassificationPlan,
+  classification,
   encoderParameters,
   openClassificationFor,
   planChoicesOf,
@@ -21,15 +22,17 @@ import {
   resolveClassificationConfig,
   resolveSegmentationConfig,
   type SegmentationRequest,
+  segmentation,
   segmentationParameters,
   voxelsFor,
 } from "../../med3d/index.ts";
 import { encoderNames } from "../../nn/index.ts";
 import { nameOf } from "../../text/index.ts";
-import { defineCommand } from "../command.ts";
+import { type CommandContext, defineCommand } from "../command.ts";
 import { sayDefaults } from "../defaults.ts";
 import { refuseToOverwrite } from "../outputs.ts";
 import { archOf } from "../segmentation-options.ts";
+import { measureTraining, type TrainingTime, timeText } from "../training-time.ts";
 import { decimal, decimals, lowHigh, sizes, wholeNumber } from "../values.ts";
 
 interface Options {
@@ -38,6 +41,7 @@ interface Options {
   window?: number[];
   spacing?: number[];
   meanSpacing?: boolean;
+  time?: boolean;
   patch?: number[];
   batch?: number;
   memory?: number;
@@ -76,11 +80,8 @@ export const command = defineCommand<Options, [string[]]>({
       )
       .option("--label <column>", "of a classification: the label's column")
       .option("--mask", "of a classification: plan for the mask as a further channel, too")
-      .option(
-        "--memory <gb>",
-        "choose patch and batch for so much memory (default: about 3.3 GB)",
-        decimal({ min: 2 }),
-      );
+      .option("--memory <gb>", "choose patch and batch for so much memory (default: about 3.3 GB)", decimal({ min: 2 }))
+      .option("--time", "train a few steps in a folder that is removed again, and say how long the training will take");
     sayDefaults(command, () => resolveSegmentationConfig({ data: "DATA" }));
   },
   details:
@@ -88,6 +89,7 @@ export const command = defineCommand<Options, [string[]]>({
   examples: [
     "medvox plan Task09_Spleen",
     "medvox plan Task09_Spleen --out spleen.json --memory 8",
+    "medvox plan Task09_Spleen --time",
     "medvox plan Task03_Liver --window=-200,250 --mean-spacing --out liver.json",
     "medvox train segmentation --data Task09_Spleen --plan spleen.json",
     "medvox plan lidc-nodules --window=-1000,400 --patch 32,32,32 --out nodules.json",
@@ -99,6 +101,7 @@ export const command = defineCommand<Options, [string[]]>({
     "fingerprint.cases": "per case: id, size, spacingMm, channels, intensity, labelVoxels, hash",
     plan: "the plan (docs/reference/formats.md)",
     problems: "per degenerate case: case, problem",
+    time: "with --time: secondsPerStep, stepsPerEpoch, epochs, measured (steps), and seconds for all epochs",
     plans: "of several data sets: a list of all of this",
   },
   writes: true,
@@ -120,9 +123,14 @@ export const command = defineCommand<Options, [string[]]>({
       progress.clear();
       const { name, fingerprint, plan } = planned;
       const problems = degenerateCases(fingerprint);
-      made.push({ data, fingerprint: summaryOf(fingerprint), plan, problems });
+      const time = options.time === true ? await timed(data, options, plan, { signal, progress }) : undefined;
+      made.push({
+        ...{ data, fingerprint: summaryOf(fingerprint), plan, problems },
+        ...(time === undefined ? {} : { time }),
+      });
       text.push(
         ...describe(name, fingerprint, plan, style.bold),
+        ...(time === undefined ? [] : [`time     ${timeText(time)}`]),
         ...problems.map((p) => `warning  ${p.case}: ${p.problem}`),
         "",
       );
@@ -135,6 +143,26 @@ export const command = defineCommand<Options, [string[]]>({
     return { document: several ? { plans: made } : made[0], text: text.join("\n").trimEnd() };
   },
 });
+
+/** How long the training takes that follows from these choices, on this machine, by a few of its own steps. */
+async function timed(
+  data: string,
+  options: Options,
+  { patch, batch }: Pick<Plan, "patch" | "batch">,
+  { signal, progress }: Pick<CommandContext, "signal" | "progress">,
+): Promise<TrainingTime | undefined> {
+  progress.update({ label: "timing a few steps", fraction: 0 });
+  const isClassification = (options.task ?? usualTask(data)) === "classification";
+  const { intensity, ...others } = choicesIn(options);
+  const choices = { ...others, patch: [...patch], batch };
+  const { label: labelColumn, mask } = options;
+  const request = isClassification
+    ? { data, ...choices, labelColumn, mask }
+    : { data, ...choices, intensity, spacing: options.meanSpacing ? "mean" : undefined };
+  const time = await measureTraining(isClassification ? classification : segmentation, request, { signal });
+  progress.clear();
+  return time;
+}
 
 type Reading = Parameters<typeof fingerprintOf>[1];
 

@@ -13,12 +13,21 @@ import {
   verifyDataset,
   verifyDetection,
 } from "../../data/index.ts";
+import { commandLine } from "../../text/index.ts";
 import { defineCommand } from "../command.ts";
 import type { Style } from "../style.ts";
 
-export const command = defineCommand<object, [string]>({
-  configure: (command) => command.argument("<dataset>", "folder, dataset.json, or list (.csv, .tsv, .json)"),
-  examples: ["medvox verify Task04_Hippocampus", "medvox verify cases.csv --json", "medvox verify BCCD"],
+export const command = defineCommand<{ images?: string }, [string]>({
+  configure: (command) =>
+    command
+      .argument("<dataset>", "folder, dataset.json, or list (.csv, .tsv, .json)")
+      .option("--images <folder>", "of boxes: where the pictures or volumes are, if not beside their annotations"),
+  examples: [
+    "medvox verify Task04_Hippocampus",
+    "medvox verify cases.csv --json",
+    "medvox verify BCCD",
+    "medvox verify annotations.csv --images scans/",
+  ],
   details:
     "An error is a case that training cannot use or would be wrong with; a warning is worth a look.\n" +
     "Exit status 1 where there is an error; warnings alone are exit status 0.",
@@ -38,13 +47,14 @@ export const command = defineCommand<object, [string]>({
     task: "of a classification: classification; of boxes: detection; the summary then has images, boxes, skipped, empty, splits, classes (name, boxes, images, side)",
     format: "of boxes: how they are written",
   },
-  async run({ signal, progress, style }, _options, path) {
+  async run({ signal, progress, style }, { images }, path) {
     const onProgress = (done: number, total: number, id: string): void =>
       progress.update({ label: `verify ${done}/${total}`, fraction: done / total, details: [id] });
-    if (await isDetection(path)) {
-      const boxes = await verifyDetection(await openDetection(path, { signal }), { signal, onProgress });
+    // Label maps may be boxes of objects, too; whoever says where their volumes are means that.
+    if (images !== undefined || (await isDetection(path))) {
+      const boxes = await verifyDetection(await openDetection(path, { images, signal }), { signal, onProgress });
       const ok = boxes.summary.errors === 0;
-      return { document: { ok, task: "detection", ...boxes }, text: detectionPage(boxes, style), ok };
+      return { document: { ok, task: "detection", ...boxes }, text: detectionPage(boxes, path, images, style), ok };
     }
     if (await isClassification(path)) {
       const classified = await openClassification(path);
@@ -79,7 +89,12 @@ function findingLines(findings: readonly Parameters<typeof formatFinding>[0][], 
   return lines.length > 0 ? [...lines, ""] : lines;
 }
 
-function detectionPage({ findings, summary, dataset, format }: DetectionVerification, style: Style): string {
+function detectionPage(
+  { findings, summary, dataset, format }: DetectionVerification,
+  path: string,
+  folder: string | undefined,
+  style: Style,
+): string {
   const { images, broken, errors, warnings, boxes, skipped, empty, splits, classes } = summary;
   const lines = findingLines(findings, style);
   const counts = `${broken} broken; ${counted(errors, "error")}, ${counted(warnings, "warning")}`;
@@ -95,6 +110,8 @@ function detectionPage({ findings, summary, dataset, format }: DetectionVerifica
     );
   }
   if (skipped > 0) lines.push("What is left out is no error in training: the other boxes of the image are used.");
+  const words = ["medvox", "detect", "train", "--data", path, ...(folder === undefined ? [] : ["--images", folder])];
+  if (errors === 0) lines.push(`next     ${commandLine(words)}`);
   return lines.join("\n");
 }
 

@@ -29,7 +29,8 @@ describe("what was asked for", () => {
   test.each([
     [{ epochz: 3 }, "epochz: is no setting. Did you mean epochs?"],
     [{ wholly: 3 }, "wholly: is no setting here"],
-    [{ loss: "dcie" }, 'loss: "dcie"; must be one of dice, focal'],
+    [{ loss: "dcie" }, 'loss: "dcie"; must be one of dice, focal. Did you mean dice?'],
+    [{ sets: [{ nmae: "a", name: "b" }] }, "sets[0].nmae: is no setting. Did you mean name?"],
     [{ depth: 11 }, "depth: 11; must be one of 10, 18"],
     [{ sets: [{}] }, "sets[0].name: is missing"],
     [{ sets: [{ name: "a", labls: 1 }] }, "sets[0].labls: is no setting here"],

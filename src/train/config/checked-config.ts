@@ -1,7 +1,7 @@
 /** Checks what was asked for against a schema; what is wrong is told as the thing, the fact and the rule. */
 import { z } from "zod";
 import { ConfigError } from "../../errors.ts";
-import { closest } from "../../text/index.ts";
+import { closest, didYouMean } from "../../text/index.ts";
 
 /**
  * `request` as `schema` says it is, with defaults filled in.
@@ -22,47 +22,50 @@ function problemOf(issue: z.core.$ZodIssue, path: string, value: unknown, schema
   if (issue.code === "unrecognized_keys") {
     const [key] = issue.keys;
     const within = issue.path.length === 0 ? path + key : `${path}.${key}`;
-    const near = nearestKey(key, issue.path, schema);
-    return `${within}: is no setting${near === undefined ? " here" : `. Did you mean ${near}?`}`;
+    const near = didYouMean(key, keysAt(schema, issue.path)) || elsewhere(key, schema);
+    return `${within}: is no setting${near === "" ? " here" : near}`;
   }
-  if (issue.code === "invalid_value")
-    return `${path}: ${JSON.stringify(value)}; must be ${issue.values.length > 1 ? "one of " : ""}${issue.values.join(", ")}`;
+  if (issue.code === "invalid_value") {
+    const near = typeof value === "string" ? didYouMean(value, issue.values.map(String)) : "";
+    return `${path}: ${JSON.stringify(value)}; must be ${issue.values.length > 1 ? "one of " : ""}${issue.values.join(", ")}${near}`;
+  }
   if (issue.code === "invalid_type" && value === undefined) return `${path}: is missing`;
   return `${path || "configuration"}: ${issue.message}`;
 }
 
-/** What a mistyped key may have been: a key of the same object, else one of the same or nearly the same name anywhere, by its path. */
-function nearestKey(key: string, place: readonly PropertyKey[], schema: z.ZodObject): string | undefined {
-  let here: z.ZodType | undefined = schema;
-  for (const part of place) {
-    const inner: z.ZodType = unwrapped(here);
-    if (inner instanceof z.ZodArray) here = inner.element as z.ZodType;
-    else here = inner instanceof z.ZodObject ? (inner.shape[String(part)] as z.ZodType | undefined) : undefined;
-    if (here === undefined) return undefined;
-  }
-  const own = unwrapped(here);
-  const near = own instanceof z.ZodObject ? closest(key, Object.keys(own.shape)) : undefined;
-  if (near !== undefined) return near;
+/** The keys that a schema knows at a path; none where what stands there is no object. */
+function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+  const here = plainSchema(schema);
+  if (here instanceof z.ZodUnion) return here.options.flatMap((option) => keysAt(option as z.ZodType, path));
+  if (path.length === 0) return here instanceof z.ZodObject ? Object.keys(here.shape) : [];
+  const [key, ...rest] = path;
+  if (here instanceof z.ZodArray) return keysAt(here.element as z.ZodType, rest);
+  const below = here instanceof z.ZodObject ? (here.shape[String(key)] as z.ZodType | undefined) : undefined;
+  return below === undefined ? [] : keysAt(below, rest);
+}
+
+/** What a key may have meant that stands at the wrong place: keys of the same or nearly the same name, by their paths. */
+function elsewhere(key: string, schema: z.ZodObject): string {
   const all = pathsOf(schema);
   const last = (path: string): string => path.split(".").at(-1)!;
   const name = closest(key, [...new Set(all.map(last))]);
   const found = all.filter((path) => last(path) === name);
-  return found.length === 0 ? undefined : found.join(" or ");
+  return found.length === 0 ? "" : `. Did you mean ${found.join(" or ")}?`;
 }
 
 /** The paths of all keys that lie in objects: `rpn.sampleCount`. */
 function pathsOf(schema: z.ZodObject): string[] {
   return Object.entries(schema.shape).flatMap(([key, value]) => {
-    const inner = unwrapped(value as z.ZodType);
+    const inner = plainSchema(value as z.ZodType);
     return inner instanceof z.ZodObject ? [key, ...pathsOf(inner).map((path) => `${key}.${path}`)] : [key];
   });
 }
 
-/** A schema without its default, `nullable` and `optional`. */
-function unwrapped(schema: z.ZodType): z.ZodType {
-  return schema instanceof z.ZodDefault || schema instanceof z.ZodNullable || schema instanceof z.ZodOptional
-    ? unwrapped(schema.unwrap() as z.ZodType)
-    : schema;
+/** Without its defaults, and whether it may be null or left out. */
+function plainSchema(schema: z.ZodType): z.ZodType {
+  if (schema instanceof z.ZodDefault || schema instanceof z.ZodNullable || schema instanceof z.ZodOptional)
+    return plainSchema(schema.unwrap() as z.ZodType);
+  return schema;
 }
 
 function valueAt(request: unknown, path: readonly PropertyKey[]): unknown {
