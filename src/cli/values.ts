@@ -59,7 +59,9 @@ export function oneOf<Word extends string>(words: readonly Word[]): (text: strin
   return (text) => {
     const word = words.find((one) => one === text);
     if (word === undefined)
-      throw new InvalidArgumentError(`must be one of ${words.join(", ")}${didYouMean(text, words)}`);
+      throw new InvalidArgumentError(
+        `must be one of ${words.join(", ")}${text.length > 3 ? didYouMean(text, words) : ""}`,
+      );
     return word;
   };
 }

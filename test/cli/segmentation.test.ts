@@ -285,7 +285,9 @@ describe("evaluate --use", () => {
     };
     expect(await page()).not.toContain("whose weights were scored");
     // Watched every second epoch, so the second is the best.
-    expect(await page("--use", "best", "--force")).toContain("The dotted line marks epoch 2, whose weights were scored.");
+    expect(await page("--use", "best", "--force")).toContain(
+      "The dotted line marks epoch 2, whose weights were scored.",
+    );
   });
 
   test.each([

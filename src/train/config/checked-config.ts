@@ -26,7 +26,7 @@ function problemOf(issue: z.core.$ZodIssue, path: string, value: unknown, schema
     return `${within}: is no setting${near === "" ? " here" : near}`;
   }
   if (issue.code === "invalid_value") {
-    const near = typeof value === "string" ? didYouMean(value, issue.values.map(String)) : "";
+    const near = typeof value === "string" && value.length > 3 ? didYouMean(value, issue.values.map(String)) : "";
     return `${path}: ${JSON.stringify(value)}; must be ${issue.values.length > 1 ? "one of " : ""}${issue.values.join(", ")}${near}`;
   }
   if (issue.code === "invalid_type" && value === undefined) return `${path}: is missing`;
