@@ -209,7 +209,7 @@ for (const job of jobs.filter(({ id }) => wanted.includes(id))) {
     ratioBound: time.bound,
     ratioVerdict: time.verdict,
     peakGb: peak,
-    formulaGb: gb(estimate.total),
+    formulaGb: gb(estimate.bytes),
     peakBound: memory.bound,
     peakVerdict: memory.verdict,
     band: estimate.band ?? null,
@@ -273,7 +273,7 @@ function writeFormula(): void {
   const rows = cases.map(({ image: one, spacing, side, limit }) => {
     const plan = planOf(spacing, half(side));
     const network = inferenceMemory(networkOf({ config: configOf("skip") }), plan, "fast");
-    const { parts, total, band }: PredictionMemory = fitMemory({ image: one, plan, network }, limit);
+    const { parts, bytes, band }: PredictionMemory = fitMemory({ image: one, plan, network }, limit);
     return {
       image: `${one.size.join("×")} at ${spacingOf(one.affine).join("×")} mm`,
       plan: spacing === null ? "as it is" : `${spacing.join("×")} mm`,
@@ -283,7 +283,7 @@ function writeFormula(): void {
         Object.entries(parts).map(([name, bytes]) => [name === "image" ? "imageMb" : name, mb(bytes)]),
       ),
       band: band === undefined ? "whole" : `${band} lines`,
-      totalGb: gb(total),
+      totalGb: gb(bytes),
     };
   });
   writeResult("prediction-memory", rows, {

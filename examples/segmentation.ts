@@ -23,6 +23,6 @@ console.log(`mean Dice ${summary.overall.dice.mean?.toFixed(3)} on ${summary.cas
 
 const segmenter = await openSegmenter(out);
 const [first] = (await openDataset(data)).cases;
-const { volume } = await segmenter.segment(first);
+const { volume } = await segmenter.predictCase(first);
 console.log(`${first.id}: ${volume.size.join("×")} labels on the image's own grid`);
 await segmenter.close();

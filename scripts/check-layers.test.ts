@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { checkBounds, checkCircles, checkLayers, filesPerFolder } from "./check-layers.ts";
-import { doorsOf, namesOf } from "./layers/doors.ts";
+import { doorsOf, namesOf, valuesOf } from "./layers/doors.ts";
 import { LAYERS } from "./layers/table.ts";
 import { unusedExports } from "./layers/unused.ts";
 
@@ -163,6 +163,8 @@ describe("doors", () => {
       "h nn/c.ts h",
       "i nn/c.ts i",
     ]);
+    // T is a type, which every reader meets in the signature of a value.
+    expect(valuesOf("nn/index.ts", sources)).toBe(7);
   });
 });
 

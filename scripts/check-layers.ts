@@ -7,7 +7,7 @@ import { builtinModules } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { circles, wayRound } from "./layers/circles.ts";
-import { doorsOf, namesOf } from "./layers/doors.ts";
+import { doorsOf, namesOf, valuesOf } from "./layers/doors.ts";
 import { importsOf, isTest, nodeGlobalsOf, parse, readSources, resolveImport, type Sources } from "./layers/sources.ts";
 import {
   DOOR_BOUND,
@@ -144,14 +144,16 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const sources = readSources(join(root, "src"), (path) => !isTest(path));
   const doors = doorsOf(JSON.parse(readFileSync(join(root, "package.json"), "utf8")));
   const folders = filesPerFolder(sources.keys());
-  const names = new Map([...doors].map(([door, file]) => [door, namesOf(file, sources).size]));
+  const names = new Map([...doors].map(([door, file]) => [door, valuesOf(file, sources)]));
+  const types = new Map([...doors].map(([door, file]) => [door, namesOf(file, sources).size - names.get(door)!]));
   const bounded = new Map([...names].filter(([door]) => !door.endsWith("/internal")));
   const show = (title: string, sizes: ReadonlyMap<string, number>): void => {
     const all = [...sizes].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, size]) => `${name || "src"} ${size}`);
     console.log(`${title}: ${all.join(" · ")}`);
   };
   show("files a folder", folders);
-  show("names a door", names);
+  show("functions, classes and constants a door", names);
+  show("types a door", types);
   const problems = [
     ...checkLayers(sources),
     ...checkCircles(sources),

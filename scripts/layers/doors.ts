@@ -1,5 +1,5 @@
 /** The doors of the package: what each subpath export of package.json lets out, name by name. */
-import { exportsOf, parse, resolveImport, type Sources } from "./sources.ts";
+import { exportsOf, isTypeIn, parse, resolveImport, type Sources } from "./sources.ts";
 
 /** Where a name is declared. */
 export interface Place {
@@ -42,4 +42,20 @@ export function namesOf(file: string, sources: Sources): ReadonlyMap<string, Pla
     for (const [name, place] of namesOf(resolveImport(file, specifier), sources)) made.set(name, place);
   }
   return made;
+}
+
+/** How many functions, classes and constants a file exports. Types are no more to learn: each stands in the signature of one of them. */
+export function valuesOf(file: string, sources: Sources): number {
+  return [...namesOf(file, sources).values()].filter((place) => !isType(place, sources)).length;
+}
+
+/** Files and the names of their types; parsed once. */
+const types = new WeakMap<Sources, Map<string, (name: string) => boolean>>();
+
+function isType({ file, name }: Place, sources: Sources): boolean {
+  const known = types.get(sources) ?? new Map<string, (name: string) => boolean>();
+  types.set(sources, known);
+  const isOne = known.get(file) ?? isTypeIn(parse(file, sources.get(file) ?? ""));
+  known.set(file, isOne);
+  return isOne(name);
 }

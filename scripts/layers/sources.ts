@@ -98,6 +98,17 @@ export function exportsOf(source: ts.SourceFile): Exports {
   return { names, all };
 }
 
+/** Tells whether a name that the file declares is a type alone. */
+export function isTypeIn(source: ts.SourceFile): (name: string) => boolean {
+  const types = new Set<string>();
+  const values = new Set<string>();
+  for (const statement of source.statements) {
+    const isType = ts.isInterfaceDeclaration(statement) || ts.isTypeAliasDeclaration(statement);
+    for (const name of declaredNames(statement)) (isType ? types : values).add(name);
+  }
+  return (name) => types.has(name) && !values.has(name);
+}
+
 const isExported = (node: ts.Node): boolean =>
   ts.canHaveModifiers(node) && (ts.getModifiers(node) ?? []).some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword);
 

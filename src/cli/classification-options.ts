@@ -1,9 +1,9 @@
 /** The options that `train classification`, `transfer classification` and `transfer nodule` have in common. */
 import { type Command, InvalidArgumentError } from "commander";
-import type { ClassificationRequest } from "../med3d/index.ts";
+import { type ClassificationRequest, usualBatch } from "../med3d/index.ts";
 import { encoderNames } from "../nn/index.ts";
-import { nameOf } from "./names.ts";
-import { archOf } from "./segmentation-options.ts";
+import { nameOf } from "../text/index.ts";
+import { archOf, augmentationNames } from "./segmentation-options.ts";
 import { addComputeOptions, addRunOptions, requestOf, type TrainingOptions } from "./training-options.ts";
 import { decimal, decimals, lowHigh, sizes, wholeNumber } from "./values.ts";
 
@@ -41,35 +41,35 @@ export function addClassificationOptions(command: Command): Command {
     .option("--negative <ratings>", "ratings that are negative, e.g. 1,2 (default: the rest)", ratings)
     .option("--target <what>", "class, or rating: learn the rating itself, and let any rule make classes of it")
     .option("--auxiliary <columns>", "columns of numbers to learn beside the label, e.g. margin,diameter", columns)
-    .option("--auxiliary-weight <factor>", "what they count beside the label (default 1)", decimal({ min: 0 }))
-    .option("--arch <name>", `${encoderNames.join(", ")} (default resnet10)`)
+    .option("--auxiliary-weight <factor>", "what they count beside the label", decimal({ min: 0 }))
+    .option("--arch <name>", encoderNames.join(", "))
     .option(
       "--width <channels>",
-      "of the encoder's first stage, a multiple of 4; fewer make all layers narrower (default 64)",
+      "of the encoder's first stage, a multiple of 4; fewer make all layers narrower",
       wholeNumber({ min: 4 }),
     )
-    .option("--stages <n>", "stages of the encoder that are used, 1 to 4 (default 4)", wholeNumber({ min: 1, max: 4 }))
+    .option("--stages <n>", "stages of the encoder that are used, 1 to 4", wholeNumber({ min: 1, max: 4 }))
     .option("--mask", "give the network the mask of the lesion as a further channel")
-    .option("--pooling <what>", "global, or mask: features' mean under the mask as well (default global)")
+    .option("--pooling <what>", "global, or mask: features' mean under the mask as well")
     .option("--loss <name>", "crossEntropy, binaryCrossEntropy or focal")
-    .option("--optimizer <name>", "adamW, adam or sgd (default adamW)")
-    .option("--epochs <n>", "passes over the training cases (default 60)", wholeNumber({ min: 1 }))
-    .option("--batch <n>", "cases a step (default 8)", wholeNumber({ min: 1 }))
+    .option("--optimizer <name>", "adamW, adam or sgd")
+    .option("--epochs <n>", "passes over the training cases", wholeNumber({ min: 1 }))
+    .option("--batch <n>", `cases a step (default: from the plan, ${usualBatch} as a rule)`, wholeNumber({ min: 1 }))
     .option("--patch <d,h,w>", "what is cut from the middle, multiples of 8 (default: from the plan)", sizes(3))
     .option("--plan <file>", "a plan that medvox plan wrote: it decides spacing, intensities, patch and batch")
     .option("--spacing <x,y,z>", "voxel size in mm (default: the data set's median)", decimals(3))
     .option("--window <low,high>", "CT window in HU, e.g. --window=-1000,400 (default: from the plan)", lowHigh)
     .option("--lr <rate>", "learning rate", decimal({ min: 0 }))
-    .option("--augmentation <preset>", "none, light, default, elastic or lesion (default lesion)")
+    .option("--augmentation <preset>", augmentationNames)
     .option("--dropout <share>", "share of the pooled features dropped in training", decimal({ min: 0, max: 0.95 }))
     .option(
       "--folds <k>",
       "cross-validation: every case is scored by a network that never saw it",
       wholeNumber({ min: 2 }),
     )
-    .option("--seeds <n>", "networks whose probabilities are averaged (default 1)", wholeNumber({ min: 1 }))
-    .option("--held-out <n>", "cases kept for the final score, a number or a share (default 0.2)", decimal({ min: 0 }))
-    .option("--validation <n>", "training cases watched during training (default 0)", decimal({ min: 0 }));
+    .option("--seeds <n>", "networks whose probabilities are averaged", wholeNumber({ min: 1 }))
+    .option("--held-out <n>", "cases kept for the final score, a number or a share", decimal({ min: 0 }))
+    .option("--validation <n>", "training cases watched during training", decimal({ min: 0 }));
   return addComputeOptions(command)
     .option("--from <weights>", "weights or a run to start from, or none")
     .option("--freeze", "leave the encoder's weights as they are")

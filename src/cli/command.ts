@@ -42,6 +42,9 @@ export interface CommandModule {
   json: Readonly<Record<string, string>>;
   /** The command writes files, so it takes `--force`. */
   writes?: boolean;
+  /** Of a command that trains: the whole configuration that its options come to. Tests hold the help against it. */
+  // biome-ignore lint/suspicious/noExplicitAny: as of `run`.
+  settings?: (options: any) => Promise<object>;
   // biome-ignore lint/suspicious/noExplicitAny: commander's own types for arguments and options are `any`; `defineCommand` types them.
   run: (context: CommandContext, options: any, ...args: any[]) => Promise<Outcome>;
 }

@@ -1,5 +1,6 @@
 /** The options of `detect train`, and what they ask for. */
 import { type Command, InvalidArgumentError } from "commander";
+import { augmentationPresets, pictureAugmentations } from "../augment/index.ts";
 import type { DetectionRequest } from "../rcnn/index.ts";
 import { addComputeOptions, addRunOptions, requestOf, type TrainingOptions } from "./training-options.ts";
 import { decimal, decimals, lowHigh, wholeNumber } from "./values.ts";
@@ -21,6 +22,13 @@ export interface DetectionOptions extends TrainingOptions {
   trainableStages?: number;
 }
 
+const pictureNames = Object.keys(pictureAugmentations).join(", ");
+/** Boxes cannot follow an elastic deformation. */
+const volumeNames = Object.entries(augmentationPresets)
+  .filter(([, { elastic }]) => elastic === undefined)
+  .map(([name]) => name)
+  .join(", ");
+
 export function addDetectionOptions(command: Command): Command {
   addRunOptions(
     command.option(
@@ -30,7 +38,7 @@ export function addDetectionOptions(command: Command): Command {
   )
     .option("--images <folder>", "where the pictures or volumes are, if not beside their annotations")
     .option("--classes <names>", "the classes that are wanted, e.g. RBC,WBC (default: all there are)", nameList)
-    .option("--preset <name>", "modern (torchvision's settings) or paper (as published, 2D; default modern)")
+    .option("--preset <name>", "modern (torchvision's settings) or paper (as published, 2D)")
     .option("--arch <name>", "resnet10 to resnet200, or vgg16 (default: the preset's)", networkOf)
     .option("--norm <kind>", "frozen, batch or group (default: frozen with weights to start from, else batch)")
     .option(
@@ -49,18 +57,14 @@ export function addDetectionOptions(command: Command): Command {
     .option("--window <low,high>", "of volumes: CT window in HU, e.g. --window=-1000,400", lowHigh)
     .option(
       "--augmentation <preset>",
-      "of pictures none, flip or slide (default flip); of volumes none, light, default, lesion",
+      `of pictures ${pictureNames}; of volumes ${volumeNames} (default: flip for pictures, lesion for volumes)`,
     )
-    .option("--schedule <kind>", "joint: both stages at once, or alternating: the paper's four steps (default joint)")
-    .option("--optimizer <name>", "sgd or adamW (default sgd)")
-    .option("--lr <rate>", "learning rate (default 0.005)", decimal({ min: 0 }))
-    .option(
-      "--epochs <n>",
-      "passes over the training images, in each of four steps (default 26)",
-      wholeNumber({ min: 1 }),
-    )
+    .option("--schedule <kind>", "joint: both stages at once, or alternating: the paper's four steps")
+    .option("--optimizer <name>", "sgd or adamW")
+    .option("--lr <rate>", "learning rate", decimal({ min: 0 }))
+    .option("--epochs <n>", "passes over the training images, in each of four steps", wholeNumber({ min: 1 }))
     .option("--phase-epochs <list>", "epochs of each of the four alternating steps, e.g. 20,20,10,10", phaseEpochsOf)
-    .option("--batch <n>", "images a step (default 2)", wholeNumber({ min: 1 }))
+    .option("--batch <n>", "images a step", wholeNumber({ min: 1 }))
     .option(
       "--held-out <n>",
       "images kept for the score, a number or a share (default: the data set's own list)",

@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { leftOutText } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
-import { detectionJson } from "../metrics/index.ts";
+import { DETECTIONS_COUNTED, detectionJson } from "../metrics/index.ts";
 import { detectionLines, evaluateResults } from "../rcnn/index.ts";
 import { problemsJson } from "../train/index.ts";
 import type { CommandContext, Outcome } from "./command.ts";
@@ -21,11 +21,15 @@ export function addResultsOptions(command: Command): Command {
       "--results <file>",
       "score another program's detections, COCO's results format, on --data; no run is needed",
     )
-    .option("--max <n>", "detections of a class that count in an image (default 100)", wholeNumber({ min: 1 }));
+    .option(
+      "--max <n>",
+      `detections of a class that count in an image (default ${DETECTIONS_COUNTED})`,
+      wholeNumber({ min: 1 }),
+    );
 }
 
 /** Options that need a network, which results do not have. */
-const ofRuns = ["split", "use", "tile", "overlap", "threads", "device"] as const;
+const ofRuns = ["name", "split", "use", "tile", "overlap", "threads", "device"] as const;
 
 /** Scores the file of `--results`. @throws ConfigError for what does not go with it */
 export async function evaluateResultsFile(

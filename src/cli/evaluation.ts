@@ -6,11 +6,12 @@ import { noteProblems } from "./training.ts";
 
 /** Scores and says where the report is. */
 export async function evaluate(context: CommandContext, options: EvaluateOptions, run: string): Promise<Outcome> {
-  const { signal, progress, style } = context;
+  const { signal, progress, style, force } = context;
   const opened = await openRun(run);
   const { scoring = "scoring" } = opened.task.progressWords ?? {};
   const evaluation = await evaluateRun(opened, {
     ...options,
+    force,
     signal,
     onNote: (text) => progress.note(text),
     onProblems: (problems) => noteProblems(progress, problems),
@@ -38,9 +39,17 @@ const segmentationKeys = {
   "dice.interval": "its 95 % bootstrap interval over cases, [low, high] or null",
   "dice.classes": "mean Dice by class",
   hd95Mm: "95th percentile of the symmetric surface distance, mm, mean over classes",
+  leftOutOfDistances:
+    "what HD95 and ASSD leave out, counted over cases and classes: missed (in the truth, not predicted) and spurious (predicted, not in the truth)",
+  "nsd.mean":
+    "surface Dice: share of both surfaces within nsd.toleranceMm of the other, mean over classes; missed and spurious count 0",
+  "nsd.toleranceMm": "its tolerance, mm",
+  "nsd.median": "of each case's own mean over its classes: the median over cases",
+  "nsd.interval": "the mean's 95 % bootstrap interval over cases, [low, high] or null",
+  "nsd.classes": "mean surface Dice by class",
   assdMm: "average symmetric surface distance, mm",
   perCase:
-    "per case: of a segmentation case, dice, meanDice, hd95Mm, assdMm, volumeDifferenceMl by class, absent classes, unlistedVoxels and ignoredVoxels where there are any, and in a run of folds the fold that scored it; of a classifier case, truth, score",
+    "per case: of a segmentation case, dice, meanDice, hd95Mm, assdMm, nsd, volumeDifferenceMl by class, absent classes, unlistedVoxels and ignoredVoxels where there are any, and in a run of folds the fold that scored it; of a classifier case, truth, score",
   overall: "every measure: mean, interval, median, std, min, max, n, leftOut",
   bootstrap: "resamples, confidence and seed of the intervals",
 };
@@ -85,8 +94,10 @@ const detectionKeys = {
 };
 
 const commonKeys = {
-  scored:
-    "which cases: heldOut, validation or train of the run's own, data (another data set), or folds (all of the run's own, each by the fold that has not seen it)",
+  "evaluation.name": "the evaluation's name: heldOut, or that of its folder below evaluations/",
+  "evaluation.on": "heldOut, validation, train, or data for another data set",
+  "evaluation.options": "what it was told beside",
+  "evaluation.line": "its figures in one line; with --data or --use, data and use stand there, too",
   classes:
     "of a segmentation: every measure by class; of a detection: by name positives, detections, ap, ap50, ap75 (3D: ap10), ar, voc",
   "problems.count": "what is wrong with the data that were trained and scored on; of another data set, with that",

@@ -1,13 +1,23 @@
 /** What the commands that train a segmentation have in common: options, and the request they make. */
 import type { Command } from "commander";
+import { augmentationPresets } from "../augment/index.ts";
 import { openDataset, readSplitsFile } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { readVolumeHeader } from "../files/index.ts";
 import type { SegmentationRequest } from "../med3d/index.ts";
 import { type EncoderArchitecture, encoderNames, parseArchitecture } from "../nn/index.ts";
-import { nameOf } from "./names.ts";
+import { nameOf } from "../text/index.ts";
 import { addComputeOptions, addRunOptions, requestOf, type TrainingOptions } from "./training-options.ts";
-import { decimal, decimals, lowHigh, sizes, wholeNumber } from "./values.ts";
+import {
+  decimal,
+  decimals,
+  type KeptComponents,
+  keptComponents,
+  keptComponentsHelp,
+  lowHigh,
+  sizes,
+  wholeNumber,
+} from "./values.ts";
 
 export interface SegmentationOptions extends TrainingOptions {
   arch?: string;
@@ -21,13 +31,16 @@ export interface SegmentationOptions extends TrainingOptions {
   freeze?: boolean;
   newLayerRate?: number;
   intensity?: SegmentationRequest["intensity"];
-  keepLargest?: number;
+  keepLargest?: KeptComponents;
   trainCases?: number;
   plan?: string;
   folds?: number;
   splits?: string;
   fold?: number | "all";
 }
+
+/** The presets of `--augmentation`, as help names them. */
+export const augmentationNames = Object.keys(augmentationPresets).join(", ");
 
 export function addSegmentationOptions(command: Command): Command {
   addRunOptions(
@@ -36,27 +49,27 @@ export function addSegmentationOptions(command: Command): Command {
       "data set: a folder with dataset.json, imagesTr/labelsTr or images/labels, or a CSV/JSON list",
     ),
   )
-    .option("--arch <name>", `${encoderNames.join(", ")} (default resnet10)`)
+    .option("--arch <name>", encoderNames.join(", "))
     .option(
       "--width <channels>",
-      "of the encoder's first stage, a multiple of 4; fewer make all layers narrower (default 64)",
+      "of the encoder's first stage, a multiple of 4; fewer make all layers narrower",
       wholeNumber({ min: 4 }),
     )
-    .option("--decoder <kind>", "skip, upsampling, convSeg, transposed or denseAspp (default skip)")
+    .option("--decoder <kind>", "skip, upsampling, convSeg, transposed or denseAspp")
     .option(
       "--deep-supervision",
       "of the skip decoder: in training, count losses at 1/2 and 1/4 of the resolution, too",
     )
-    .option("--loss <name>", "diceCrossEntropy, crossEntropy, dice or focal (default diceCrossEntropy)")
-    .option("--optimizer <name>", "adamW, adam or sgd (default adamW)")
-    .option("--epochs <n>", "passes over the training cases (default 30)", wholeNumber({ min: 1 }))
+    .option("--loss <name>", "diceCrossEntropy, crossEntropy, dice or focal")
+    .option("--optimizer <name>", "adamW, adam or sgd")
+    .option("--epochs <n>", "passes over the training cases", wholeNumber({ min: 1 }))
     .option("--batch <n>", "patches a step (default: from the plan)", wholeNumber({ min: 1 }))
     .option("--patch <d,h,w>", "patch size, multiples of 8 (default: from the plan)")
-    .option("--lr <rate>", "learning rate (default 1e-3)", decimal({ min: 0 }))
-    .option("--augmentation <preset>", "none, light, default or elastic (default: default)")
+    .option("--lr <rate>", "learning rate", decimal({ min: 0 }))
+    .option("--augmentation <preset>", augmentationNames)
     .option("--mirror", "in training, mirror along all axes, as nnU-Net does (default: what the augmentation says)")
-    .option("--held-out <n>", "cases kept for the final score, a number or a share (default 0.2)", decimal({ min: 0 }))
-    .option("--validation <n>", "training cases watched during training (default 0.05)", decimal({ min: 0 }))
+    .option("--held-out <n>", "cases kept for the final score, a number or a share", decimal({ min: 0 }))
+    .option("--validation <n>", "training cases watched during training", decimal({ min: 0 }))
     .option("--plan <file>", "a plan that medvox plan wrote: spacing, intensities, patch and batch")
     .option("--spacing <x,y,z>", "voxel size in mm (default: the data set's median)", decimals(3))
     .option(
@@ -64,8 +77,8 @@ export function addSegmentationOptions(command: Command): Command {
       "CT window in HU, scaled to 0–1, e.g. --window=-200,250 (default: from the plan)",
       lowHigh,
     )
-    .option("--intensity <scheme>", "plan, percentile (the paper's), medicalnet or none (default plan)")
-    .option("--keep-largest <n>", "connected components of each class kept in predictions", wholeNumber({ min: 1 }))
+    .option("--intensity <scheme>", "plan, percentile (the paper's), medicalnet or none")
+    .option("--keep-largest <which>", keptComponentsHelp, keptComponents)
     .option(
       "--folds <k>",
       "cross-validation: k networks, each of which never saw its part of the cases",

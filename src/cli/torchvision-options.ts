@@ -1,8 +1,9 @@
 /** The options that name torchvision's weights where a run could stand. */
 import type { Command } from "commander";
 import { ConfigError } from "../errors.ts";
-import type { DetectorOpenOptions, TorchvisionOptions } from "../rcnn/index.ts";
+import { type DetectorOpenOptions, type TorchvisionOptions, torchvisionDetector } from "../rcnn/index.ts";
 import { flagOf } from "../train/index.ts";
+import { numberText } from "./defaults.ts";
 import { nameList } from "./detection-options.ts";
 import { decimal, wholeNumber } from "./values.ts";
 
@@ -16,17 +17,28 @@ export interface TorchvisionChoice {
   normEpsilon?: number;
 }
 
+/** What torchvision does where nothing is asked. */
+const { input, backbone } = torchvisionDetector("fasterrcnn_resnet50_fpn", { numClasses: 91 });
+
 export function addTorchvisionOptions(command: Command): Command {
   return command
     .option("--weights <file>", "torchvision's weights instead of a run: .pth or .safetensors")
     .option("--arch <name>", "what they are of: fasterrcnn_resnet50_fpn")
     .option("--num-classes <n>", "as torchvision counts, with the background: 91 for COCO", wholeNumber({ min: 2 }))
-    .option("--min-size <pixels>", "bring the short side to this (default 800)", wholeNumber({ min: 1 }))
-    .option("--max-size <pixels>", "and the long side at most to this (default 1333)", wholeNumber({ min: 1 }))
+    .option(
+      "--min-size <pixels>",
+      `bring the short side to this (default ${input.minSide?.join()})`,
+      wholeNumber({ min: 1 }),
+    )
+    .option(
+      "--max-size <pixels>",
+      `and the long side at most to this (default ${input.maxSide})`,
+      wholeNumber({ min: 1 }),
+    )
     .option("--names <names>", "names of their classes, the background left out", nameList)
     .option(
       "--norm-epsilon <value>",
-      "of the frozen norms (default 0 for files called …_coco…, else 1e-5)",
+      `of the frozen norms (default 0 for files called …_coco…, else ${numberText(backbone.normEpsilon)})`,
       decimal({ min: 0 }),
     );
 }

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { ConfigError } from "../errors.ts";
 import type { SegmentationRequest } from "../med3d/index.ts";
 import { over, readConfig } from "./config-file.ts";
-import { wholeNumber } from "./values.ts";
+import { deviceHelp, wholeNumber } from "./values.ts";
 
 export interface TrainingOptions {
   data?: string;
@@ -38,15 +38,11 @@ export function addRunOptions(command: Command): Command {
 export function addComputeOptions(command: Command): Command {
   return command
     .option("--patience <n>", "stop after so many epochs without a better watched score", wholeNumber({ min: 1 }))
-    .option("--use <which>", "weights that are scored: last or best (default last)")
-    .option(
-      "--seed <n>",
-      "decides splits, first weights, sampling and augmentation (default 0)",
-      wholeNumber({ min: 0 }),
-    )
-    .option("--device <name>", "cpu, webgpu or cuda (default cpu)")
+    .option("--use <which>", "weights that are scored: last or best")
+    .option("--seed <n>", "decides splits, first weights, sampling and augmentation", wholeNumber({ min: 0 }))
+    .option("--device <name>", deviceHelp)
     .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
-    .option("--workers <n>", "threads that prepare data (default 1)", wholeNumber({ min: 1 }))
+    .option("--workers <n>", "threads that prepare data", wholeNumber({ min: 1 }))
     .option("--strict", "refuse data that a file or a box has to be left out of");
 }
 

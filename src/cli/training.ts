@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Problem } from "../data/index.ts";
 import type { Progress } from "../progress.ts";
 import { openRun } from "../tasks.ts";
-import { commandLine } from "../text/index.ts";
+import { commandLine, nameOf } from "../text/index.ts";
 import {
   type AnyRun,
   type AnyTask,
@@ -18,7 +18,6 @@ import {
   resumeRun,
 } from "../train/index.ts";
 import type { CommandContext, Outcome } from "./command.ts";
-import { nameOf } from "./names.ts";
 import { refuseToOverwrite } from "./outputs.ts";
 import { stoppedAt } from "./stopped.ts";
 

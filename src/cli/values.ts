@@ -68,6 +68,9 @@ export const whichWeights = oneOf(["last", "best"]);
 /** A part of a run's data: `--split validation`. */
 export const whichSplit = oneOf(["heldOut", "validation", "train"]);
 
+/** What `--device` takes, for its help. */
+export const deviceHelp = "cpu; webgpu and cuda are experimental, docs/how-to/gpu.md says what they need";
+
 /** What computes: `--device cuda`. */
 export const whichDevice = oneOf(["cpu", "webgpu", "cuda"]);
 
@@ -78,6 +81,41 @@ export function axes(text: string): Axis[] {
     throw new InvalidArgumentError("must be axes among x, y, z separated by commas, e.g. x,y");
   return [...new Set(names as Axis[])];
 }
+
+/** Which components of a prediction are kept, as a configuration has it; `null` for all. */
+export type KeptComponents = number | { foreground: number } | { classes: Record<string, number> } | null;
+
+/**
+ * Which components of a prediction are kept: `none`, `foreground`, `foreground:2`, `2` (of each class), `liver:1,spleen:1`.
+ * @throws InvalidArgumentError for anything else
+ */
+export function keptComponents(text: string): KeptComponents {
+  const words = text.split(",").map((word) => word.trim());
+  if (text === "none") return null;
+  if (text === "foreground") return { foreground: 1 };
+  if (/^[1-9]\d*$/.test(text)) return Number(text);
+  const named = words.map((word) => /^(.+):([1-9]\d*)$/.exec(word));
+  if (!named.every((match) => match !== null))
+    throw new InvalidArgumentError(
+      "must be foreground, foreground:2, a number of each class, classes such as liver:1,spleen:1, or none",
+    );
+  const classes = Object.fromEntries(named.map(([, name, count]) => [name, Number(count)]));
+  return named.length === 1 && Object.hasOwn(classes, "foreground") ? { foreground: classes.foreground } : { classes };
+}
+
+/** The text that {@link keptComponents} reads as this value. */
+export function keptComponentsText(kept: KeptComponents): string {
+  if (kept === null) return "none";
+  if (typeof kept === "number") return String(kept);
+  if ("foreground" in kept) return kept.foreground === 1 ? "foreground" : `foreground:${kept.foreground}`;
+  return Object.entries(kept.classes)
+    .map(([name, count]) => `${name}:${count}`)
+    .join(",");
+}
+
+/** What the option of {@link keptComponents} says of itself, before its default. */
+export const keptComponentsHelp =
+  "largest connected components kept in predictions: foreground (of all classes together), foreground:2, a number (of each class, lesions too), classes such as liver:1,spleen:1, or none";
 
 /** An amount of memory in bytes: `2.5GB`, `800MB` (powers of 1000), `2GiB` (of 1024). */
 export function memorySize(text: string): number {

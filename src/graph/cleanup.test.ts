@@ -234,7 +234,7 @@ test("random graphs give the same numbers cleaned and as they were made", async 
       const feeds = { x: { data: Float32Array.of(1.5, -2, 3.25, 0, 5, -6), shape: [2, 3] } };
       const results = [];
       for (const model of [m.encodeOnnx(g, outputs), g.toOnnx(outputs)]) {
-        const program = await engine.load(model, { optimise: false });
+        const program = await engine.load(model, { optimize: false });
         // −0 and 0 are the same here: x + 0 makes one of the other.
         const found = (await program.run(feeds)).outputs;
         results.push([found.y, found.z].map((array) => numbersOf(array).map((v) => v + 0)));

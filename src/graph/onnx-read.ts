@@ -27,6 +27,16 @@ export interface OnnxModel {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** How many max-pools of a model also say where each maximum stood, as their gradient needs. Bytes that are no model have none. */
+export function poolsWithIndices(bytes: Uint8Array): number {
+  try {
+    const nodes = fromBinary(ModelProtoSchema, bytes).graph?.node ?? [];
+    return nodes.filter(({ opType, output }) => opType === "MaxPool" && (output[1] ?? "") !== "").length;
+  } catch {
+    return 0;
+  }
+}
+
 /** @throws DataError if the bytes are no ONNX model */
 export function readOnnx(bytes: Uint8Array, source = "model.onnx"): OnnxModel {
   let model: ModelProto;

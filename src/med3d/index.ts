@@ -8,7 +8,7 @@ export {
 export type { ClassificationCase } from "./classification/data.ts";
 export { openFor as openClassificationFor } from "./classification/data.ts";
 export { classificationProbabilities, classificationScores, classShares } from "./classification/network.ts";
-export { type ClassificationPlan, type PlanningConfig, planClassification } from "./classification/plan.ts";
+export { type ClassificationPlan, type PlanningConfig, planClassification, usualBatch } from "./classification/plan.ts";
 export type { Classifier, ClassifierOptions } from "./classification/prediction/classifier.ts";
 export { type ClassificationScore, ruleText } from "./classification/scores.ts";
 export type { ClassificationRun } from "./classification/session.ts";
@@ -61,7 +61,13 @@ export {
 } from "./segmentation/config.ts";
 export { splitCases, type VolumeCase } from "./segmentation/data.ts";
 export { inferenceMemory, networkOf } from "./segmentation/export.ts";
-export { segmentationProbabilities, segmentationScores } from "./segmentation/network.ts";
+export {
+  type DecoderContext,
+  type SegmentationDecoder,
+  type SegmentationNetwork,
+  segmentationProbabilities,
+  segmentationScores,
+} from "./segmentation/network.ts";
 export {
   fitMemory,
   type ImageSize,
@@ -69,16 +75,26 @@ export {
   type PredictionRequest,
   predictionMemory,
 } from "./segmentation/prediction/memory.ts";
+export type { SegmenterParts } from "./segmentation/prediction/models.ts";
 export { predictionPath } from "./segmentation/prediction/predictor.ts";
-export type { PredictOptions, Segmenter, SegmenterOptions } from "./segmentation/prediction/segmenter.ts";
+export type {
+  PredictionEstimate,
+  PredictOptions,
+  Segmentation,
+  SegmentationProgress,
+  Segmenter,
+  SegmenterOptions,
+  SizeOfImage,
+} from "./segmentation/prediction/segmenter.ts";
 export {
   gaussianWindow,
   predictByWindows,
   slicedImage,
+  WINDOW_OVERLAP,
   type WindowedImage,
   type Windows,
   wholeImage,
 } from "./segmentation/prediction/sliding-window.ts";
 export { type Mirror, mirrorNote } from "./segmentation/prediction/window-runner.ts";
 export type { SegmentationRun } from "./segmentation/session.ts";
-export { type SegmentationTask, segmentation } from "./segmentation/task.ts";
+export { type SegmentationTask, segmentation, segmentationTask } from "./segmentation/task.ts";

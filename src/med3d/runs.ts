@@ -1,6 +1,7 @@
 /** Runs of Med3D by their own names: what the frame does for every task, typed for segmentation, classification and pre-training. */
 import { readFile, stat } from "node:fs/promises";
 import type { DataCase } from "../data/index.ts";
+import { ConfigError } from "../errors.ts";
 import type { CaseScores, ClassificationSummary, SegmentationSummary } from "../metrics/index.ts";
 import {
   type BeginOptions,
@@ -24,44 +25,82 @@ import type { PretrainingRequest } from "./pretraining/config.ts";
 import type { PretrainingRun } from "./pretraining/session.ts";
 import { pretraining } from "./pretraining/task.ts";
 import type { SegmentationRequest } from "./segmentation/config.ts";
-import { openSegmenterOf, type Segmenter, type SegmenterOptions } from "./segmentation/prediction/segmenter.ts";
-import type { SegmentationRun } from "./segmentation/session.ts";
-import { segmentation } from "./segmentation/task.ts";
+import type { SegmentationDecoder } from "./segmentation/network.ts";
+import type { SegmenterParts } from "./segmentation/prediction/models.ts";
+import {
+  openSegmenterOf,
+  openSegmenterParts,
+  type Segmenter,
+  type SegmenterOptions,
+} from "./segmentation/prediction/segmenter.ts";
+import { type SegmentationRun, withDecoder } from "./segmentation/session.ts";
+import { segmentation, segmentationTask } from "./segmentation/task.ts";
 
 /** Which weights of a run are opened; default: as the run says. */
 interface Use {
   readonly use?: "last" | "best";
 }
 
-/** Trains a segmentation. @throws as {@link beginRun} */
-export function trainSegmentation(request: SegmentationRequest, options: BeginOptions): Promise<SegmentationRun> {
-  return beginRun(segmentation, request, options);
+/** What a segmentation of a decoder of one's own needs. */
+interface Own {
+  /** The decoder of a run whose `decoder` is `custom`: a function cannot be written down, so it is given again every time. */
+  readonly decoder?: SegmentationDecoder;
+}
+
+/**
+ * Trains a segmentation; with `decoder`, one whose scores a function of one's own builds from the encoder's features.
+ * @throws as {@link beginRun}; ConfigError for a `decoder` beside one that the request names
+ */
+export async function trainSegmentation(
+  request: SegmentationRequest,
+  { decoder, ...options }: BeginOptions & Own,
+): Promise<SegmentationRun> {
+  const { decoder: named = "custom" } = request;
+  if (decoder === undefined) return beginRun(segmentation, request, options);
+  if (named !== "custom")
+    throw new ConfigError(`decoder: ${named} is named, and a function is given; leave one of them out`);
+  return beginRun(segmentationTask(decoder), { ...request, decoder: named }, options);
 }
 
 /** Goes on with a segmentation that was stopped. */
-export async function resumeSegmentation(folder: string, options: ResumeOptions = {}): Promise<SegmentationRun> {
-  const run: SegmentationRun = await readRunOf(folderStore(folder), segmentation);
-  return resumeRun({ task: segmentation, run }, options);
+export async function resumeSegmentation(
+  folder: string,
+  { decoder, ...options }: ResumeOptions & Own = {},
+): Promise<SegmentationRun> {
+  const task = segmentationTask(decoder);
+  const run: SegmentationRun = await readRunOf(folderStore(folder), task);
+  return resumeRun({ task, run }, options);
 }
 
 /** Scores a segmentation. @throws as {@link evaluateRun} */
 export async function evaluateSegmentationRun(
   folder: string,
-  options: EvaluateOptions & { readonly cases?: readonly DataCase[] } = {},
+  { decoder, ...options }: EvaluateOptions & Own & { readonly cases?: readonly DataCase[] } = {},
 ): Promise<Evaluation<CaseScores, SegmentationSummary>> {
-  const run: SegmentationRun = await readRunOf(folderStore(folder), segmentation);
-  return evaluateRun({ task: segmentation, run }, options);
+  const task = segmentationTask(decoder);
+  const run: SegmentationRun = await readRunOf(folderStore(folder), task);
+  return evaluateRun({ task, run }, options);
 }
 
 /**
- * Opens a segmentation for predicting: a run's folder, its folds together, or a `model.onnx`.
- * @throws ConfigError or DataError if the path is none of these
+ * Opens a segmentation for predicting: a run's folder (its folds together), a `model.onnx`, or weights and a network.
+ *
+ * ```ts
+ * await using segmenter = await openSegmenter("runs/mine");
+ * await segmenter.predictFile("scan.nii.gz", "mask.nii.gz", { signal, onProgress: ({ share }) => console.log(share) });
+ * ```
+ * @throws ConfigError or DataError if the path is none of these, WeightsError for weights that are not the network's
  */
 export async function openSegmenter(
-  path: string,
-  { use, ...options }: SegmenterOptions & Use = {},
+  source: string | SegmenterParts,
+  { use, decoder, ...options }: SegmenterOptions & Use & Own = {},
 ): Promise<Segmenter> {
-  return openSegmenterOf(await sourceOf<SegmentationRun>(path, segmentation, use), options);
+  if (typeof source !== "string") return openSegmenterParts(source, options);
+  const found = await sourceOf<SegmentationRun>(source, segmentation, use);
+  if (!("run" in found)) return openSegmenterOf(found, options);
+  const { run, members } = found;
+  const known = { ...found, run: withDecoder(run, decoder), members: members.map((one) => withDecoder(one, decoder)) };
+  return openSegmenterOf(known, options);
 }
 
 /** Trains a classifier. @throws as {@link beginRun} */

@@ -49,6 +49,7 @@ export {
 } from "./detection/froc.ts";
 export { frocScan } from "./detection/froc-scan.ts";
 export {
+  DETECTIONS_COUNTED,
   type DetectionClassScores,
   type DetectionImageScores,
   type DetectionSummary,
@@ -88,6 +89,7 @@ export {
   meanOf,
   type OverlapCount,
   type Presence,
+  usualNsdToleranceMm,
 } from "./segmentation/segmentation.ts";
 export {
   type ClassSummary,
@@ -104,6 +106,7 @@ export {
   hausdorff,
   hausdorffPercentile,
   type SurfaceDistances,
+  surfaceDice,
   surfaceDistances,
   surfaceVoxels,
 } from "./segmentation/surface.ts";

@@ -9,6 +9,7 @@ export {
   type CaseScores,
   type ClassificationSummary,
   type CocoOptions,
+  cocoFigures,
   cocoScores,
   compareAucs,
   type DetectionSummary,
@@ -27,6 +28,7 @@ export {
   rocCurve,
   type SegmentationSummary,
   summarise,
+  surfaceDice,
   surfaceDistances,
   vocScores,
 } from "./index.ts";

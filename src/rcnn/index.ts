@@ -3,35 +3,47 @@
 export {
   createDetector,
   type DetectionTimes,
+  type DetectOptions,
   type Detector,
   type DetectorOptions,
   type FoundStages,
+  type WatchOptions,
 } from "./detect/detector.ts";
+export { type DetectionEstimate, estimateDetection } from "./detect/estimate.ts";
 export { type EvaluateResultsOptions, evaluateResults, type ResultsEvaluation } from "./detect/evaluate-results.ts";
 export type { OpenedImage } from "./detect/images.ts";
-export {
-  type DetectedObject,
-  type DetectorOpenOptions,
-  type DetectorSource,
-  fasterRcnn,
-  type LoadedDetector,
-  type LoadRunOptions,
-  type TorchvisionOptions,
+export type {
+  DetectedObject,
+  DetectorOpenOptions,
+  DetectorSource,
+  LoadedDetector,
+  LoadRunOptions,
+  TorchvisionOptions,
 } from "./detect/load.ts";
 export { boxesPng, detectionsJson, type FoundImage, foundImage } from "./detect/output.ts";
 export {
   detectInTiles,
   detectWhole,
   mergeTiles,
+  TILE_OVERLAP,
   type Tile,
   type TileOptions,
+  type TileWatch,
   tilesOf,
   usualTile,
+  type WholeOptions,
 } from "./detect/tiles.ts";
 export * from "./experiments/index.ts";
 export { type ExportDetectorOptions, type ExportedDetector, encodeDetector, exportDetector } from "./export/export.ts";
 export { type DetectorGraph, detectorGraph } from "./export/graph.ts";
-export { type DetectorConfig, type DetectorSettings, detectorSchema, parseDetector } from "./network/config.ts";
+export { fasterRcnn } from "./faster-rcnn.ts";
+export {
+  type DetectorConfig,
+  type DetectorSettings,
+  detectorSchema,
+  parseDetector,
+  type RegionHead,
+} from "./network/config.ts";
 export { type DetectorImage, type InputBatch, inputBatch } from "./network/input.ts";
 export { featureMaps, regionOutputs, rpnOutputs } from "./network/network.ts";
 export { type PresetName, type PresetOptions, preset } from "./network/presets.ts";
@@ -77,6 +89,15 @@ export { type DetectionScore, detectionLines } from "./run/report.ts";
 export { type DetectionTask, detection } from "./run/task.ts";
 export { detectorText } from "./run/text.ts";
 export { evaluateDetectionRun, readDetectionRun, resumeDetector, trainDetector } from "./runs.ts";
+export type { ResumeDetectorOptions } from "./trainable/create.ts";
+export type { BoxList, ImageInput, ImageTruth } from "./trainable/images.ts";
+export type { CreateDetectorOptions, DetectorStartOptions, DetectorTrainingOptions } from "./trainable/options.ts";
+export type {
+  DetectorStep,
+  ImageDetections,
+  ImageProposals,
+  TrainableDetector,
+} from "./trainable/trainable.ts";
 export {
   type CurrentDetector,
   type ImageSource,

@@ -76,7 +76,7 @@ describe.each([true, false])("an engine served over a channel (outputs prealloca
     serveEngine(
       {
         ort: { InferenceSession: { create }, Tensor },
-        sessionOptions: ({ optimise }) => ({ graphOptimizationLevel: optimise ? "all" : "basic" }),
+        sessionOptions: ({ optimize }) => ({ graphOptimizationLevel: optimize ? "all" : "basic" }),
         preallocates,
         memory: () => 123,
       },
@@ -103,7 +103,7 @@ describe.each([true, false])("an engine served over a channel (outputs prealloca
     const g = m.graph();
     const [x, w] = [g.input("x", [2]), g.input("w", [2])];
     const step = await engine.load(g.toOnnx({ "next:w": m.add(w, x), seen: m.mul(w, 10), last: m.neg(w) }), {
-      optimise: false,
+      optimize: false,
     });
     expect(create.mock.lastCall?.[1]).toEqual({ graphOptimizationLevel: "basic" });
     const bank = engine.bank();

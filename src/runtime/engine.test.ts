@@ -59,7 +59,7 @@ describe("values", () => {
     const outputs = Object.fromEntries(
       Object.entries(names).map(([name, dtype]) => [`same_${name}`, m.stopGradient(g.input(name, [2], dtype))]),
     );
-    const program = await engine.load(g.toOnnx(outputs), { optimise: false });
+    const program = await engine.load(g.toOnnx(outputs), { optimize: false });
     const found = (await program.run(inputs)).outputs;
     for (const [name, input] of Object.entries(inputs)) expect(found[`same_${name}`], name).toEqual(input);
   });

@@ -15,14 +15,14 @@ export async function connectEngine(port: CallerPort, start: WorkerStart): Promi
   return {
     device: start.device,
     threads: start.threads,
-    load: async (model, { label = "program", optimise = true, profile, compact = false } = {}) => {
+    load: async (model, { label = "program", optimize = true, profile, compact = false } = {}) => {
       const program = programs++;
       const names = (await connection.ask(`loading ${label} on ${start.device}`, {
         kind: "load",
         program,
         model,
         label,
-        optimise,
+        optimize,
         profile,
         compact,
       })) as {

@@ -21,7 +21,7 @@ export type Request =
       readonly program: number;
       readonly model: Uint8Array;
       readonly label: string;
-      readonly optimise: boolean;
+      readonly optimize: boolean;
       readonly profile?: string;
       readonly compact: boolean;
     }

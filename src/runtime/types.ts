@@ -43,8 +43,8 @@ export interface Program {
 export interface ProgramOptions {
   /** Names the program in errors. */
   label?: string;
-  /** ONNX Runtime's own graph optimisations; on by default. */
-  optimise?: boolean;
+  /** ONNX Runtime's own graph optimizations; on by default. */
+  optimize?: boolean;
   /** Write a profile of every node to files with this prefix, when the program is closed. */
   profile?: string;
   /**

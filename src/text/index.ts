@@ -1,4 +1,5 @@
-/** Text for people: amounts of memory, command lines with their quotes, the name that a mistyped one was meant to be. */
+/** Text for people: amounts of memory, command lines with their quotes, names. */
 export { bytesText } from "./bytes.ts";
 export { closest, editDistance } from "./closest.ts";
 export { commandLine } from "./command-line.ts";
+export { nameOf } from "./name-of.ts";

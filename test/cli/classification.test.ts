@@ -1,10 +1,12 @@
 /** Classification as a user types it, on tiny made-up lesions. */
+
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildIfStale } from "../../scripts/build.ts";
 import { writeRated } from "../../src/data/test/made-up.ts";
+import { nameOf } from "../../src/text/index.ts";
 import { undeclaredKeys } from "./json-keys.ts";
 import { type Ended, MAIN, medvox, workFolder } from "./medvox.ts";
 
@@ -220,7 +222,10 @@ describe("evaluate", () => {
     expect(stdout).toMatch(/^held out {5}AUC .* 5 cases: 3 benign, 2 malignant$/m);
     expect(stdout).toMatch(/^at Youden’s .*chosen on these cases\)$/m);
     const other = await medvox("evaluate", run, "--data", data, "--json");
-    expect(JSON.parse(other.stdout)).toMatchObject({ cases: 8, report: join(run, "evaluations/data/report.html") });
+    expect(JSON.parse(other.stdout)).toMatchObject({
+      cases: 8,
+      report: join(run, "evaluations", nameOf(data), "report.html"),
+    });
   });
 });
 

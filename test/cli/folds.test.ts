@@ -1,4 +1,5 @@
 /** `train segmentation --folds`, its networks one by one, and their mean, as a user types it on tiny made-up cases. */
+
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { InferenceSession, Tensor } from "onnxruntime-node";
@@ -7,6 +8,7 @@ import { preprocess, readImage } from "../../src/data/index.ts";
 import { imageOf, labelOf, writeDecathlon } from "../../src/data/test/made-up.ts";
 import { readVolume } from "../../src/files/index.ts";
 import { segmentation } from "../../src/med3d/index.ts";
+import { nameOf } from "../../src/text/index.ts";
 import { folderStore, readRunOf } from "../../src/train/index.ts";
 import { undeclaredKeys } from "./json-keys.ts";
 import { medvox, workFolder } from "./medvox.ts";
@@ -153,7 +155,7 @@ describe("evaluate", { timeout: 300_000 }, () => {
     expect(status, stderr).toBe(0);
     expect(await undeclaredKeys("evaluate", stdout)).toEqual([]);
     const whole = JSON.parse(stdout);
-    expect(whole).toMatchObject({ cases: 6, scored: "folds", report: "run/report.html" });
+    expect(whole).toMatchObject({ cases: 6, folds: 3, report: "run/report.html" });
     const scores = new Map<string, object>(whole.perCase.map((row: { case: string }) => [row.case, row]));
     const seen: string[] = [];
     for (const fold of FOLDS) {
@@ -186,8 +188,13 @@ describe("evaluate", { timeout: 300_000 }, () => {
   test("another data set is scored by the mean of all, and its report says of whom", async () => {
     const { status, stdout, stderr } = await medvox("evaluate", "run", "--data", data, "--threads", "1", "--json");
     expect(status, stderr).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({ cases: 6, report: join("run", "evaluations/data/report.html") });
-    expect(bytes("run/evaluations/data/report.html").toString()).toContain("3 folds, scored on 6 of another data set.");
+    expect(JSON.parse(stdout)).toMatchObject({
+      cases: 6,
+      report: join("run", "evaluations", nameOf(data), "report.html"),
+    });
+    expect(bytes(`run/evaluations/${nameOf(data)}/report.html`).toString()).toContain(
+      "3 folds, scored on 6 of another data set.",
+    );
   });
 });
 

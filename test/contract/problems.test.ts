@@ -3,10 +3,12 @@
  * an evaluation and a prediction, and that each says so in `--json`, in the log and in the report. The toy's list makes any problem;
  * `readers.test.ts` shows that the real readers make them.
  */
+
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type ProblemEffect, type ProblemRule, problemEffects } from "../../src/data/problem.ts";
+import { nameOf } from "../../src/text/index.ts";
 import { type AnyTask, beginRun, folderStore, readLog } from "../../src/train/index.ts";
 import { medvox, workFolder } from "../cli/medvox.ts";
 import { toyConfig, writeToy } from "./toy-data.ts";
@@ -143,7 +145,7 @@ describe.each(rules)("%s, which %s", (rule, effect) => {
     expect(JSON.parse(stdout).problems).toEqual(counted(rule));
     expect(stderr).toContain(`1 problem (1 ${rule})\n  c0: ${said(rule)}\n`);
     expect((await logged(cleanRun, "evaluated")).at(-1)!.problems).toEqual(counted(rule));
-    const folder = join(cleanRun, "evaluations/data");
+    const folder = join(cleanRun, "evaluations", nameOf(dataOf(rule)));
     expect(JSON.parse(readFileSync(join(folder, "evaluation.json"), "utf8")).problems).toEqual(counted(rule));
     const html = page(folder);
     expect(html).toContain(shown(rule));

@@ -1,9 +1,11 @@
 /** A fifth task is one file and one line: the toy passes through every command. */
+
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test, vi } from "vitest";
 import { readSafetensors } from "../../src/files/index.ts";
 import { taskNames } from "../../src/tasks.ts";
+import { nameOf } from "../../src/text/index.ts";
 import type { AnyTask } from "../../src/train/index.ts";
 import { medvox, workFolder } from "../cli/medvox.ts";
 import { toyConfig, writeToy } from "./toy-data.ts";
@@ -50,7 +52,26 @@ test("evaluate, with its report", async () => {
   expect(page).toContain("A plane. Trained on 3 cases, scored on 2 it never saw.");
   expect(page).toContain("medvox train --task toy --config");
   expect((await json("evaluate", run, "--data", data)).error).toBeLessThan(0.05);
-  expect(existsSync(join(run, "evaluations/data/evaluation.json"))).toBe(true);
+  expect(existsSync(join(run, "evaluations", nameOf(data), "evaluation.json"))).toBe(true);
+  // Other options do not replace scores.
+  const other = ["evaluate", run, "--use", "last"];
+  expect((await medvox(...other)).stderr).toContain(
+    `${run}: has scores already, made with no options, and this evaluation has --use last; give it a name with --name, or --force replaces them`,
+  );
+  expect((await json(...other, "--name", "last")).evaluation).toMatchObject({
+    name: "last",
+    on: "heldOut",
+    use: "last",
+  });
+  const { evaluations } = await json("info", run);
+  expect(evaluations.map(({ name }: { name: string }) => name)).toEqual(["heldOut", nameOf(data), "last"]);
+  expect(readFileSync(join(run, "evaluations/last/report.html"), "utf8")).toContain("last (this one)");
+  expect((await json("evaluate", run)).evaluation.name).toBe("heldOut");
+  expect((await medvox(...other, "--force")).status).toBe(0);
+  expect((await json("evaluate", run, "--force")).evaluation).not.toHaveProperty("use");
+  expect((await medvox("evaluate", run, "--name", "../up")).stderr).toContain(
+    "--name ../up: names a folder in evaluations/",
+  );
   const { status, stderr } = await medvox("evaluate", run, "--overlap", "0.5");
   expect([status, stderr]).toEqual([
     2,

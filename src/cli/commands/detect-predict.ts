@@ -1,5 +1,5 @@
 /** `medvox detect predict`: boxes for pictures and volumes, from a run or from torchvision's weights. */
-import { detection } from "../../rcnn/index.ts";
+import { detection, TILE_OVERLAP, torchvisionDetector } from "../../rcnn/index.ts";
 import { openForPrediction } from "../../tasks.ts";
 import { defineCommand } from "../command.ts";
 import { nameList } from "../detection-options.ts";
@@ -10,7 +10,7 @@ import {
   type TorchvisionChoice,
   torchvisionSource,
 } from "../torchvision-options.ts";
-import { decimal, sizes, whichDevice, whichWeights, wholeNumber } from "../values.ts";
+import { decimal, deviceHelp, sizes, whichDevice, whichWeights, wholeNumber } from "../values.ts";
 
 interface Options extends TorchvisionChoice {
   in: string;
@@ -27,6 +27,9 @@ interface Options extends TorchvisionChoice {
   strict?: boolean;
 }
 
+/** Runs and torchvision's detectors agree on what is found where nothing is asked. */
+const usual = torchvisionDetector("fasterrcnn_resnet50_fpn", { numClasses: 91 }).detections;
+
 export const command = defineCommand<Options, [string | undefined]>({
   configure: (command) =>
     addTorchvisionOptions(
@@ -37,10 +40,10 @@ export const command = defineCommand<Options, [string | undefined]>({
         .option("--no-pictures", "write no pictures")
         .option(
           "--score <least>",
-          "only detections with a score above it (default 0.05; pictures show 0.5)",
+          `only detections with a score above it (default ${usual.minimumScore}; pictures show 0.5)`,
           decimal({ min: 0, max: 1 }),
         )
-        .option("--max <n>", "at most so many an image (default 100)", wholeNumber({ min: 1 }))
+        .option("--max <n>", `at most so many an image (default ${usual.limit})`, wholeNumber({ min: 1 }))
         .option("--classes <names>", "only these, e.g. RBC,WBC", nameList)
         .option("--use <which>", "weights of a run: last or best (default: as the run says)", whichWeights),
     )
@@ -51,11 +54,11 @@ export const command = defineCommand<Options, [string | undefined]>({
       )
       .option(
         "--overlap <share>",
-        "of volumes: what neighbouring tiles have in common (default 0.25)",
+        `of volumes: what neighbouring tiles have in common (default ${TILE_OVERLAP})`,
         decimal({ min: 0, max: 0.95 }),
       )
       .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
-      .option("--device <name>", "cpu, webgpu or cuda (default cpu)", whichDevice)
+      .option("--device <name>", `${deviceHelp} (default cpu)`, whichDevice)
       .option("--strict", "refuse to begin where a file has to be left out"),
   examples: [
     "medvox detect predict runs/cells --in smears/ --out found --score 0.5",

@@ -1,11 +1,13 @@
 /** `medvox detect train`: from a data set with boxes to a run. */
-import { detection } from "../../rcnn/index.ts";
-import { defineCommand } from "../command.ts";
+import { type DetectionRequest, detection } from "../../rcnn/index.ts";
 import { addDetectionOptions, type DetectionOptions, detectionRequest } from "../detection-options.ts";
-import { train, trainingJson } from "../training.ts";
+import { trainingCommand } from "../training-command.ts";
 
-export const command = defineCommand<DetectionOptions>({
-  configure: (command) => void addDetectionOptions(command),
+export const command = trainingCommand<DetectionOptions, DetectionRequest>({
+  task: detection,
+  addOptions: addDetectionOptions,
+  request: detectionRequest,
+  place: ({ out }) => ({ out }),
   examples: [
     "medvox detect train --data BCCD --out runs/cells",
     "medvox detect train --data BCCD --arch resnet18 --min-size 240 --anchors 16/32/64/128/256 --augmentation slide --batch 4",
@@ -13,7 +15,4 @@ export const command = defineCommand<DetectionOptions>({
   ],
   details:
     "A data set's own lists decide what is held out: test, else val; the rest is learnt from. Broken boxes are left out and counted;\nmedvox verify names them.",
-  json: trainingJson,
-  writes: true,
-  run: async (context, options) => train(context, detection, await detectionRequest(options), options),
 });

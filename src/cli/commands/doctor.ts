@@ -15,7 +15,7 @@ export const command = defineCommand<object>({
     ok: "whether medvox can run here",
     machine: "cpu, cores, memoryGb, features (instruction sets), os",
     versions: "of medvox, node and onnxruntime",
-    devices: "per device: name, works, why not",
+    devices: "per device: name, works, why not, experimental (what it cannot do yet)",
   },
   async run({ style }) {
     const found = { machine: machine(), versions: versions(), devices: await probeDevices() };
@@ -47,6 +47,10 @@ function page(machine: Machine, versions: Versions, devices: readonly Device[], 
     `onnxruntime ${versions.onnxruntime}`,
     "",
     style.bold("devices"),
-    ...devices.map(({ name, works, why }) => `  ${name.padEnd(8)}${mark(works)}${why ? `  ${reason(why)}` : ""}`),
+    ...devices.flatMap(({ name, works, why, experimental }) => [
+      `  ${name.padEnd(8)}${mark(works)}${why ? `  ${reason(why)}` : ""}`,
+      ...(experimental === undefined ? [] : [`             ${experimental}`]),
+    ]),
+    "  docs/how-to/gpu.md says what each of them needs",
   ].join("\n");
 }

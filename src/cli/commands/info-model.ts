@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { ConfigError } from "../../errors.ts";
 import { readOnnx } from "../../graph/index.ts";
 import { openRun } from "../../tasks.ts";
-import { problemsJson, problemsText, readProblems } from "../../train/index.ts";
+import { howText, listEvaluations, problemsJson, problemsText, readProblems } from "../../train/index.ts";
 import type { Outcome } from "../command.ts";
 
 export async function describeModel(path: string): Promise<Outcome> {
@@ -37,8 +37,12 @@ export async function describeRun(path: string): Promise<Outcome> {
   const { lines, json } = await task.describe(run);
   const problems = await readProblems(run.store);
   const { record, plan } = run;
+  const evaluations = await listEvaluations(run.store);
+  const told = evaluations.map(
+    ({ name, line, ...how }) => `evaluated ${[name, howText(how), line].filter((part) => part !== "").join("  ")}`,
+  );
   return {
-    document: { kind: "run", path, record, plan, ...json, problems: problemsJson(problems) },
-    text: [...lines, ...(problems.length === 0 ? [] : [`data      ${problemsText(problems)}`])].join("\n"),
+    document: { kind: "run", path, record, plan, ...json, evaluations, problems: problemsJson(problems) },
+    text: [...lines, ...told, ...(problems.length === 0 ? [] : [`data      ${problemsText(problems)}`])].join("\n"),
   };
 }

@@ -71,6 +71,7 @@ export const command = defineCommand<object, [string]>({
     plan: "of a run: plan.json",
     epochs: "of a run: finished ones; of a classification, by network",
     trained: "of a classification: finished networks",
+    evaluations: "of a run: per evaluation name, folder, on, data, use, options, line",
     "problems.count": "of a run: what was wrong with its data",
     "problems.rules": "how often each rule was broken",
     "problems.list": "each of them: severity, case, rule, message",

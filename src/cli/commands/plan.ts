@@ -25,8 +25,9 @@ import {
   voxelsFor,
 } from "../../med3d/index.ts";
 import { encoderNames } from "../../nn/index.ts";
+import { nameOf } from "../../text/index.ts";
 import { defineCommand } from "../command.ts";
-import { nameOf } from "../names.ts";
+import { sayDefaults } from "../defaults.ts";
 import { refuseToOverwrite } from "../outputs.ts";
 import { archOf } from "../segmentation-options.ts";
 import { decimal, decimals, lowHigh, sizes, wholeNumber } from "../values.ts";
@@ -57,17 +58,17 @@ interface Made {
 }
 
 export const command = defineCommand<Options, [string[]]>({
-  configure: (command) =>
+  configure: (command) => {
     command
       .argument("<datasets...>", "data sets, as train segmentation or train classification takes them")
       .option("--out <file>", "write the plan (of several sets, a folder for NAME.json)")
-      .option("--intensity <scheme>", "plan, percentile (the paper's), medicalnet or none (default plan: by modality)")
+      .option("--intensity <scheme>", "plan, percentile (the paper's), medicalnet or none; plan chooses by modality")
       .option("--window <low,high>", "CT window in HU, scaled to 0–1, e.g. --window=-200,250", lowHigh)
       .option("--spacing <x,y,z>", "voxel size in mm (default: the median)", decimals(3))
       .option("--mean-spacing", "the mean of the set instead of its median (the paper's liver recipe)")
       .option("--patch <d,h,w>", "patch size, multiples of 8", sizes(3))
       .option("--batch <n>", "patches a step", wholeNumber({ min: 1 }))
-      .option("--arch <name>", `the network that --memory is for: ${encoderNames.join(", ")} (default resnet10)`)
+      .option("--arch <name>", `the network that --memory is for: ${encoderNames.join(", ")}`)
       .option(
         "--task <name>",
         "segmentation or classification (default: classification where labels.csv is there)",
@@ -79,7 +80,9 @@ export const command = defineCommand<Options, [string[]]>({
         "--memory <gb>",
         "choose patch and batch for so much memory (default: about 3.3 GB)",
         decimal({ min: 2 }),
-      ),
+      );
+    sayDefaults(command, () => resolveSegmentationConfig({ data: "DATA" }));
+  },
   details:
     "The file may be changed by hand; medvox train segmentation|classification --plan FILE trains by it, and evaluation and prediction\nread the same one. --memory counts the network (--arch) and what was measured of training with the skip decoder.",
   examples: [

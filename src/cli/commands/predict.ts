@@ -1,9 +1,21 @@
 /** `medvox predict RUN --in … --out …`: label maps on the images' own grids; of a classifier a table, of a detector boxes. */
 import type { Axis } from "../../augment/index.ts";
+import { WINDOW_OVERLAP } from "../../med3d/index.ts";
 import { openForPrediction } from "../../tasks.ts";
 import { defineCommand } from "../command.ts";
 import { predict, predictionJson } from "../prediction.ts";
-import { axes, decimal, memorySize, whichDevice, whichWeights, wholeNumber } from "../values.ts";
+import {
+  axes,
+  decimal,
+  deviceHelp,
+  type KeptComponents,
+  keptComponents,
+  keptComponentsHelp,
+  memorySize,
+  whichDevice,
+  whichWeights,
+  wholeNumber,
+} from "../values.ts";
 
 interface Options {
   in: string;
@@ -13,6 +25,7 @@ interface Options {
   mirror?: boolean;
   mirrorAxes?: Axis[];
   overlap?: number;
+  keepLargest?: KeptComponents;
   threads?: number;
   device?: "cpu" | "webgpu" | "cuda";
   maxMemory?: number;
@@ -35,10 +48,15 @@ export const command = defineCommand<Options, [string]>({
       .option("--mirror-axes <axes>", "of a segmentation: mirror along these only, e.g. x for left to right", axes)
       .option(
         "--overlap <share>",
-        "what neighbouring windows have in common (default 0.5)",
+        `what neighbouring windows have in common (default ${WINDOW_OVERLAP})`,
         decimal({ min: 0, max: 0.95 }),
       )
-      .option("--device <name>", "cpu, webgpu or cuda (default cpu)", whichDevice)
+      .option(
+        "--keep-largest <which>",
+        `of a segmentation: ${keptComponentsHelp} (default: as the run says)`,
+        keptComponents,
+      )
+      .option("--device <name>", `${deviceHelp} (default cpu)`, whichDevice)
       .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
       .option(
         "--max-memory <size>",

@@ -2,12 +2,11 @@
 import { ConfigError } from "../../errors.ts";
 import { type PretrainingRequest, pretraining } from "../../med3d/index.ts";
 import { encoderNames } from "../../nn/index.ts";
-import { defineCommand } from "../command.ts";
+import { nameOf } from "../../text/index.ts";
 import { over, readConfig } from "../config-file.ts";
-import { nameOf } from "../names.ts";
 import { archOf } from "../segmentation-options.ts";
-import { train, trainingJson } from "../training.ts";
-import { decimal, sizes, wholeNumber } from "../values.ts";
+import { trainingCommand } from "../training-command.ts";
+import { decimal, deviceHelp, sizes, wholeNumber } from "../values.ts";
 
 interface Options {
   data?: string[];
@@ -33,49 +32,48 @@ interface Options {
   strict?: boolean;
 }
 
-export const command = defineCommand<Options>({
-  configure: (command) =>
-    command
+export const command = trainingCommand<Options, PretrainingRequest>({
+  task: pretraining,
+  addOptions: (command) =>
+    void command
       .option("--data <sets...>", "data sets: folders, lists, or JSON files that pick a part of one")
       .option("--out <folder>", "the run's folder (default runs/pretrain)")
       .option("--config <file>", "JSON file with any of the keys that run.json shows under config; options go over it")
-      .option("--arch <name>", `${encoderNames.join(", ")} (default resnet10)`)
+      .option("--arch <name>", encoderNames.join(", "))
       .option(
         "--width <channels>",
-        "of the encoder's first stage, a multiple of 4; fewer make all layers narrower (default 64)",
+        "of the encoder's first stage, a multiple of 4; fewer make all layers narrower",
         wholeNumber({ min: 4 }),
       )
-      .option("--decoder <kind>", "of every branch: upsampling (the paper's), convSeg or skip (default upsampling)")
-      .option("--loss <name>", "diceCrossEntropy, crossEntropy, dice or focal (default diceCrossEntropy)")
-      .option("--optimizer <name>", "adamW, adam or sgd (default adamW)")
-      .option("--epochs <n>", "passes over the largest set (default 30)", wholeNumber({ min: 1 }))
+      .option("--decoder <kind>", "of every branch: upsampling (the paper's), convSeg or skip")
+      .option("--loss <name>", "diceCrossEntropy, crossEntropy, dice or focal")
+      .option("--optimizer <name>", "adamW, adam or sgd")
+      .option("--epochs <n>", "passes over the largest set", wholeNumber({ min: 1 }))
       .option("--updates-per-set <n>", "steps of each set an epoch (default: a pass)", wholeNumber({ min: 1 }))
       .option("--batch <n>", "patches a step (default: from each set's plan)", wholeNumber({ min: 1 }))
       .option("--patch <d,h,w>", "patch size (default: the median of what the sets would choose)", sizes(3))
-      .option("--lr <rate>", "learning rate (default 1e-3)", decimal({ min: 0 }))
-      .option("--balance <preset>", "augmentation that fills small sets up to the largest; none leaves them small")
-      .option("--held-out <n>", "cases of each set kept, a number or a share (default 0.1)", decimal({ min: 0 }))
+      .option("--lr <rate>", "learning rate", decimal({ min: 0 }))
       .option(
-        "--seed <n>",
-        "decides splits, first weights, turns and augmentation (default 0)",
-        wholeNumber({ min: 0 }),
+        "--balance <preset>",
+        "augmentation that fills small sets up to the largest; none leaves them small (default: shifts, turns and scaling)",
       )
-      .option("--device <name>", "cpu, webgpu or cuda (default cpu)")
+      .option("--held-out <n>", "cases of each set kept, a number or a share", decimal({ min: 0 }))
+      .option("--seed <n>", "decides splits, first weights, turns and augmentation", wholeNumber({ min: 0 }))
+      .option("--device <name>", deviceHelp)
       .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
-      .option("--workers <n>", "threads that prepare data, for each set (default 1)", wholeNumber({ min: 1 }))
+      .option("--workers <n>", "threads that prepare data, for each set", wholeNumber({ min: 1 }))
       .option("--from <weights>", "weights or a run to start from")
       .option("--strict", "refuse data that a file has to be left out of"),
-  details:
-    "Every set has a decoder of its own; a step is one set's, and changes the encoder and that decoder. Stopped, it goes on with\nmedvox train --resume RUN. The run serves as --from of medvox transfer; a branch is scored with medvox evaluate RUN --set NAME.",
+  request: requestOf,
+  least: { sets: [{ name: "DATA", data: "DATA" }] },
+  place: ({ out }) => ({ out: out ?? "runs/pretrain" }),
   examples: [
     "medvox pretrain --data Task03_Liver Task04_Hippocampus Task09_Spleen --arch resnet18 --out runs/pretrain",
     "medvox pretrain --config 3dseg-8.json --out runs/3dseg-8",
     "medvox train --resume runs/pretrain",
   ],
-  json: trainingJson,
-  writes: true,
-  run: async (context, options) =>
-    train(context, pretraining, await requestOf(options), { out: options.out ?? "runs/pretrain" }),
+  details:
+    "Every set has a decoder of its own; a step is one set's, and changes the encoder and that decoder. Stopped, it goes on with\nmedvox train --resume RUN. The run serves as --from of medvox transfer; a branch is scored with medvox evaluate RUN --set NAME.",
 });
 
 async function requestOf(options: Options): Promise<PretrainingRequest> {

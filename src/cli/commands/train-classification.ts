@@ -1,16 +1,18 @@
 /** `medvox train classification`: from a list of images and their labels to a run. */
-import { classification } from "../../med3d/index.ts";
+import { type ClassificationRequest, classification } from "../../med3d/index.ts";
 import {
   addClassificationOptions,
   type ClassificationOptions,
   classificationRequest,
   runFolderOf,
 } from "../classification-options.ts";
-import { defineCommand } from "../command.ts";
-import { train, trainingJson } from "../training.ts";
+import { trainingCommand } from "../training-command.ts";
 
-export const command = defineCommand<ClassificationOptions>({
-  configure: (command) => void addClassificationOptions(command),
+export const command = trainingCommand<ClassificationOptions, ClassificationRequest>({
+  task: classification,
+  addOptions: addClassificationOptions,
+  request: (options) => classificationRequest(options),
+  place: (options, request) => ({ out: options.out ?? runFolderOf(request) }),
   examples: [
     "medvox train classification --data labels.csv --out runs/stages",
     "medvox train classification --data lidc-nodules --label malignancy --folds 5 --window=-1000,400",
@@ -18,10 +20,4 @@ export const command = defineCommand<ClassificationOptions>({
   ],
   details:
     "The list has columns image (or case, for images/CASE beside it), label or rating, and if there are any mask, group and split.\nWith --folds or --seeds, every network is a run of its own in members/.",
-  json: trainingJson,
-  writes: true,
-  async run(context, options) {
-    const request = await classificationRequest(options);
-    return train(context, classification, request, { out: options.out ?? runFolderOf(request) });
-  },
 });

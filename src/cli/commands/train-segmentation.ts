@@ -1,16 +1,18 @@
 /** `medvox train segmentation`: from a data set to a run. */
-import { segmentation } from "../../med3d/index.ts";
-import { defineCommand } from "../command.ts";
+import { type SegmentationRequest, segmentation } from "../../med3d/index.ts";
 import {
   addSegmentationOptions,
   foldsOf,
   type SegmentationOptions,
   segmentationRequest,
 } from "../segmentation-options.ts";
-import { train, trainingJson } from "../training.ts";
+import { trainingCommand } from "../training-command.ts";
 
-export const command = defineCommand<SegmentationOptions>({
-  configure: (command) => void addSegmentationOptions(command),
+export const command = trainingCommand<SegmentationOptions, SegmentationRequest>({
+  task: segmentation,
+  addOptions: addSegmentationOptions,
+  request: (options) => segmentationRequest(options),
+  place: (options, request) => ({ out: options.out, only: foldsOf(options, request) }),
   examples: [
     "medvox train segmentation --data Task04_Hippocampus --out runs/hippocampus",
     "medvox train segmentation --data cases.csv --arch resnet18 --epochs 60 --held-out 20",
@@ -20,10 +22,4 @@ export const command = defineCommand<SegmentationOptions>({
   details:
     "With --folds, every network is a run of its own in members/. medvox evaluate scores each case by the network that never saw it,\n" +
     "medvox predict takes the mean of all.",
-  json: trainingJson,
-  writes: true,
-  async run(context, options) {
-    const request = await segmentationRequest(options);
-    return train(context, segmentation, request, { out: options.out, only: foldsOf(options, request) });
-  },
 });

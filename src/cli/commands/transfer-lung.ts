@@ -1,36 +1,34 @@
 /** `medvox transfer lung`: lungs in CT, with the paper's decoder of transposed convolutions (Med3D §4.1). */
 import { type SegmentationRequest, segmentation } from "../../med3d/index.ts";
-import { defineCommand } from "../command.ts";
 import {
   addSegmentationOptions,
   foldsOf,
   type SegmentationOptions,
   segmentationRequest,
 } from "../segmentation-options.ts";
-import { train, trainingJson } from "../training.ts";
+import { trainingCommand } from "../training-command.ts";
 import { transferRates } from "../transfer-rates.ts";
 
 /** A lung window; the two lungs are the two largest parts. */
-const usual: Partial<SegmentationRequest> = {
+const usual = (from: string | null | undefined): Partial<SegmentationRequest> => ({
   decoder: "transposed",
   optimizer: "adam",
   window: [-1000, 400],
-  keepLargest: 2,
-};
+  keepLargest: { foreground: 2 },
+  ...transferRates(from),
+});
 
-export const command = defineCommand<SegmentationOptions>({
-  configure: (command) => void addSegmentationOptions(command),
+export const command = trainingCommand<SegmentationOptions, SegmentationRequest>({
+  task: segmentation,
+  addOptions: addSegmentationOptions,
+  usual,
+  request: (options) => segmentationRequest(options, usual),
+  place: (options, request) => ({ out: options.out, only: foldsOf(options, request) }),
   examples: [
     "medvox transfer lung --data lungs.csv --from resnet10.safetensors --out runs/lung",
     "medvox transfer lung --data lungs.csv --from none --spacing 3,3,3 --epochs 60",
     "medvox predict runs/lung --in ct/ --out masks/",
   ],
   details:
-    "The list names images and masks (columns image, label; split keeps cases for the test). Window −1000…400 HU, Adam; the two\nlargest parts of a prediction are kept.",
-  json: trainingJson,
-  writes: true,
-  async run(context, options) {
-    const request = await segmentationRequest(options, (from) => ({ ...usual, ...transferRates(from) }));
-    return train(context, segmentation, request, { out: options.out, only: foldsOf(options, request) });
-  },
+    "The list names images and masks (columns image, label; split keeps cases for the test). Window −1000…400 HU, Adam; the two\nlargest parts of a prediction's foreground are kept; --keep-largest none keeps all.",
 });

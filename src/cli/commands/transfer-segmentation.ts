@@ -1,17 +1,20 @@
 /** `medvox transfer segmentation`: a segmentation that starts from an encoder's weights, with the rates the paper gives it. */
-import { segmentation } from "../../med3d/index.ts";
-import { defineCommand } from "../command.ts";
+import { type SegmentationRequest, segmentation } from "../../med3d/index.ts";
 import {
   addSegmentationOptions,
   foldsOf,
   type SegmentationOptions,
   segmentationRequest,
 } from "../segmentation-options.ts";
-import { train, trainingJson } from "../training.ts";
+import { trainingCommand } from "../training-command.ts";
 import { transferRates } from "../transfer-rates.ts";
 
-export const command = defineCommand<SegmentationOptions>({
-  configure: (command) => void addSegmentationOptions(command),
+export const command = trainingCommand<SegmentationOptions, SegmentationRequest>({
+  task: segmentation,
+  addOptions: addSegmentationOptions,
+  usual: transferRates,
+  request: (options) => segmentationRequest(options, transferRates),
+  place: (options, request) => ({ out: options.out, only: foldsOf(options, request) }),
   examples: [
     "medvox transfer segmentation --data Task09_Spleen --from resnet18.safetensors --arch resnet18 --out runs/spleen",
     "medvox transfer segmentation --data cases.csv --from runs/pretrain --freeze",
@@ -19,10 +22,4 @@ export const command = defineCommand<SegmentationOptions>({
   ],
   details:
     "As train segmentation; with --from, the encoder learns at a tenth of the usual rate and what stands on it at the usual one.\nMedicalNet's own factor for new layers is --new-layer-rate 100.",
-  json: trainingJson,
-  writes: true,
-  async run(context, options) {
-    const request = await segmentationRequest(options, transferRates);
-    return train(context, segmentation, request, { out: options.out, only: foldsOf(options, request) });
-  },
 });

@@ -34,7 +34,7 @@ export type PlanningConfig = Pick<
 export type DataFacts = Pick<ClassificationDataset, "name" | "modality" | "classes" | "ratings">;
 
 /** Images in a batch, where nothing else was asked: what batch norm needs, and what a CPU manages. */
-const usualBatch = 8;
+export const usualBatch = 8;
 
 /**
  * @param fingerprint of the training cases

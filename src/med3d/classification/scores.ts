@@ -166,6 +166,7 @@ async function writeRunReport(
         instead: ["medvox", "train", "classification", "--data", config.data, "--out", store.place],
         split: splitText(splits, config.folds),
         problems: frame.problems,
+        evaluations: frame.evaluations,
       }),
       summary: made.summary,
       cases: made.cases,

@@ -44,9 +44,12 @@ export interface Features {
   readonly map?: Volume<Float32Array>;
 }
 
-export interface FeatureExtractor {
+/** An encoder, opened. */
+export interface FeatureExtractor extends AsyncDisposable {
   readonly layer: FeatureLayer;
+  /** The layer's maps of a case, and its image as it was read. */
   extract(item: DataCase): Promise<Features & { readonly image: LoadedVolume }>;
+  /** Ends the engine. */
   close(): Promise<void>;
 }
 
@@ -105,6 +108,7 @@ export async function openFeatures(from: string, options: FeatureOptions = {}): 
       }
     },
     close: () => engine.close(),
+    [Symbol.asyncDispose]: () => engine.close(),
   };
 }
 

@@ -125,9 +125,9 @@ describe("a run", () => {
     const [trained, exported] = await Promise.all(
       [run, join(run, "model.onnx")].map(async (path) => {
         const segmenter = await openSegmenter(path, { threads: 1 });
-        const { data: classes } = await segmenter.segmentImage(image);
+        const { volume } = await segmenter.predict(image);
         await segmenter.close();
-        return classes;
+        return volume.data;
       }),
     );
     expect(exported).toEqual(trained);

@@ -10,7 +10,12 @@ import { lastOf, runLines } from "../run-lines.ts";
 import { encodeRun } from "../segmentation/export.ts";
 import { type SegmentationFound, segmentationPredictor } from "../segmentation/prediction/predictor.ts";
 import { maxMemory, windowOptions } from "../segmentation/schemas.ts";
-import { scoreSegmentation, segmentationScoreText, summariseSegmentation } from "../segmentation/scores.ts";
+import {
+  scoreSegmentation,
+  segmentationEvaluationName,
+  segmentationScoreText,
+  summariseSegmentation,
+} from "../segmentation/scores.ts";
 import { segmentation } from "../segmentation/task.ts";
 import { branchRecord, branchRun, branchSet } from "./branch.ts";
 import { type PretrainingConfig, pretrainingConfigSchema, resolvePretrainingConfig } from "./config.ts";
@@ -138,6 +143,9 @@ export const pretraining: PretrainingTask = {
   score: (run, item, found, options, report) =>
     scoreSegmentation(branchRecord(run, setIn(options)), item, found, options, report),
   scoreText: segmentationScoreText,
-  evaluationName: ({ record, store }, options) => branchSet(record.config, setIn(options), store.place).name,
+  evaluationName: ({ record, store }, options) =>
+    [branchSet(record.config, setIn(options), store.place).name, segmentationEvaluationName(options)]
+      .filter((part) => part !== "")
+      .join("-"),
   summarise: (run, scored, options) => summariseSegmentation(branchRecord(run, setIn(options)), scored),
 };

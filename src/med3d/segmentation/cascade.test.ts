@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openDataset, prepareCase, regionOf } from "../../data/index.ts";
+import { ConfigError } from "../../errors.ts";
 import { readVolume, writeVolume } from "../../files/index.ts";
 import { encoderPattern } from "../../nn/index.ts";
 import { random } from "../../random.ts";
@@ -160,11 +161,27 @@ test("where the first network finds nothing, nothing is there", async () => {
   const segmenter = await openSegmenter(join(work, "cascade"));
   try {
     const empty = { size, channels: 1, affine, data: new Float32Array(40 * 32 * 24).fill(-2), name: "empty" };
-    const { data } = await segmenter.segmentImage(empty as never);
-    expect(new Set(data as Uint8Array)).toEqual(new Set([0]));
+    const { volume } = await segmenter.predict(empty as never);
+    expect(new Set(volume.data as Uint8Array)).toEqual(new Set([0]));
   } finally {
     await segmenter.close();
   }
+});
+
+test("its exported model is refused by name, since it is the second network alone", async () => {
+  const run = join(work, "cascade");
+  const inside = join(run, "model.onnx");
+  const moved = join(work, "moved.onnx");
+  writeFileSync(moved, readFileSync(inside));
+  for (const [path, folder] of [
+    [inside, `: ${run}`],
+    [moved, ""],
+  ])
+    await expect(openSegmenter(path)).rejects.toThrow(
+      new ConfigError(
+        `${path}: is the second network of a cascade, which needs the region that the first one finds; name the run's folder${folder}`,
+      ),
+    );
 });
 
 test("a frozen encoder keeps every bit, running statistics included, and the rest learns", async () => {

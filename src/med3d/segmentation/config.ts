@@ -6,6 +6,7 @@ import { ConfigError } from "../../errors.ts";
 import { adam, adamW, encoderPattern, type Optimizer, type ParameterGroup, sgd } from "../../nn/index.ts";
 import { checkedConfig, refuseContradictions, sharedKeys } from "../../train/index.ts";
 import { med3dKeys, refuseFrozenNothing } from "../encoder/config.ts";
+import { keepLargestSchema } from "./keep-largest.ts";
 
 const size = z.number().int().positive();
 
@@ -15,9 +16,10 @@ export const segmentationConfigSchema = z.strictObject({
   ...med3dKeys,
   /**
    * What stands on the encoder: `skip` (features at 1/2, 1/4 and 1/8 joined, outlines at full size), `upsampling` (one 1×1×1
-   * convolution, Med3D's in pre-training), `convSeg` (the released code's), `transposed` (Med3D's for lungs), `denseAspp` (for the liver).
+   * convolution, Med3D's in pre-training), `convSeg` (the released code's), `transposed` (Med3D's for lungs), `denseAspp` (for the liver);
+   * `custom`: a function that a program gives.
    */
-  decoder: z.enum(["skip", "upsampling", "convSeg", "transposed", "denseAspp"]).default("skip"),
+  decoder: z.enum(["skip", "upsampling", "convSeg", "transposed", "denseAspp", "custom"]).default("skip"),
   /** Channels of the skip decoder at 1/4, 1/2 and 1; null: `width`, half and a quarter of it, as a rule 64, 32 and 16. */
   decoderChannels: z.tuple([size, size, size]).nullable().default(null),
   /** Its 3×3×3 convolutions at 1/4, 1/2 and 1. */
@@ -38,8 +40,12 @@ export const segmentationConfigSchema = z.strictObject({
   intensity: z.enum(["plan", "percentile", "medicalnet", "none"]).default("plan"),
   /** All labels as one. */
   mergeLabels: z.boolean().default(false),
-  /** So many connected components of each class are kept in a prediction, the largest ones; null: all. */
-  keepLargest: size.nullable().default(null),
+  /**
+   * Which connected components of a prediction are kept, the largest ones: `{ "foreground": 1 }` of the union of all classes, so that
+   * lesions within an organ stay; a number, so many of each class, lesions too; `{ "classes": { "liver": 1 } }` of the classes that are
+   * named; null: all.
+   */
+  keepLargest: keepLargestSchema.nullable().default(null),
   /**
    * Coarse to fine: settings of a first network that sees the whole image (by default a coarse one, all labels as one); this one is
    * trained on and predicts the region around what the first finds. null: one network, no region.

@@ -1,5 +1,6 @@
 /** The network of a segmentation: MedicalNet's encoder and a decoder, and the loss on its scores. */
 import { type DataCase, ignoredClass } from "../../data/index.ts";
+import { ConfigError, ShapeError } from "../../errors.ts";
 import { resize, type Scope, scope, softmax, type Tensor } from "../../graph/index.ts";
 import {
   convSeg,
@@ -19,9 +20,31 @@ import {
 import { type EncoderConfig, encoderFeatures } from "../encoder/config.ts";
 import type { SegmentationConfig } from "./config.ts";
 
+/** What a decoder of one's own is built with. */
+export interface DecoderContext {
+  /** The network's input [N, C, D, H, W]. */
+  readonly input: Tensor;
+  /** K, the background included. */
+  readonly classes: number;
+  /** Where its parameters stand: `decoder.`. Names of its own keep apart what stands at the root, the encoder. */
+  readonly scope: Scope;
+}
+
+/**
+ * A decoder of one's own: class scores [N, K, D, H, W] of the encoder's features, as nodes of their graph. It is called again for every
+ * graph of the network (training, prediction, export) and must build the same parameters each time, under `scope`.
+ */
+export type SegmentationDecoder = (features: ResNet3dFeatures, context: DecoderContext) => Tensor;
+
 export type NetworkConfig = EncoderConfig &
   Pick<SegmentationConfig, "decoder" | "decoderChannels"> &
-  Partial<Pick<SegmentationConfig, "decoderConvolutions" | "decoderInputChannels" | "asppRates">>;
+  Partial<Pick<SegmentationConfig, "decoderConvolutions" | "decoderInputChannels" | "asppRates">> &
+  CustomDecoder;
+
+/** Of `decoder: "custom"`. A function is not written down, so whoever opens a run gives it again. */
+export interface CustomDecoder {
+  readonly customDecoder?: SegmentationDecoder;
+}
 
 /** Class scores [N, K, D, H, W] of input [N, C, D, H, W]. @param at where the decoder's parameters stand; the encoder's stand at the root */
 export function segmentationScores(input: Tensor, classes: number, config: NetworkConfig, at: Scope = scope()): Tensor {
@@ -71,12 +94,39 @@ function decoded(features: ResNet3dFeatures, input: Tensor, classes: number, con
       return upsamplingHead(features.out, classes, size, at.child("head"));
     case "convSeg":
       return resize(convSeg(features.out, classes, at.child("conv_seg")), { size });
+    case "custom": {
+      if (config.customDecoder === undefined)
+        throw new ConfigError("decoder: custom stands for a function, which only a program can give");
+      const scores = config.customDecoder(features, { input, classes, scope: at.child("decoder") });
+      return checkedScores(scores, input, classes, "decoder");
+    }
   }
 }
 
-/** Class probabilities. */
-export function segmentationProbabilities(input: Tensor, classes: number, config: NetworkConfig): Tensor {
-  return softmax(segmentationScores(input, classes, config), 1);
+/** A network of one's own: class scores [N, K, D, H, W] of an input [N, C, D, H, W]. */
+export type SegmentationNetwork = (input: Tensor, classes: number) => Tensor;
+
+/**
+ * Class probabilities [N, K, D, H, W].
+ * @throws ShapeError where a network of one's own gives scores of another shape
+ */
+export function segmentationProbabilities(
+  input: Tensor,
+  classes: number,
+  network: NetworkConfig | SegmentationNetwork,
+): Tensor {
+  if (typeof network !== "function") return softmax(segmentationScores(input, classes, network), 1);
+  return softmax(checkedScores(network(input, classes), input, classes, "network"), 1);
+}
+
+/** @throws ShapeError where scores are not [N, K, D, H, W] of the input's N, D, H, W */
+function checkedScores(scores: Tensor, input: Tensor, classes: number, what: string): Tensor {
+  const wanted = [input.shape[0], classes, ...input.shape.slice(2)];
+  if (scores.shape.join() !== wanted.join())
+    throw new ShapeError(
+      `${what}: gives scores [${scores.shape.join(", ")}]; of ${classes} classes they must be [${wanted.join(", ")}]`,
+    );
+  return scores;
 }
 
 /**

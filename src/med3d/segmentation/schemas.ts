@@ -4,6 +4,7 @@ import { planSchema } from "../../data/index.ts";
 import { commonOptions } from "../../train/index.ts";
 import { segmentationConfigSchema } from "./config.ts";
 import { volumeCaseSchema } from "./data.ts";
+import { keepLargestSchema } from "./keep-largest.ts";
 
 /** Of windows that are predicted one by one. */
 export const windowOptions = {
@@ -12,16 +13,21 @@ export const windowOptions = {
   overlap: z.number().min(0).max(0.95).optional(),
   /** Average with the predictions of mirrored images: along all axes, or those that are named. */
   mirror: z.union([z.boolean(), z.array(z.enum(["x", "y", "z"]))]).optional(),
+  /** Which connected components are kept, instead of what the run says; null: all. */
+  keepLargest: keepLargestSchema.nullable().optional(),
 };
 
 /** Bytes of resident memory that a prediction may take. */
 export const maxMemory = z.number().positive().optional();
 
+/** How far a surface may lie from the true one and still count as right in NSD, mm; 1 where left out. */
+export const nsdToleranceMm = z.number().min(0).optional();
+
 export const segmentationSchemas = {
   config: segmentationConfigSchema,
   plan: planSchema,
   case: volumeCaseSchema,
-  evaluate: z.strictObject(windowOptions),
+  evaluate: z.strictObject({ ...windowOptions, nsdToleranceMm }),
   predict: z.strictObject({ ...windowOptions, maxMemory }),
   export: z.strictObject({}),
 };

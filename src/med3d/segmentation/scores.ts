@@ -10,12 +10,13 @@ import {
   summarise,
   summaryCsv,
 } from "../../metrics/index.ts";
-import { bestEpoch, runFrame, splitText, trainingSeconds, writeReport } from "../../report/index.ts";
+import { bestEpoch, leftOutText, runFrame, splitText, trainingSeconds, writeReport } from "../../report/index.ts";
 import { epochRecordsOf, type Options, type Scored, type Summary } from "../../train/index.ts";
 import { spacingOf } from "../../volume/index.ts";
 import { encoderName } from "../encoder/config.ts";
 import type { SegmentationConfig } from "./config.ts";
 import { usedWeights } from "./export.ts";
+import { type KeepLargest, keepLargestText, keepLargestWord } from "./keep-largest.ts";
 import { predictionPath, type SegmentationFound } from "./prediction/predictor.ts";
 import type { SegmentationRun } from "./session.ts";
 
@@ -24,7 +25,7 @@ export async function scoreSegmentation(
   { plan }: Pick<SegmentationRun, "plan">,
   item: DataCase,
   { volume, image }: SegmentationFound,
-  _options: Options,
+  options: Options,
   report: (problem: Problem) => void,
 ): Promise<CaseScores> {
   const truth = await readLabel(item, image);
@@ -36,11 +37,17 @@ export async function scoreSegmentation(
     labels: labelNames(plan),
     case: item.id,
     ignore: item.ignoreLabel,
+    nsdToleranceMm: options.nsdToleranceMm as number | undefined,
   });
 }
 
 export function segmentationScoreText({ meanDice }: CaseScores): string {
   return `dice ${meanDice?.toFixed(3) ?? "undefined"}`;
+}
+
+/** Tells scores of other components than the run's own apart; empty where predictions are made as the run says. */
+export function segmentationEvaluationName({ keepLargest }: Options): string {
+  return keepLargest === undefined ? "" : keepLargestWord(keepLargest as KeepLargest | null);
 }
 
 function labelNames({ labels }: Plan): LabelNames {
@@ -59,17 +66,21 @@ export function summariseSegmentation(run: SegmentationRun, scored: readonly Sco
   const perClass = classes.map(({ name, dice }) => `${name.toLowerCase()} ${number(dice.mean, 3)}`).join(" · ");
   const interval =
     overall.dice.interval === null ? "" : `  (95 % ${overall.dice.interval.map((v) => v.toFixed(3)).join("–")})`;
+  const leftOut = leftOutText(summary);
+  const beside = leftOut === null ? "" : ` (${leftOut})`;
   return {
     figures: summary,
-    json: evaluationJson(summary, scores, folds),
+    json: { ...evaluationJson(summary, scores, folds), ...(folds.size > 0 && { folds: config.folds }) },
     tables: { "scores.csv": scoresCsv(scores, folds), "summary.csv": summaryCsv(summary) },
     lines: [
-      `held out     ${perClass} · mean ${number(overall.dice.mean, 3)}${interval} · median ${number(overall.dice.median, 3)}   HD95 ${number(overall.hd95Mm.mean, 2)} mm   ${summary.cases} cases`,
+      `held out     ${perClass} · mean ${number(overall.dice.mean, 3)}${interval} · median ${number(overall.dice.median, 3)}   HD95 ${number(overall.hd95Mm.mean, 2)} mm${beside} · NSD ${number(overall.nsd.mean, 3)} at ${summary.nsdToleranceMm} mm   ${summary.cases} cases`,
     ],
     report: async (path, frame) => {
       const { splits } = run.record;
       const history = config.folds === null ? await epochRecordsOf(run.store) : [];
       const byId = new Map(scored.map(({ item }) => [item.id, item]));
+      const { keepLargest = config.keepLargest } = frame.options as { readonly keepLargest?: KeepLargest | null };
+      const kept = keepLargestText(keepLargest);
       await writeReport(
         path,
         {
@@ -82,6 +93,7 @@ export function summariseSegmentation(run: SegmentationRun, scored: readonly Sco
               noun: "case",
               part: frame.part,
               folds: config.folds,
+              ways: kept === undefined ? [] : [`${kept} of each prediction kept`],
             },
             record: run.record,
             plan: run.plan,
@@ -90,6 +102,7 @@ export function summariseSegmentation(run: SegmentationRun, scored: readonly Sco
             instead: ["medvox", "train", "segmentation", "--data", config.data, "--out", run.store.place],
             split: splitText(splits, config.folds),
             problems: frame.problems,
+            evaluations: frame.evaluations,
           }),
           summary,
           cases: scores,
@@ -115,6 +128,7 @@ function networkText(config: SegmentationConfig): string {
     convSeg: "MedicalNet's conv_seg head",
     transposed: "the paper's transposed convolutions",
     denseAspp: "DenseASPP",
+    custom: "a decoder of its own",
   }[config.decoder];
   return `MedicalNet ${encoderName(config).replace(/^resnet/, "ResNet-")} with ${decoder}`;
 }

@@ -9,6 +9,7 @@ import {
   preparedCases,
   type WholeItems,
 } from "../../data/index.ts";
+import { ConfigError } from "../../errors.ts";
 import { countOverlap, dice, type LabelNames, meanOf } from "../../metrics/index.ts";
 import type { Feeds } from "../../runtime/index.ts";
 import {
@@ -26,10 +27,26 @@ import { readStart, startFrom, startText } from "../encoder/start-from.ts";
 import { augmentationOf, optimizerOf, type SegmentationConfig } from "./config.ts";
 import type { VolumeCase } from "./data.ts";
 import { trainingLoss, trainingOutputs } from "./deep-supervision.ts";
-import { ignoresVoxels } from "./network.ts";
+import { ignoresVoxels, type SegmentationDecoder } from "./network.ts";
 import { predictByWindows, wholeImage } from "./prediction/sliding-window.ts";
 
 export type SegmentationRun = Run<SegmentationConfig, Plan, VolumeCase>;
+
+/**
+ * A run whose configuration has the decoder of its program, where it is `custom`.
+ * @throws ConfigError where the run needs one and none is given
+ */
+export function withDecoder(run: SegmentationRun, decoder: SegmentationDecoder | undefined): SegmentationRun {
+  const { config } = run.record;
+  const { place } = run.store;
+  // The first network of a cascade may have a decoder of medvox when the second has none.
+  if (config.decoder !== "custom") return run;
+  if (decoder === undefined)
+    throw new ConfigError(
+      `${place}: decoder: custom; it was trained with a program's own decoder, which must be given again (decoder); its model.onnx predicts without`,
+    );
+  return { ...run, record: { ...run.record, config: { ...config, customDecoder: decoder } as SegmentationConfig } };
+}
 
 /** Opens data and network of a run. */
 export async function segmentationSession(

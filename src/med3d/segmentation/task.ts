@@ -34,10 +34,17 @@ import { coarseConfig, planChoicesOf, resolveSegmentationConfig, type Segmentati
 import { checkPlannedPatch, creditOf, filesOf, hashesOf, openFor, type VolumeCase, volumeCase } from "./data.ts";
 import { COARSE, encodeRun } from "./export.ts";
 import { foldsOf, splitsOf } from "./folds.ts";
+import { checkKeepLargest } from "./keep-largest.ts";
+import type { SegmentationDecoder } from "./network.ts";
 import { type SegmentationFound, segmentationPredictor } from "./prediction/predictor.ts";
 import { segmentationSchemas } from "./schemas.ts";
-import { scoreSegmentation, segmentationScoreText, summariseSegmentation } from "./scores.ts";
-import { type SegmentationRun, segmentationSession } from "./session.ts";
+import {
+  scoreSegmentation,
+  segmentationEvaluationName,
+  segmentationScoreText,
+  summariseSegmentation,
+} from "./scores.ts";
+import { type SegmentationRun, segmentationSession, withDecoder } from "./session.ts";
 
 export type SegmentationTask = Task<
   SegmentationConfig,
@@ -48,8 +55,8 @@ export type SegmentationTask = Task<
   CaseScores
 >;
 
-/** Segmentation as a task: `beginRun` and its like train, score and predict by it. */
-export const segmentation: SegmentationTask = {
+/** All of the task that does not depend on a decoder. */
+const plainSegmentation: SegmentationTask = {
   name: "segmentation",
   noun: "case",
   watched: () => "dice",
@@ -80,6 +87,7 @@ export const segmentation: SegmentationTask = {
     const plan = shared ?? given ?? makePlan(dataset, fingerprint, planChoicesOf(config));
     if (given !== undefined) checkPlanFits(given, dataset, fingerprint, config.plan!);
     checkPlannedPatch(plan, config.outputStride);
+    checkKeepLargest(config.keepLargest, plan);
     return {
       plan,
       splits: {
@@ -166,8 +174,40 @@ export const segmentation: SegmentationTask = {
   open: (source, options, host) => segmentationPredictor(source, options, host),
   score: scoreSegmentation,
   scoreText: segmentationScoreText,
+  evaluationName: (_run, options) => segmentationEvaluationName(options),
   summarise: summariseSegmentation,
 };
+
+/**
+ * Segmentation as a task; with a decoder of one's own, for runs whose `decoder` is `custom`. `run.json` cannot hold a function, so it is
+ * given again to go on with such a run, to score it, to predict with it and to export it.
+ */
+export function segmentationTask(decoder?: SegmentationDecoder): SegmentationTask {
+  const known = (run: SegmentationRun): SegmentationRun => withDecoder(run, decoder);
+  const task = plainSegmentation;
+  return {
+    ...task,
+    resolve: (request) => {
+      const config = task.resolve(request);
+      if (config.decoder === "custom" && decoder === undefined)
+        throw new ConfigError(
+          "decoder: custom stands for a function, which only a program can give: trainSegmentation(request, { decoder, out })",
+        );
+      return config;
+    },
+    session: (run, ...rest) => task.session(known(run), ...rest),
+    finish: async (run) => task.finish!(known(run)),
+    encode: ({ run, ...rest }, options) => task.encode({ run: known(run), ...rest }, options),
+    open: (source, ...rest) =>
+      task.open(
+        "run" in source ? { ...source, run: known(source.run), members: source.members.map(known) } : source,
+        ...rest,
+      ),
+  };
+}
+
+/** Segmentation as a task: `beginRun` and its like train, score and predict by it. */
+export const segmentation: SegmentationTask = segmentationTask();
 
 /** How many channels the images of a network have. */
 function channelsOf(source: Source<SegmentationRun> | undefined): number | undefined {

@@ -2,6 +2,7 @@
 
 import type { IntensityScheme, Plan } from "../../data/index.ts";
 import { type BuildingGraph, concat, graph, mul, softmax, sub } from "../../graph/index.ts";
+import type { KeepLargest } from "../segmentation/keep-largest.ts";
 
 /** `model.onnx` as a segmentation run exports it, with labels 0 and 7. */
 export function thresholdModel(
@@ -19,7 +20,7 @@ export function thresholdModel(
     /** Class k above the k-th of so many thresholds, a quarter apart; label values 7 k. */
     classes?: number;
     orientation?: string;
-    keepLargest?: number;
+    keepLargest?: KeepLargest;
     intensity?: IntensityScheme;
   } = {},
 ): Uint8Array {
@@ -44,7 +45,7 @@ export function thresholdModel(
   const probability = softmax(concat(scores, 1), 1);
   const metadata = {
     plan: JSON.stringify(plan),
-    ...(keepLargest !== undefined && { keepLargest: String(keepLargest) }),
+    ...(keepLargest !== undefined && { keepLargest: JSON.stringify(keepLargest) }),
   };
   return g.toOnnx({ probability }, { metadata });
 }

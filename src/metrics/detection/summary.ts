@@ -66,12 +66,15 @@ export interface DetectionSummaryOptions {
   readonly max?: number;
 }
 
+/** Detections of a class that count in an image, where nothing is asked: COCO's. */
+export const DETECTIONS_COUNTED = 100;
+
 /** @throws ShapeError naming the image whose lists do not belong together, ConfigError for bad options */
 export function evaluateDetection(
   images: readonly DetectionImage[],
   options: DetectionSummaryOptions,
 ): DetectionSummary {
-  const { axes, classes, scans, threshold = 0.5, max = 100 } = options;
+  const { axes, classes, scans, threshold = 0.5, max = DETECTIONS_COUNTED } = options;
   if (!Number.isInteger(max) || max < 1) throw new ConfigError(`max: ${max}; expected a whole number from 1`);
   const coco = cocoScores(images, { axes, classes, maxDetections: detectionLimits(axes, max) });
   const voc = vocScores(images, { axes, classes });

@@ -32,21 +32,30 @@ export interface FoundStages {
   readonly detections: readonly DetectedBoxes[];
 }
 
-export interface Detector {
+/** How what takes long is watched and stopped. */
+export interface WatchOptions {
+  /** Stops before the next pass through the network; what was asked for is rejected with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** How a look at one or several images is watched and stopped. */
+export interface DetectOptions extends WatchOptions {
+  /** After each pass through the network: passes done, passes in all, and the image's id (or its place, `images[0]`). */
+  readonly onProgress?: (done: number, total: number, id: string) => void;
+}
+
+export interface Detector extends AsyncDisposable {
   readonly config: DetectorConfig;
-  /** Detections of each image, in its own pixels or voxels, best first. */
-  detect(images: readonly DetectorImage[]): Promise<DetectedBoxes[]>;
+  /** Detections of each image, in its own pixels or voxels, best first. All images are one batch. */
+  detect(images: readonly DetectorImage[], options?: WatchOptions): Promise<DetectedBoxes[]>;
   /**
    * Both stages with proposals chosen by other rules than the configuration's, for ablations: keys that a rule leaves out are as
    * configured. Features are computed once for all rules.
    */
   detectBy(images: readonly DetectorImage[], rules: readonly Partial<ProposalRule>[]): Promise<FoundStages[]>;
-  /** Proposals of each image, in the network's pixels; with them the size each image was brought to. */
-  propose(
-    images: readonly DetectorImage[],
-    rule?: Partial<ProposalRule>,
-  ): Promise<{ proposals: Proposals[]; sizes: readonly (readonly number[])[] }>;
-  /** Proposals of images that are prepared already, such as a training batch. */
+  /** Proposals of each image, in its own pixels or voxels, best first: the boxes of the first stage, which have no class. */
+  propose(images: readonly DetectorImage[], rule?: Partial<ProposalRule>, options?: WatchOptions): Promise<Proposals[]>;
+  /** Proposals of images that are prepared already, such as a training batch, in the pixels of the prepared images. */
   proposeBatch(batch: InputBatch, rule?: Partial<ProposalRule>): Promise<Proposals[]>;
   /** Of the last images. */
   readonly times: DetectionTimes | undefined;
@@ -88,8 +97,12 @@ export function createDetector({
   const programs = recentPrograms(engine, limit);
   // One image's maps lie in the bank at a time.
   let last: Promise<unknown> = Promise.resolve();
-  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
-    const own = last.then(work, work);
+  const inTurn = <T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> => {
+    const begin = (): Promise<T> => {
+      signal?.throwIfAborted();
+      return work();
+    };
+    const own = last.then(begin, begin);
     last = own.catch(() => {});
     return own;
   };
@@ -179,6 +192,13 @@ export function createDetector({
       );
     });
   };
+  /** From the network's pixels to the image's own. */
+  const backTo =
+    (images: readonly DetectorImage[], sizes: readonly (readonly number[])[]) =>
+    <T extends { readonly boxes: Float32Array }>(found: T, n: number): T => {
+      const factors = images[n].size.map((length, axis) => length / sizes[n][axis]);
+      return { ...found, boxes: scaleBoxes(found.boxes, factors, axes) };
+    };
   const detectBy: Detector["detectBy"] = async (images, rules) => {
     const preparing = performance.now();
     const batch = prepared(images);
@@ -186,10 +206,7 @@ export function createDetector({
     const preparedMs = performance.now() - preparing;
     const { layout, proposals, featuresMs, proposalsMs } = await features(batch, rules);
     const began = performance.now();
-    const back = <T extends { readonly boxes: Float32Array }>(found: T, n: number): T => {
-      const factors = images[n].size.map((length, axis) => length / sizes[n][axis]);
-      return { ...found, boxes: scaleBoxes(found.boxes, factors, axes) };
-    };
+    const back = backTo(images, sizes);
     const found: FoundStages[] = [];
     for (const [i, own] of proposals.entries()) {
       // There may be fewer anchors than a rule asks for.
@@ -203,35 +220,37 @@ export function createDetector({
     return found;
   };
 
+  const close = (): Promise<void> =>
+    inTurn(async () => {
+      await programs.close();
+      await bank.close();
+    });
   return {
     config,
     get times() {
       return times;
     },
-    detect: (images) => inTurn(async () => [...(await detectBy(images, [{}]))[0].detections]),
+    detect: (images, { signal } = {}) => inTurn(async () => [...(await detectBy(images, [{}]))[0].detections], signal),
     detectBy: (images, rules) => inTurn(() => detectBy(images, rules)),
-    propose: (images, rule = {}) =>
+    propose: (images, rule = {}, { signal } = {}) =>
       inTurn(async () => {
         const batch = prepared(images);
         const { proposals } = await features(batch, [rule]);
-        return { sizes: batch.sizes, proposals: proposals[0] };
-      }),
+        return proposals[0].map(backTo(images, batch.sizes));
+      }, signal),
     // The engine takes the buffer over; the batch's stays its owner's.
     proposeBatch: (batch, rule = {}) =>
       inTurn(async () => (await features({ ...batch, data: batch.data.slice() }, [rule])).proposals[0]),
-    close: () =>
-      inTurn(async () => {
-        await programs.close();
-        await bank.close();
-      }),
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }
 
 const mapName = (level: number): string => `map${level}`;
 const pooledMaps = ({ pooling }: Layout): string[] => Array.from({ length: pooling.levels }, (_, l) => mapName(l));
 
-/** Image → maps, and objectness and deltas of a detector that makes its own proposals. */
-function featureGraph(config: DetectorConfig, layout: Layout, withRpn: boolean) {
+/** The graph from image to maps, and to objectness and deltas of a detector that makes its own proposals. */
+export function featureGraph(config: DetectorConfig, layout: Layout, withRpn: boolean) {
   const g = graph();
   const maps = featureMaps(g.input("image", layout.input), config);
   const outputs: Record<string, Tensor> = withRpn ? { ...rpnOutputs(maps, config) } : {};
@@ -239,8 +258,8 @@ function featureGraph(config: DetectorConfig, layout: Layout, withRpn: boolean) 
   return { graph: g, outputs };
 }
 
-/** Maps and the plan of pooling → probabilities [Q, K], deltas. */
-function regionGraph(config: DetectorConfig, layout: Layout, regions: number) {
+/** The graph from maps and the plan of pooling to probabilities [Q, K] and deltas. */
+export function regionGraph(config: DetectorConfig, layout: Layout, regions: number) {
   const g = graph();
   const maps = pooledMaps(layout).map((name, level) => g.input(name, layout.maps[level]));
   const inputs = Object.fromEntries(

@@ -17,11 +17,13 @@ import {
 import type { Vec3, Volume } from "../../volume/index.ts";
 import type { WeightTensor } from "../../weights/index.ts";
 import { type DetectorConfig, parseDetector } from "../network/config.ts";
+import { imageName } from "../network/input.ts";
 import { epsilonOf, matchDetector, torchvisionDetector } from "../network/weights.ts";
 import { type DetectedBoxes, filterDetections } from "../parts/post-process.ts";
 import type { DetectionPlan, DetectionRun } from "../run/data.ts";
 import { detectionSchemas } from "../run/schemas.ts";
-import { createDetector, type DetectionTimes } from "./detector.ts";
+import { createDetector, type DetectionTimes, type DetectOptions } from "./detector.ts";
+import { type DetectionEstimate, estimateDetection } from "./estimate.ts";
 import { type OpenedImage, openImage, pictureFor, volumeFor } from "./images.ts";
 import { detectWhole } from "./tiles.ts";
 
@@ -70,15 +72,21 @@ export interface DetectedObject {
   readonly world?: { readonly centreMm: Vec3; readonly sizeMm: Vec3 };
 }
 
-export interface LoadedDetector {
+export interface LoadedDetector extends AsyncDisposable {
   readonly plan: Plan;
   readonly axes: 2 | 3;
   readonly classes: readonly DetectionClass[];
   readonly config: DetectorConfig;
-  /** What was found in an image, best first. */
-  detect(image: Image2d | Volume): Promise<DetectedObject[]>;
+  /** What was found in an image, best first; of a list of images, a list for each. */
+  detect(image: Image2d | Volume, options?: DetectOptions): Promise<DetectedObject[]>;
+  detect(images: readonly (Image2d | Volume)[], options?: DetectOptions): Promise<DetectedObject[][]>;
   /** The same of a file, as arrays; labels are places in `classes`. */
-  detectFile(item: Pick<DetectionItem, "id" | "image">): Promise<{ found: DetectedBoxes; opened: OpenedImage }>;
+  detectFile(
+    item: Pick<DetectionItem, "id" | "image">,
+    options?: DetectOptions,
+  ): Promise<{ found: DetectedBoxes; opened: OpenedImage }>;
+  /** How often the network runs for an image of this size, x y (z), on the detector's own spacing, and the memory that takes; nothing is run. */
+  estimate(size: readonly number[]): DetectionEstimate;
   /** Of the last image. */
   readonly times: DetectionTimes | undefined;
   close(): Promise<void>;
@@ -166,17 +174,15 @@ async function readTorchvision({
 }
 
 /** Opens a run's detector. @throws ConfigError for a run that has no such weights */
-const load = async (folder: string, { use, ...options }: LoadRunOptions = {}): Promise<LoadedDetector> => {
+export async function loadDetector(folder: string, { use, ...options }: LoadRunOptions = {}): Promise<LoadedDetector> {
   const run = await readRunOf(folderStore(folder), { name: "detection", schemas: detectionSchemas });
   return openDetector(await readDetector({ run, use }, options), options);
-};
+}
 
 /** Opens torchvision's weights without a run. @throws WeightsError where they are another network's */
-const fromWeights = async (options: TorchvisionOptions): Promise<LoadedDetector> =>
-  openDetector(await readDetector(options, options), options);
-
-/** Faster R-CNN, opened. */
-export const fasterRcnn = { load, fromWeights };
+export async function detectorFromWeights(options: TorchvisionOptions): Promise<LoadedDetector> {
+  return openDetector(await readDetector(options, options), options);
+}
 
 /** Opens what was read. */
 export async function openDetector(
@@ -201,11 +207,48 @@ export async function openDetector(
   const engine = await createEngine({ device: options.device ?? plan.device, threads: options.threads });
   const detector = createDetector({ engine, config, weights, canvas });
   let times: DetectionTimes | undefined;
-  const foundIn = async (image: OpenedImage): Promise<DetectedBoxes> => {
-    const whole = await detectWhole(detector, image.input, { canvas, tile, overlap });
+  const foundIn = async (image: OpenedImage, id: string, watch: DetectOptions): Promise<DetectedBoxes> => {
+    const { signal, onProgress } = watch;
+    const onTile = (done: number, total: number): void => onProgress?.(done, total, id);
+    const whole = await detectWhole(detector, image.input, { canvas, tile, overlap, signal, onTile });
     const { found } = whole;
     times = whole.times;
     return image.back(wanted === undefined ? found : filterDetections(found, { classes: wanted, limit }));
+  };
+  const detectOne = async (image: Image2d | Volume, id: string, watch: DetectOptions): Promise<DetectedObject[]> => {
+    const isVolume = "affine" in image;
+    if (isVolume !== (axes === 3))
+      throw new ConfigError(
+        `detector: is for ${axes === 2 ? "pictures" : "volumes"}, and got a ${isVolume ? "volume" : "picture"}`,
+      );
+    watch.signal?.throwIfAborted();
+    const own = isVolume ? volumeFor(image, plan) : pictureFor(image, plan);
+    const { boxes, scores, labels } = await foundIn(own, id, watch);
+    return Array.from(scores, (value, i) => ({
+      box: [...boxes.subarray(2 * axes * i, 2 * axes * (i + 1))],
+      label: classes[labels[i]].name,
+      score: value,
+      ...(own.affine === undefined ? {} : { world: worldBoxOf(boxes, i, own.affine) }),
+    }));
+  };
+  const idOf = (image: Image2d | Volume, n: number): string => imageName({ id: image.name }, n);
+  function detect(image: Image2d | Volume, watch?: DetectOptions): Promise<DetectedObject[]>;
+  function detect(images: readonly (Image2d | Volume)[], watch?: DetectOptions): Promise<DetectedObject[][]>;
+  async function detect(
+    given: Image2d | Volume | readonly (Image2d | Volume)[],
+    watch: DetectOptions = {},
+  ): Promise<DetectedObject[] | DetectedObject[][]> {
+    if (!isList(given)) return detectOne(given, idOf(given, 0), watch);
+    const found: DetectedObject[][] = [];
+    for (const [n, image] of given.entries()) {
+      found.push(await detectOne(image, idOf(image, n), { signal: watch.signal }));
+      watch.onProgress?.(n + 1, given.length, idOf(image, n));
+    }
+    return found;
+  }
+  const close = async (): Promise<void> => {
+    await detector.close();
+    await engine.close();
   };
   return {
     plan,
@@ -215,28 +258,18 @@ export async function openDetector(
     get times() {
       return times;
     },
-    detect: async (image) => {
-      const isVolume = "affine" in image;
-      if (isVolume !== (axes === 3))
-        throw new ConfigError(
-          `detector: is for ${axes === 2 ? "pictures" : "volumes"}, and got a ${isVolume ? "volume" : "picture"}`,
-        );
-      const own = isVolume ? volumeFor(image, plan) : pictureFor(image, plan);
-      const { boxes, scores, labels } = await foundIn(own);
-      return Array.from(scores, (value, i) => ({
-        box: [...boxes.subarray(2 * axes * i, 2 * axes * (i + 1))],
-        label: classes[labels[i]].name,
-        score: value,
-        ...(own.affine === undefined ? {} : { world: worldBoxOf(boxes, i, own.affine) }),
-      }));
-    },
-    detectFile: async (item) => {
+    detect,
+    detectFile: async (item, watch = {}) => {
+      watch.signal?.throwIfAborted();
       const own = await openImage(item, plan);
-      return { opened: own, found: await foundIn(own) };
+      return { opened: own, found: await foundIn(own, item.id, watch) };
     },
-    close: async () => {
-      await detector.close();
-      await engine.close();
-    },
+    estimate: (size) => estimateDetection(config, size, { canvas, tile, overlap }),
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }
+
+/** `Array.isArray` for lists that nobody may change. */
+const isList = (value: Image2d | Volume | readonly (Image2d | Volume)[]): value is readonly (Image2d | Volume)[] =>
+  Array.isArray(value);

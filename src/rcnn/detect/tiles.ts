@@ -23,12 +23,23 @@ export interface TileOptions {
   readonly overlap?: number;
 }
 
+/** How detection in tiles is watched and stopped. */
+export interface TileWatch {
+  /** Stops before the next tile; what was asked for is rejected with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** After each tile. */
+  readonly onTile?: (done: number, total: number) => void;
+}
+
 /** A part of a volume, and the centres it answers for; x y z, from (included) and to (excluded). */
 export interface Tile {
   readonly start: readonly number[];
   readonly size: readonly number[];
   readonly core: readonly (readonly [from: number, to: number])[];
 }
+
+/** What neighbouring tiles have in common where nothing is asked, of the length of one. */
+export const TILE_OVERLAP = 0.25;
 
 /** What a volume is cut into where nothing is asked: tiles twice as long as the windows of training. */
 export const usualTile = (canvas: readonly number[]): number[] => canvas.map((length) => 2 * length);
@@ -41,7 +52,7 @@ export const usualTile = (canvas: readonly number[]): number[] => canvas.map((le
  */
 export function tilesOf(
   size: readonly number[],
-  { tile, overlap = 0.25 }: TileOptions,
+  { tile, overlap = TILE_OVERLAP }: TileOptions,
   divisor: number,
 ): readonly Tile[] {
   if (tile.length !== size.length) throw new ConfigError(`tile: ${tile.join(",")}; expected ${size.length} sizes`);
@@ -96,7 +107,7 @@ function alongAxis(size: number, most: number, overlap: number, divisor: number)
 export async function detectInTiles(
   detector: Detector,
   image: DetectorImage,
-  options: TileOptions & { readonly signal?: AbortSignal },
+  options: TileOptions & TileWatch,
 ): Promise<{ found: DetectedBoxes; times: DetectionTimes }> {
   const { config } = detector;
   const { axes, channels } = config;
@@ -112,29 +123,51 @@ export async function detectInTiles(
     const [found] = await detector.detect([{ data, size: tile.size }]);
     for (const key of ["featuresMs", "proposalsMs", "headMs"] as const) times[key] += detector.times![key];
     parts.push({ ...found, boxes: translateBoxes(found.boxes, tile.start, axes) });
+    options.onTile?.(parts.length, tiles.length);
   }
   return { found: tiles.length === 1 ? parts[0] : mergeTiles(parts, tiles, config), times };
 }
 
+/** How an image of any size goes through the network. */
+export interface WholeOptions extends Partial<TileOptions> {
+  /** The windows of training: without a `tile`, tiles are twice as long. */
+  readonly canvas?: readonly number[];
+}
+
+/**
+ * The tiles of an image of any size; a picture is one.
+ * @throws ConfigError for a tile that cannot be
+ */
+export function tilesOfWhole(
+  size: readonly number[],
+  { axes, input: { divisor } }: Pick<DetectorConfig, "axes" | "input">,
+  { canvas, tile, overlap }: WholeOptions,
+): readonly Tile[] {
+  if (axes === 2) return [{ start: [0, 0], size, core: [] }];
+  return tilesOf(size, { tile: tile ?? tileFor(size, canvas, divisor), overlap }, divisor);
+}
+
+/** Without windows to go by, a volume's tile is what holds it. */
+function tileFor(size: readonly number[], canvas: readonly number[] | undefined, divisor: number): number[] {
+  return canvas === undefined ? size.map((length) => Math.ceil(length / divisor) * divisor) : usualTile(canvas);
+}
+
 /**
  * Detections in an image of any size: pictures in one pass, volumes tile by tile.
- * @param options `canvas`: the windows of training, which the usual tile follows
  * @throws ConfigError for a tile that cannot be
  */
 export async function detectWhole(
   detector: Detector,
   image: DetectorImage,
-  { canvas, tile, ...rest }: Partial<TileOptions> & { readonly canvas?: readonly number[] },
+  { canvas, tile, overlap, signal, onTile }: WholeOptions & TileWatch,
 ): Promise<{ found: DetectedBoxes; times: DetectionTimes }> {
-  // Without windows to go by, a volume's tile is what holds it.
-  const { divisor } = detector.config.input;
-  const most = tile ?? (canvas === undefined ? undefined : usualTile(canvas));
-  if (detector.config.axes === 3)
-    return detectInTiles(detector, image, {
-      tile: most ?? image.size.map((length) => Math.ceil(length / divisor) * divisor),
-      ...rest,
-    });
-  const [found] = await detector.detect([image]);
+  const { axes, input } = detector.config;
+  if (axes === 3) {
+    const most = tile ?? tileFor(image.size, canvas, input.divisor);
+    return detectInTiles(detector, image, { tile: most, overlap, signal, onTile });
+  }
+  const [found] = await detector.detect([image], { signal });
+  onTile?.(1, 1);
   return { found, times: detector.times! };
 }
 

@@ -4,7 +4,7 @@ import { writeFileAtomic } from "../../files/index.ts";
 import { versions } from "../../machine.ts";
 import { encodePortable, type StateMap, writePortableWeights } from "../../train/index.ts";
 import { type DetectorSource, readDetector } from "../detect/load.ts";
-import type { DetectorConfig } from "../network/config.ts";
+import { type DetectorConfig, plainDetector } from "../network/config.ts";
 import type { DetectionPlan } from "../run/data.ts";
 import { detectorGraph } from "./graph.ts";
 
@@ -85,7 +85,7 @@ export function encodeDetector(
       suppressionOverlap: String(suppressionOverlap),
       limit: String(limit),
       ...(prepare !== null && { prepare: JSON.stringify(prepare) }),
-      detector: JSON.stringify(detector),
+      detector: JSON.stringify(plainDetector(detector)),
     },
   });
 }

@@ -4,7 +4,27 @@
  */
 import { z } from "zod";
 import { ConfigError } from "../../errors.ts";
+import type { Scope, Tensor } from "../../graph/index.ts";
+import { checkedConfig } from "../../train/config/checked-config.ts";
 import { SIDE_CLAMP } from "../parts/box-coder.ts";
+
+/**
+ * A head of one's own: from pooled regions to one vector each, from which the detector's last two layers make scores and boxes. It is called
+ * once for every graph that holds the head, in training and in detection (`pooled.graph.training` tells which).
+ * @param pooled [regions, channels, (bins z,) bins y, bins x]
+ * @param scope where its parameters go, `roi_heads.box_head`
+ * @returns [regions, features]
+ */
+export type RegionHead = (pooled: Tensor, scope: Scope) => Tensor;
+
+/** What stands for such a function in files. */
+export const CUSTOM_HEAD = "custom";
+
+/** A configuration as files hold it: a head that is a function is called {@link CUSTOM_HEAD} there. */
+export function plainDetector(config: DetectorConfig): object {
+  if (typeof config.regions.head !== "function") return config;
+  return { ...config, regions: { ...config.regions, head: CUSTOM_HEAD } };
+}
 
 const share = z.number().min(0).max(1);
 const count = z.int().positive();
@@ -91,8 +111,13 @@ const regionSchema = z.strictObject({
   /** A region with sides of `canonicalSide` is pooled from the level of stride 2^canonicalLevel. */
   canonicalSide: z.number().positive().default(224),
   canonicalLevel: z.int().min(0).default(4),
-  /** Two fully connected layers, or the ResNet's layer4 (C4 detectors). */
-  head: z.enum(["fc", "layer4"]),
+  /**
+   * What stands between a pooled region and its scores: `fc`, two fully connected layers; `layer4`, the ResNet's layer4 (C4 detectors);
+   * in TypeScript also a function that builds the nodes of another one (`RegionHead`).
+   */
+  head: z.union([z.enum(["fc", "layer4"]), z.custom<RegionHead>((value) => typeof value === "function")], {
+    error: "must be fc, layer4, or in TypeScript a function that builds a head",
+  }),
   hidden: count.default(1024),
   dropout: z.number().min(0).lt(1).default(0),
   /** `gaussian`: N(0, 0.01), and N(0, 0.001) for regression, as in the paper; `default`: PyTorch's. */
@@ -137,6 +162,19 @@ const inputSchema = z.strictObject({
   divisor: count.default(32),
 });
 
+/** Settings laid over others: objects are merged key by key, everything else is replaced, lists too. */
+export function laidOver(base: object, over: object): object {
+  const merged: Record<string, unknown> = { ...base };
+  for (const [key, value] of Object.entries(over)) {
+    const below = merged[key];
+    merged[key] = isPlain(below) && isPlain(value) ? laidOver(below, value) : value;
+  }
+  return merged;
+}
+
+const isPlain = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
 /** The zod schema of a detector's settings; the presets are values of it. */
 export const detectorSchema = z.strictObject({
   axes: z.literal([2, 3]),
@@ -158,13 +196,7 @@ export type DetectorSettings = z.input<typeof detectorSchema>;
 
 /** A whole configuration. @throws ConfigError naming the key and the rule */
 export function parseDetector(settings: unknown): DetectorConfig {
-  const parsed = detectorSchema.safeParse(settings);
-  if (!parsed.success) {
-    const [{ path, message }] = parsed.error.issues;
-    const key = path.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`)).join("");
-    throw new ConfigError(`detector: ${key.replace(/^\./, "") || "configuration"}: ${message}`);
-  }
-  const config = parsed.data;
+  const config: DetectorConfig = checkedConfig(detectorSchema, settings, "detector: ");
   const { axes, backbone, anchors, regions, input, channels } = config;
   const refuse = (text: string): never => {
     throw new ConfigError(`detector: ${text}`);

@@ -4,7 +4,7 @@
  */
 import { ShapeError } from "../../errors.ts";
 import { fittedSize, normalizePlanar, resizeBilinear } from "../../images/index.ts";
-import type { DetectorConfig } from "./config.ts";
+import { type DetectorConfig, parseDetector } from "./config.ts";
 
 /** An image or volume of one batch entry. */
 export interface DetectorImage {
@@ -12,7 +12,12 @@ export interface DetectorImage {
   readonly data: Float32Array;
   /** x y (z). */
   readonly size: readonly number[];
+  /** Names the image in errors and results. */
+  readonly id?: string;
 }
+
+/** How errors call an image: its id, or its place in the list. */
+export const imageName = ({ id }: Pick<DetectorImage, "id">, index: number): string => id ?? `images[${index}]`;
 
 export interface InputBatch {
   /** [N, channels, …]. */
@@ -27,7 +32,7 @@ export interface InputBatch {
  * Prepares images for the network.
  * @param minSide short side to bring pictures to; the configuration's last by default
  * @param canvas padded to this as well, where all images fit into it: so that images of many sizes need one program
- * @throws ShapeError for an image of another dimension or number of channels
+ * @throws ShapeError for an image of another dimension or number of channels; ConfigError for a configuration that cannot be
  */
 export function inputBatch(
   images: readonly DetectorImage[],
@@ -35,12 +40,13 @@ export function inputBatch(
   minSide = config.input.minSide?.at(-1),
   canvas?: readonly number[],
 ): InputBatch {
-  const { channels, input } = config;
-  const prepared = images.map((image) => fitted(normalised(image, config), config, minSide));
-  const largest = prepared[0].size.map((_, axis) => Math.max(...prepared.map((image) => image.size[axis])));
-  const size = largest.every((length, axis) => length <= (canvas?.[axis] ?? 0))
-    ? canvas!
-    : largest.map((length) => Math.ceil(length / input.divisor) * input.divisor);
+  const { channels, input } = parseDetector(config);
+  const prepared = images.map((image, n) => fitted(normalised(image, n, config), config, minSide));
+  const size = paddedTo(
+    prepared.map((image) => image.size),
+    input.divisor,
+    canvas,
+  );
   const volume = size.reduce((a, b) => a * b, channels);
   const data = new Float32Array(images.length * volume);
   for (const [n, image] of prepared.entries())
@@ -48,11 +54,33 @@ export function inputBatch(
   return { data, size, sizes: prepared.map((image) => image.size) };
 }
 
-function normalised({ data, size }: DetectorImage, { axes, channels, input }: DetectorConfig): DetectorImage {
+/** What images of these sizes are padded to. */
+function paddedTo(
+  sizes: readonly (readonly number[])[],
+  divisor: number,
+  canvas: readonly number[] | undefined,
+): readonly number[] {
+  const largest = sizes[0].map((_, axis) => Math.max(...sizes.map((size) => size[axis])));
+  return largest.every((length, axis) => length <= (canvas?.[axis] ?? 0))
+    ? canvas!
+    : largest.map((length) => Math.ceil(length / divisor) * divisor);
+}
+
+/** The size, x y (z), that an image of this size has at the network: {@link inputBatch} without the values. */
+export function paddedSize(
+  size: readonly number[],
+  { input }: Pick<DetectorConfig, "input">,
+  canvas?: readonly number[],
+): readonly number[] {
+  return paddedTo([fittedTo(size, input, input.minSide?.at(-1))], input.divisor, canvas);
+}
+
+function normalised(image: DetectorImage, n: number, { axes, channels, input }: DetectorConfig): DetectorImage {
+  const { data, size } = image;
   const voxels = size.reduce((a, b) => a * b, 1);
   if (size.length !== axes || data.length !== channels * voxels) {
     throw new ShapeError(
-      `detector: an image of ${size.join("×")} with ${data.length} values; it takes ${axes}D images of ${channels} channels`,
+      `detector: ${imageName(image, n)}: an image of ${size.join("×")} with ${data.length} values; it takes ${axes}D images of ${channels} channels`,
     );
   }
   const { mean, deviation } = input;
@@ -72,9 +100,19 @@ function normalised({ data, size }: DetectorImage, { axes, channels, input }: De
 function fitted(image: DetectorImage, { channels, input }: DetectorConfig, minSide: number | undefined): DetectorImage {
   if (minSide === undefined) return image;
   const [width, height] = image.size;
-  const to = fittedSize(width, height, minSide, input.maxSide ?? undefined);
-  const { data } = resizeBilinear({ data: image.data, channels, width, height }, to.width, to.height);
-  return { data, size: [to.width, to.height] };
+  const size = fittedTo(image.size, input, minSide);
+  const { data } = resizeBilinear({ data: image.data, channels, width, height }, size[0], size[1]);
+  return { data, size };
+}
+
+function fittedTo(
+  size: readonly number[],
+  { maxSide }: DetectorConfig["input"],
+  minSide: number | undefined,
+): readonly number[] {
+  if (minSide === undefined) return size;
+  const to = fittedSize(size[0], size[1], minSide, maxSide ?? undefined);
+  return [to.width, to.height];
 }
 
 /** Copies an image into the first corner of its place. */

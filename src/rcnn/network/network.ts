@@ -4,6 +4,7 @@
  *
  * N images · L levels · A anchors a cell · R anchors of an image · Q regions of a batch · K classes, 0 is background
  */
+import { ShapeError } from "../../errors.ts";
 import {
   concat,
   globalAveragePool,
@@ -124,7 +125,14 @@ export function regionOutputs(
   const filled = (deviation: number): object =>
     gaussian ? { initialize: normal(deviation), initializeBias: zeros } : {};
   let x: Tensor;
-  if (regions.head === "layer4") {
+  if (typeof regions.head === "function") {
+    x = regions.head(pooled, at.child("box_head"));
+    const [count] = pooled.shape;
+    if (x?.shape?.length !== 2 || x.shape[0] !== count)
+      throw new ShapeError(
+        `regions.head: gives [${x?.shape?.join(", ") ?? String(x)}]; it must give [${count}, features], one vector for each region`,
+      );
+  } else if (regions.head === "layer4") {
     const { depth, width } = backbone;
     x = globalAveragePool(residualStage(pooled, 4, { depth, width, shortcut: "B", norm: normOf(backbone), scope: at }));
   } else {

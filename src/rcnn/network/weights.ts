@@ -223,12 +223,17 @@ function refuseMissing(file: string, { missing }: MatchedWeights): void {
 
 async function readStartFile(from: string): Promise<Tensors> {
   const isFolder = (await stat(from).catch(() => undefined))?.isDirectory() ?? false;
-  if (!isFolder) return readWeightsFile(from);
+  if (!isFolder) return withoutOptimizer(await readWeightsFile(from));
   if (!existsSync(lastCheckpoint(from))) {
     const near = (await readdir(from)).length === 0 ? "is empty" : "is no run with weights";
     throw new ConfigError(`${from}: ${near} (${join("checkpoints", "last.safetensors")} is missing)`);
   }
-  const all = await readWeightsFile(lastCheckpoint(from));
+  return withoutOptimizer(await readWeightsFile(lastCheckpoint(from)));
+}
+
+/** Checkpoints and saved detectors hold the optimizer's state, too. */
+function withoutOptimizer(all: Tensors): Tensors {
+  if (![...all.keys()].some((name) => name.startsWith("optimizer."))) return all;
   return new Map([...all].filter(([name]) => !name.startsWith("optimizer.")));
 }
 

@@ -6,7 +6,7 @@
  */
 import { type Graph, graph, type Tensor } from "../../graph/index.ts";
 import type { FeedType } from "../../train/model/step.ts";
-import type { DetectorConfig } from "../network/config.ts";
+import { type DetectorConfig, parseDetector } from "../network/config.ts";
 import { featureMaps } from "../network/network.ts";
 import { assignLevels, type LevelRule } from "../pooling/levels.ts";
 import { type MaxPoolTables, planMaxPool } from "../pooling/max-pool.ts";
@@ -59,9 +59,12 @@ export function layouts(
   };
 }
 
-/** @param size of the padded images, x y (z) */
+/**
+ * @param size of the padded images, x y (z)
+ * @throws ConfigError for a configuration that cannot be: all that builds a network asks for its layout, so none goes unchecked
+ */
 export function layoutOf(config: DetectorConfig, images: number, size: readonly number[]): Layout {
-  const { axes, channels, anchors, backbone } = config;
+  const { axes, channels, anchors, backbone } = parseDetector(config);
   const input = [images, channels, ...[...size].reverse()];
   const sketch: Graph = graph();
   const maps = featureMaps(sketch.input("image", input), config).map(({ shape }) => shape);

@@ -11,7 +11,7 @@ import {
 import { ConfigError } from "../../errors.ts";
 import { adamW, type Optimizer, type ParameterGroup, sgd } from "../../nn/index.ts";
 import { checkedConfig, refuseContradictions, scheduleSchema, sharedKeys, withDefaults } from "../../train/index.ts";
-import { type DetectorConfig, parseDetector } from "../network/config.ts";
+import { type DetectorConfig, laidOver, parseDetector } from "../network/config.ts";
 import { preset } from "../network/presets.ts";
 
 const size = z.number().int().positive();
@@ -142,6 +142,10 @@ export function detectorOf(config: DetectionConfig, axes: 2 | 3, classes: number
     },
   };
   const detector = parseDetector(laidOver(laidOver(usual, asked), config.detector));
+  if (typeof detector.regions.head === "function")
+    throw new ConfigError(
+      "detector.regions.head: is a function, which a run's files cannot keep; fasterRcnn.create trains a detector with a head of its own",
+    );
   if (config.trainableStages !== null && config.trainableStages < 5 && movesStatistics(detector))
     throw new ConfigError(
       `trainableStages: ${config.trainableStages}; statistics of batch norms would go on moving, use norm frozen or group`,
@@ -170,19 +174,6 @@ export function frozenStages(config: DetectionConfig, detector: DetectorConfig):
   return stages.length === 0 ? [] : [{ match: new RegExp(`^backbone\\.(?:${stages.join("|")})\\.`), frozen: true }];
 }
 
-/** Objects are merged key by key, everything else is replaced. */
-function laidOver(base: object, over: object): object {
-  const merged: Record<string, unknown> = { ...base };
-  for (const [key, value] of Object.entries(over)) {
-    const below = merged[key];
-    merged[key] = isPlain(below) && isPlain(value) ? laidOver(below, value) : value;
-  }
-  return merged;
-}
-
-const isPlain = (value: unknown): value is object =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
 /** The augmentation of pictures. @throws ConfigError for a preset that there is not */
 export function pictureAugmentationOf({ augmentation }: Pick<DetectionConfig, "augmentation">): PictureAugmentation {
   if (typeof augmentation === "object" && augmentation !== null) return augmentation as PictureAugmentation;
@@ -209,10 +200,13 @@ export function volumeAugmentationOf({ augmentation }: Pick<DetectionConfig, "au
   return resolved;
 }
 
+/** Norms and biases, which do not decay. */
+export const WEIGHT_DECAY_EXEMPT = /(^|\.)bn\d*\.|\.downsample\.1\.|\.bias$/;
+
 /** Weights decay, norms and biases do not. @param groups go before the usual ones */
 export function detectorOptimizer(config: DetectionConfig, groups: readonly ParameterGroup[]): Optimizer {
   const { optimizer, learningRate: lr, weightDecay, momentum } = config;
-  const all: ParameterGroup[] = [...groups, { match: /(^|\.)bn\d*\.|\.downsample\.1\.|\.bias$/, weightDecay: 0 }];
+  const all: ParameterGroup[] = [...groups, { match: WEIGHT_DECAY_EXEMPT, weightDecay: 0 }];
   return optimizer === "adamW"
     ? adamW({ lr, weightDecay, groups: all })
     : sgd({ lr, momentum, weightDecay, groups: all });

@@ -109,6 +109,7 @@ async function writeRunReport(
         instead: ["medvox", "detect", "train", "--data", config.data, "--out", store.place],
         split: splitText(splits),
         problems: frame.problems,
+        evaluations: frame.evaluations,
       }),
       summary,
       phases: phases.map(({ part, title, history }) => ({

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readImage2d, readVolume } from "../../files/index.ts";
 import { epochsOf, folderStore, lastCheckpoint, readWeights } from "../../train/index.ts";
-import { fasterRcnn } from "../detect/load.ts";
+import { fasterRcnn } from "../faster-rcnn.ts";
 import { evaluateDetectionRun, readDetectionRun, resumeDetector, trainDetector } from "../runs.ts";
 import { smallRequest, writeSquares } from "../test/pictures.ts";
 import { smallVolumeRequest, writeBlocks } from "../test/volumes.ts";

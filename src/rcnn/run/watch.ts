@@ -1,5 +1,4 @@
 /** What a detector's training is watched by: loss and average precision of images it does not learn from. */
-import { scaleBoxes } from "../../boxes/index.ts";
 import {
   type CaseCache,
   type DetectionItem,
@@ -107,12 +106,10 @@ async function proposedImage(
   opened: OpenedImage,
   { axes }: DetectionPlan,
 ): Promise<DetectionImage> {
-  const { proposals, sizes } = await detector.propose([opened.input]);
-  const [{ boxes, scores }] = proposals;
-  const factors = opened.input.size.map((length, axis) => length / sizes[0][axis]);
+  const [{ boxes, scores }] = await detector.propose([opened.input]);
   const found = {
     axes,
-    boxes: scaleBoxes(boxes, factors, axes),
+    boxes,
     scores,
     labels: new Int32Array(scores.length),
   };

@@ -12,7 +12,7 @@ import { problemCounts, problemTable } from "./problems.ts";
 
 /** The whole page around a task's own headline numbers and sections. */
 export function reportDocument(frame: ReportFrame, headline: Markup, sections: readonly Piece[]): string {
-  const { title, lead, machine, asked, command, data, problems = [] } = frame;
+  const { title, lead, machine, asked, command, data, problems = [], evaluations = [] } = frame;
   return markup`<!doctype html>
 <html lang="en">
 <head>
@@ -35,6 +35,10 @@ ${headline}
 ${sections.map((part) => markup`${part}\n`)}${
   problems.length > 0 &&
   markup`${section("Problems with the data", `${counted(problems.length, "problem")}: ${problemCounts(problems)}.`, problemTable(problems))}
+`
+}${
+  evaluations.length > 0 &&
+  markup`${section("Evaluations of this run", "Each stands in a folder of its own; the one marked is told on this page.", evaluationList(evaluations))}
 `
 }<section class="facts">
 <div><h2>What was asked</h2>${pairs(flatten(asked))}</div>
@@ -62,6 +66,15 @@ export function headlineNumber(name: string, value: Piece, below: Piece): Markup
 <strong>${value}</strong>
 ${below && markup`<span>${below}</span>`}
 </dd></div>`;
+}
+
+function evaluationList(evaluations: NonNullable<ReportFrame["evaluations"]>): Markup {
+  return pairs(
+    evaluations.map(({ name, how, line, isThis }) => [
+      isThis ? `${name} (this one)` : name,
+      [how, line].filter((part) => part !== "").join(": "),
+    ]),
+  );
 }
 
 function pairs(entries: readonly (readonly [name: string, value: Piece])[]): Markup {

@@ -60,6 +60,13 @@ export interface ReportFrame {
   readonly data: readonly DataCredit[];
   /** What was wrong with the data; counted and listed. Left out or empty: no section. */
   readonly problems?: readonly Problem[];
+  /** Every evaluation of the run: how it was made, its figures, and whether this page is of it. */
+  readonly evaluations?: readonly {
+    readonly name: string;
+    readonly how: string;
+    readonly line: string;
+    readonly isThis: boolean;
+  }[];
 }
 
 export interface ReportInput extends ReportFrame {

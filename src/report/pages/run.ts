@@ -69,11 +69,13 @@ export interface RunFacts {
   readonly split: string;
   /** What was wrong with the data that was trained or scored on. */
   readonly problems?: readonly Problem[];
+  /** Every evaluation of the run, where there is more to tell than this one. */
+  readonly evaluations?: ReportFrame["evaluations"];
 }
 
 /** A run's part of its report; a task puts its summary and what it shows beside it. */
 export function runFrame(facts: RunFacts): ReportFrame {
-  const { title, lead, record, plan, device, seconds, instead, split, problems } = facts;
+  const { title, lead, record, plan, device, seconds, instead, split, problems, evaluations } = facts;
   const { config, command, credit, machine, versions } = record;
   return {
     title,
@@ -83,6 +85,7 @@ export function runFrame(facts: RunFacts): ReportFrame {
     command: command === "" ? commandLine(instead) : command,
     data: [{ ...credit, split }],
     problems,
+    evaluations,
   };
 }
 

@@ -15,12 +15,12 @@ const port = parentPort!;
 serveEngine(
   {
     ort: { InferenceSession, Tensor },
-    sessionOptions: ({ optimise, compact, profile }) => ({
+    sessionOptions: ({ optimize, compact, profile }) => ({
       executionProviders: [device],
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
       executionMode: "sequential",
-      graphOptimizationLevel: optimise ? "all" : "basic",
+      graphOptimizationLevel: optimize ? "all" : "basic",
       enableMemPattern: !compact,
       ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
       // Denormals (Adam's second moment, dead channels) cost a hundred times a normal number.

@@ -7,14 +7,17 @@ import { spawnWorker } from "../../threads.ts";
 import { connectEngine } from "../engine.ts";
 import type { CallerPort, EngineOptions, WorkerStart } from "../protocol.ts";
 import type { Engine } from "../types.ts";
+import { checkedLoad, requireDevice } from "./devices.ts";
 
 /**
  * Starts an engine.
- * @throws DeviceError if the device or its library does not work here
+ * @throws DeviceError if the device or its library does not work here; on WebGPU, loading a network with a max-pool throws it, too
  */
-export function createEngine(options: EngineOptions = {}): Promise<Engine> {
+export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
   const start: WorkerStart = { device: options.device ?? "cpu", threads: options.threads ?? availableParallelism() };
-  return connectEngine(threadPort(spawnWorker(import.meta.url, "./engine-worker", start)), start);
+  await requireDevice(start.device);
+  const engine = await connectEngine(threadPort(spawnWorker(import.meta.url, "./engine-worker", start)), start);
+  return { ...engine, load: checkedLoad(start.device, engine.load) };
 }
 
 function threadPort(worker: Worker): CallerPort {

@@ -12,14 +12,25 @@ export interface DeviceReport {
   readonly works: boolean;
   /** Why it does not. */
   readonly why?: string;
+  /** What it cannot do although it works: webgpu and cuda are experimental. */
+  readonly experimental?: string;
 }
 
 const DEVICES: readonly DeviceName[] = ["cpu", "webgpu", "cuda"];
 
+/** What is to be known of devices that medvox is not tested on with whole trainings. */
+const EXPERIMENTAL: Partial<Record<DeviceName, string>> = {
+  webgpu: "experimental: runs no network with a max-pool, which all of medvox's have",
+  cuda: "experimental: needs ONNX Runtime's CUDA library, and is not tested with whole trainings",
+};
+
 /** Tries every device, one after another. */
 export async function probeDevices(): Promise<DeviceReport[]> {
   const reports: DeviceReport[] = [];
-  for (const name of DEVICES) reports.push(await probeDevice(name));
+  for (const name of DEVICES) {
+    const experimental = EXPERIMENTAL[name];
+    reports.push({ ...(await probeDevice(name)), ...(experimental === undefined ? {} : { experimental }) });
+  }
   return reports;
 }
 

@@ -66,7 +66,7 @@ export const sharedKeys = {
   use: z.enum(["last", "best"]).default("last"),
   /** Of first weights, order, augmentation and all else that is drawn. */
   seed: z.number().int().min(0).default(0),
-  /** Where ONNX Runtime computes; `medvox doctor` says which of them work here. */
+  /** Where ONNX Runtime computes; `webgpu` and `cuda` are experimental, and `medvox doctor` says whether they work here. */
   device: z.enum(["cpu", "webgpu", "cuda"]).default("cpu"),
   /** Of the engine; null: all cores. The same number gives the same bits. */
   threads: whole.nullable().default(null),

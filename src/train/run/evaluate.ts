@@ -7,6 +7,15 @@ import { countProblems, joinProblems, type Problem, problemsText, refuseProblems
 import { ConfigError, DataError, GeometryError } from "../../errors.ts";
 import { makeFolder, writeFileAtomic } from "../../files/index.ts";
 import { appendLog, readLog } from "../log.ts";
+import {
+  EVALUATION,
+  type EvaluationRecord,
+  evaluationFolder,
+  howText,
+  listEvaluations,
+  nameEvaluation,
+  refuseOtherScores,
+} from "./evaluations.ts";
 import { checkedOptions } from "./options.ts";
 import { type OpenedRun, readProblems, readRun } from "./record.ts";
 import { hostOf, isFinished } from "./run.ts";
@@ -19,8 +28,15 @@ export interface EvaluateOptions {
   readonly data?: string;
   /** Other cases, already opened. */
   readonly cases?: readonly PredictInput[];
-  /** Folder for what is written; the run's own for its held-out cases, else `evaluations/NAME` in it. */
+  /**
+   * Names the evaluation, which then has the folder `evaluations/NAME` of the run. By default the held-out cases' scores stand in the
+   * run's own folder, and others are named after the split or the data set.
+   */
+  readonly name?: string;
+  /** Folder for what is written, instead. */
   readonly out?: string;
+  /** Replace scores that are there and were made in another way. */
+  readonly force?: boolean;
   /** Which weights; default: as the run says. */
   readonly use?: "last" | "best";
   /** Refuse to score where anything had to be left out. */
@@ -52,8 +68,8 @@ export interface Evaluation<S = unknown, F = unknown> {
 
 /**
  * Predicts, scores and writes. Scores on other cases than the held-out ones get a folder of their own, so that they never replace
- * the run's.
- * @throws ConfigError where there is nothing to be scored on or the run is not trained, DataError where figures would be wrong
+ * the run's; scores that were made with other options are not replaced either, unless `force` says so.
+ * @throws ConfigError where scores would be replaced, there is nothing to be scored on or the run is not trained, DataError where figures would be wrong
  */
 export async function evaluateRun<S = unknown, F = unknown>(
   { task, run }: OpenedRun,
@@ -64,7 +80,9 @@ export async function evaluateRun<S = unknown, F = unknown>(
     split = "heldOut",
     data,
     cases: given,
+    name: named,
     out,
+    force = false,
     use,
     strict,
     signal,
@@ -74,6 +92,18 @@ export async function evaluateRun<S = unknown, F = unknown>(
     ...rest
   } = options;
   const asked = checkedOptions(task, "evaluate", rest, run.store.place);
+  const isOther = data !== undefined || given !== undefined;
+  const on = given !== undefined ? "cases" : data !== undefined ? "data" : split;
+  const name = nameEvaluation(named, { on, data }, task.evaluationName?.(run, asked) ?? "");
+  const folder = out ?? join(run.store.place, evaluationFolder(name));
+  const record = {
+    name,
+    on,
+    ...(data === undefined ? {} : { data }),
+    ...(use === undefined ? {} : { use }),
+    options: asked,
+  } as const;
+  if (!force) await refuseOtherScores(folder, record);
   const listed =
     given === undefined
       ? await listedCases(task, run, { split, data }, asked, options)
@@ -94,8 +124,6 @@ export async function evaluateRun<S = unknown, F = unknown>(
     throw new ConfigError(
       `${run.store.place}: the run held no ${task.noun} out to be scored on; name labelled ${task.noun}s with --data`,
     );
-  const isOther = data !== undefined || given !== undefined;
-  const folder = out ?? outputFolder(run, isOther ? "data" : split, task.evaluationName?.(run, asked) ?? "");
   const predictions = join(folder, "predictions");
   await makeFolder(predictions);
   const scored = new Map<PredictInput, S>();
@@ -144,12 +172,14 @@ export async function evaluateRun<S = unknown, F = unknown>(
     inOrder.map((item) => rows.get(item)),
     { folder: predictions, paths: [] },
   );
-  const json = { ...summary.json, scored: part, problems: problemsJson(problems) };
-  const write = (name: string, text: string): Promise<void> =>
-    writeFileAtomic(join(folder, name), text, { force: true });
-  await write("evaluation.json", `${JSON.stringify(json, null, 2)}\n`);
-  for (const [name, text] of Object.entries(summary.tables)) await write(name, text);
-  for (const [name, text] of Object.entries(tables)) await write(join("predictions", name), text);
+  const lines = summary.lines.map((line) => renamed(line, part));
+  const evaluation: EvaluationRecord = { ...record, line: lines[0] ?? "" };
+  const json = { ...summary.json, evaluation, problems: problemsJson(problems) };
+  const write = (file: string, text: string): Promise<void> =>
+    writeFileAtomic(join(folder, file), text, { force: true });
+  await write(EVALUATION, `${JSON.stringify(json, null, 2)}\n`);
+  for (const [file, text] of Object.entries(summary.tables)) await write(file, text);
+  for (const [file, text] of Object.entries(tables)) await write(join("predictions", file), text);
   const seconds = (performance.now() - began) / 1000;
   const report = join(folder, "report.html");
   await summary.report(report, {
@@ -159,6 +189,12 @@ export async function evaluateRun<S = unknown, F = unknown>(
     predictions,
     use,
     options: asked,
+    evaluations: (await listEvaluations(run.store)).map((one) => ({
+      name: one.name,
+      how: howText(one),
+      line: one.line,
+      isThis: one.name === name && out === undefined,
+    })),
   });
   await appendLog(run.store, {
     event: "evaluated",
@@ -173,7 +209,7 @@ export async function evaluateRun<S = unknown, F = unknown>(
     scores: scores.map(({ score }) => score),
     json,
     lines: [
-      ...summary.lines.map((line) => renamed(line, part)),
+      ...lines,
       ...(part === "folds" ? [`             every ${task.noun} is scored by the fold that has not seen it`] : []),
       ...(problems.length === 0 ? [] : [`problems     ${problemsText(problems)}`]),
     ],
@@ -197,13 +233,6 @@ async function listedCases(
   { signal, onProblems }: EvaluateOptions,
 ): Promise<Listed<PredictInput>> {
   return task.cases(run, data === undefined ? { split } : { data }, asked, hostOf({ signal, onProblems }));
-}
-
-/** The run's own folder for its own held-out cases, a folder of their own for all others. */
-function outputFolder({ store }: AnyRun, name: string, suffix: string): string {
-  if (name === "heldOut" && suffix === "") return store.place;
-  const parts = [...(name === "heldOut" ? [] : [name]), ...(suffix === "" ? [] : [suffix])];
-  return join(store.place, "evaluations", parts.join("-"));
 }
 
 interface Group {

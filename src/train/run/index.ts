@@ -10,6 +10,7 @@ export {
   openChild,
   problemsJson,
 } from "./evaluate.ts";
+export { EVALUATION, type EvaluationRecord, howText, listEvaluations } from "./evaluations.ts";
 export type { RunEvents, RunPlace, StartReport } from "./events.ts";
 export { type ExportedWeights, type ExportFormat, type ExportOptions, exportRun } from "./export.ts";
 export { checkedOptions, commonOptions, flagOf } from "./options.ts";

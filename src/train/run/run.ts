@@ -7,7 +7,8 @@ import { changedText } from "../../data/content-hash.ts";
 import { type CaseCache, createCaseCache } from "../../data/index.ts";
 import { countProblems, joinProblems, type Problem, refuseProblems } from "../../data/problem.ts";
 import { ConfigError, DataError, MedvoxError } from "../../errors.ts";
-import { createEngine, type EngineOptions } from "../../runtime/index.ts";
+import { createEngine, type DeviceName, type EngineOptions } from "../../runtime/index.ts";
+import { refuseMaxPool, requireDevice } from "../../runtime/node/devices.ts";
 import { LAST_CHECKPOINT, readWeights, writeCheckpoint } from "../checkpoint.ts";
 import { folderStore } from "../folder-store.ts";
 import { appendLog, LOG, readLog } from "../log.ts";
@@ -70,6 +71,7 @@ export async function beginRun<T extends AnyTask>(task: T, request: object, opti
   const { out, force = false, command = "", credit, only } = options;
   const host = hostOf(options);
   const config = task.resolve(request);
+  await refuseDevice(task, config.device);
   const store = folderStore(out);
   if (!force && only === undefined && (await store.has(RUN)))
     throw new ConfigError(`${out}: holds a run already; --force replaces it`);
@@ -96,6 +98,12 @@ export async function beginRun<T extends AnyTask>(task: T, request: object, opti
   return run as RunOf<T>;
 }
 
+/** Before data are prepared, which may take long. @throws DeviceError for a device that cannot train the task's network here */
+async function refuseDevice({ name }: AnyTask, device: DeviceName): Promise<void> {
+  refuseMaxPool(device, `the network of a ${name}`);
+  await requireDevice(device);
+}
+
 /** Does what only one process may do with a run at a time. */
 async function withClaim<T>(store: Store, host: Host, work: (host: Host) => Promise<T>): Promise<T> {
   const { lost, release } = await store.claim("is being trained");
@@ -113,6 +121,7 @@ async function withClaim<T>(store: Store, host: Host, work: (host: Host) => Prom
  */
 export async function resumeRun({ task, run }: OpenedRun, options: ResumeOptions = {}): Promise<AnyRun> {
   if (await isFinished(run.store)) return run;
+  await refuseDevice(task, run.record.config.device);
   const host = hostOf(options);
   await withClaim(run.store, host, async (claimed) => {
     await lookAgain(task, run, claimed);

@@ -232,6 +232,19 @@ export interface EvaluationFrame {
   readonly use?: "last" | "best";
   /** What the evaluation was told beside. */
   readonly options: Options;
+  /** Every evaluation of the run so far, this one among them. */
+  readonly evaluations: readonly EvaluationLine[];
+}
+
+/** One evaluation of a run, as reports list it. */
+export interface EvaluationLine {
+  readonly name: string;
+  /** What it was told: `no options`, or `--data other_lab/, mirror true`. */
+  readonly how: string;
+  /** Its figures in one line. */
+  readonly line: string;
+  /** Whether the report is of this one. */
+  readonly isThis: boolean;
 }
 
 export interface Task<

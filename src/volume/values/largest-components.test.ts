@@ -13,6 +13,30 @@ test("the largest components of each class stay, corners do not connect", () => 
   expect([...two]).toEqual([1, 1, 0, 2, 0, 2, 0, 1, 0, 0, 0, 2, 0, 0, 1, 1, 0, 0]);
 });
 
+test("all classes together: a lesion within the organ stays, one far from it goes", () => {
+  // One row: organ with two lesions, apart from it a speck of organ and a lesion that touches it.
+  const map = () => Uint8Array.from([1, 1, 2, 1, 2, 1, 0, 1, 2, 0]);
+  const one = map();
+  keepLargestComponents(one, [10, 1, 1], 1, { together: true });
+  expect([...one]).toEqual([1, 1, 2, 1, 2, 1, 0, 0, 0, 0]);
+  const two = map();
+  keepLargestComponents(two, [10, 1, 1], 2, { together: true });
+  expect([...two]).toEqual([...map()]);
+});
+
+test("by class: of one that is not named everything stays", () => {
+  const map = Uint8Array.from([1, 1, 0, 1, 2, 0, 2, 2, 0, 3, 0, 3]);
+  keepLargestComponents(
+    map,
+    [12, 1, 1],
+    new Map([
+      [1, 1],
+      [2, 1],
+    ]),
+  );
+  expect([...map]).toEqual([1, 1, 0, 0, 0, 0, 2, 2, 0, 3, 0, 3]);
+});
+
 test("through slices", () => {
   const map = Uint8Array.from([1, 0, 1, 0, 0, 1, 0, 1]);
   keepLargestComponents(map, [2, 2, 2], 1);

@@ -8,32 +8,56 @@
  */
 import type { Vec3 } from "../types.ts";
 
+/** How components are told apart. */
+export interface ComponentOptions {
+  /**
+   * Every voxel above 0 counts as one class: neighbours are connected whatever their classes, and the components of all classes together
+   * are compared. So a lesion within an organ belongs to it. Off by default.
+   */
+  readonly together?: boolean;
+}
+
 /**
  * Keeps the `keep` largest components of every class and sets the rest to 0, in place. Of equally large ones, those that
  * begin first are kept.
  * @param classes class of every voxel, x fastest; 0 is background
+ * @param keep of every class alike, or by class; of a class without a number all components are kept
  */
-export function keepLargestComponents(classes: Uint8Array | Int16Array | Int32Array, size: Vec3, keep: number): void {
+export function keepLargestComponents(
+  classes: Uint8Array | Int16Array | Int32Array,
+  size: Vec3,
+  keep: number | ReadonlyMap<number, number>,
+  { together = false }: ComponentOptions = {},
+): void {
   const parts = new Parts();
-  number(classes, size, parts, (at, part) => {
+  const groupOf = together ? () => 1 : (value: number) => value;
+  const count = (at: number, part: number): number => {
     parts.voxels[part]++;
     return classes[at];
-  });
-  const kept = parts.largest(keep);
-  number(classes, size, undefined, (at, part) => (kept[part] === 1 ? classes[at] : 0), parts.value);
+  };
+  number(classes, size, { parts, groupOf, visit: count });
+  const kept = parts.largest(typeof keep === "number" ? () => keep : (value) => keep.get(value) ?? Infinity);
+  const clear = (at: number, part: number): number => (kept[part] === 1 ? classes[at] : 0);
+  number(classes, size, { groupOf, visit: clear, value: parts.value });
 }
 
-/**
- * Numbers the voxels, slice by slice, and sets each to what `visit` gives back.
- * @param parts grows and joins; left out in the second pass
- * @param value class of every number, for the second pass
- */
+/** One way through the voxels. */
+interface Pass {
+  /** Grows and joins; left out in the second pass. */
+  readonly parts?: Parts;
+  /** Voxels of one group that touch are connected. @param value above 0 */
+  readonly groupOf: (value: number) => number;
+  /** Gives what a voxel is set to. */
+  readonly visit: (at: number, part: number) => number;
+  /** Group of every number, for the second pass. */
+  readonly value?: Int32Array;
+}
+
+/** Numbers the voxels, slice by slice, and sets each to what `visit` gives back. */
 function number(
   classes: Uint8Array | Int16Array | Int32Array,
   [nx, ny, nz]: Vec3,
-  parts: Parts | undefined,
-  visit: (at: number, part: number) => number,
-  value: Int32Array = new Int32Array(0),
+  { parts, groupOf, visit, value = new Int32Array(0) }: Pass,
 ): void {
   const plane = nx * ny;
   // Numbers of the slice before and of this one, 0 for background.
@@ -43,11 +67,11 @@ function number(
   const classOf = (part: number): number => (parts === undefined ? value[part] : parts.value[part]);
   for (let z = 0, at = 0; z < nz; z++) {
     for (let i = 0; i < plane; i++, at++) {
-      const own = classes[at];
-      if (own === 0) {
+      if (classes[at] === 0) {
         here[i] = 0;
         continue;
       }
+      const own = groupOf(classes[at]);
       const left = i % nx > 0 ? here[i - 1] : 0;
       const above = i >= nx ? here[i - nx] : 0;
       const below = before[i];
@@ -90,8 +114,8 @@ class Parts {
     this.#parent[Math.max(first, second)] = Math.min(first, second);
   }
 
-  /** For every number, whether its component is one of the `keep` largest of its class. */
-  largest(keep: number): Uint8Array {
+  /** For every number, whether its component is one of the largest of its class. @param keep how many, by class */
+  largest(keep: (value: number) => number): Uint8Array {
     const roots = new Map<number, number[]>();
     for (let part = 1; part < this.#count; part++) {
       const root = this.#root(part);
@@ -104,9 +128,9 @@ class Parts {
       else of.push(part);
     }
     const kept = new Uint8Array(this.#count);
-    for (const of of roots.values()) {
+    for (const [value, of] of roots) {
       of.sort((a, b) => this.voxels[b] - this.voxels[a] || a - b);
-      for (const root of of.slice(0, keep)) kept[root] = 1;
+      for (const root of of.slice(0, keep(value))) kept[root] = 1;
     }
     for (let part = 1; part < this.#count; part++) kept[part] = kept[this.#root(part)];
     return kept;

@@ -4,6 +4,7 @@ import { DataError } from "../../../errors.ts";
 import { readOnnx } from "../../../graph/index.ts";
 import { createEngine, type Engine, type Program } from "../../../runtime/index.ts";
 import { BEST_CHECKPOINT, LAST_CHECKPOINT, notOfWeights, readWeights, type Source } from "../../../train/index.ts";
+import { takingTurns } from "../../../turns.ts";
 import { takesMask } from "../config.ts";
 import { type ClassificationPlan, checkMasks } from "../plan.ts";
 import { classificationPlanSchema } from "../schemas.ts";
@@ -18,20 +19,31 @@ import {
   usedWeights,
 } from "./export.ts";
 
+/** What a classifier may take. */
 export interface ClassifierOptions {
+  /** Of the engine; all cores by default. */
   readonly threads?: number;
+  /** Where ONNX Runtime computes; `cpu` by default. */
   readonly device?: "cpu" | "webgpu" | "cuda";
+  /** Calls that may wait while another is at work; one more is refused at once. 1000 by default. */
+  readonly mostWaiting?: number;
   /** Also predict the image mirrored along every axis, eight views in all, and average. */
   readonly mirror?: boolean;
 }
 
-export interface Classifier {
+/** A trained classifier, opened. Calls take turns, so one network may serve many requests; only so many may wait (`mostWaiting`). */
+export interface Classifier extends AsyncDisposable {
   readonly plan: ClassificationPlan;
   readonly network: ClassifierConfig;
   /** Networks that are averaged. */
   readonly members: number;
-  /** Probabilities [K] of the classes, or [R] of the ratings: the mean over members and views. */
-  classify(item: DataCase): Promise<Float64Array>;
+  /**
+   * Probabilities [K] of the classes, or [R] of the ratings: the mean over members and views.
+   * @param call `signal`: stops between two networks, or at once while the call waits; it is rejected with the signal's reason
+   * @throws DataError or GeometryError for an image that cannot be read or was not planned for
+   */
+  classify(item: DataCase, call?: { readonly signal?: AbortSignal }): Promise<Float64Array>;
+  /** Ends the engine; what waits or runs is rejected. */
   close(): Promise<void>;
 }
 
@@ -96,33 +108,40 @@ function classifier(
   engine: Engine,
   network: ClassifierConfig,
   loaded: readonly Loaded[],
-  { mirror = false }: ClassifierOptions,
+  { mirror = false, mostWaiting = 1000 }: ClassifierOptions,
   viewsAtOnce: number,
 ): Classifier {
+  const turns = takingTurns({ name: "classifier", mostWaiting });
+  const classify = async (item: DataCase, signal: AbortSignal | undefined): Promise<Float64Array> => {
+    checkMasks([item], takesMask(network));
+    let sum: Float64Array | undefined;
+    let views = 0;
+    for (const { plan, program } of loaded) {
+      const prepared = await prepareViews(item, plan, takesMask(network), mirror);
+      for (let view = 0; view < prepared.views; view += viewsAtOnce) {
+        signal?.throwIfAborted();
+        const { outputs } = await program.run(viewFeeds(viewsFrom(prepared, view, viewsAtOnce), plan));
+        const { data, shape } = outputs.probability;
+        sum ??= new Float64Array(shape[1]);
+        for (let i = 0; i < data.length; i++) sum[i % shape[1]] += Number(data[i]);
+        views += shape[0];
+      }
+    }
+    signal?.throwIfAborted();
+    return sum!.map((value) => value / views);
+  };
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closing ??= engine.close();
+    return closing;
+  };
   return {
     plan: loaded[0].plan,
     network,
     members: loaded.length,
-    classify: async (item) => {
-      checkMasks([item], takesMask(network));
-      let sum: Float64Array | undefined;
-      let views = 0;
-      for (const { plan, program } of loaded) {
-        const prepared = await prepareViews(item, plan, takesMask(network), mirror);
-        for (let view = 0; view < prepared.views; view += viewsAtOnce) {
-          const { outputs } = await program.run(viewFeeds(viewsFrom(prepared, view, viewsAtOnce), plan));
-          const { data, shape } = outputs.probability;
-          sum ??= new Float64Array(shape[1]);
-          for (let i = 0; i < data.length; i++) sum[i % shape[1]] += Number(data[i]);
-          views += shape[0];
-        }
-      }
-      return sum!.map((value) => value / views);
-    },
-    close: async () => {
-      for (const { program } of loaded) await program.close();
-      await engine.close();
-    },
+    classify: (item, { signal } = {}) => turns.take(() => classify(item, signal), signal),
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }
 

@@ -32,7 +32,7 @@ export async function classificationPredictor(
   const { plan, network, members } = classifier;
   const scale = network.target === "rating" ? plan.ratings!.scale : [];
   return {
-    predict: async (item) => Array.from(await classifier.classify(item)),
+    predict: async (item, { signal }) => Array.from(await classifier.classify(item, { signal })),
     fileNames: () => [],
     tableNames: [TABLE],
     present: (item, outputs) => {

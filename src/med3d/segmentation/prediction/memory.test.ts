@@ -24,7 +24,7 @@ const request: PredictionRequest = {
 
 describe("the formula", () => {
   test("part by part, by hand", () => {
-    const { parts, total, band } = predictionMemory(request);
+    const { parts, bytes, band } = predictionMemory(request);
     expect(band).toBeUndefined();
     expect(parts.image).toBe(2 * 512 * 500 * 400);
     expect(parts.slab).toBe(4 * 96 * 500 * 512);
@@ -34,7 +34,7 @@ describe("the formula", () => {
     expect(parts.windows).toBe(4 * 96 * 80 * 64 * (3 + 20));
     expect([parts.classes, parts.mask]).toEqual([512 * 500 * 400, 512 * 500 * 400]);
     expect(parts.network).toBe(networkBytes(network));
-    expect(total).toBe(Object.values(parts).reduce((a, b) => a + b));
+    expect(bytes).toBe(Object.values(parts).reduce((a, b) => a + b));
   });
 
   test("counts the image at the plan's spacing and in its order of axes, and wide label values", () => {
@@ -54,16 +54,16 @@ describe("the formula", () => {
   test("loading a network may be the worst moment", () => {
     const large = { ...network, foldedBytes: 2e9 };
     const image = { ...request.image, size: [64, 64, 64] as const };
-    expect(predictionMemory({ ...request, image, network: large }).total).toBe(loadingBytes(large));
+    expect(predictionMemory({ ...request, image, network: large }).bytes).toBe(loadingBytes(large));
   });
 
   test("what does not fit whole is done in as few bands as fit", () => {
-    const whole = predictionMemory(request).total;
+    const whole = predictionMemory(request).bytes;
     expect(fitMemory(request, whole).band).toBeUndefined();
-    const { total, band } = fitMemory(request, whole - 1);
+    const { bytes, band } = fitMemory(request, whole - 1);
     expect(band).toBe(250);
-    expect(total).toBeLessThan(whole);
-    expect(fitMemory(request, undefined).total).toBe(whole);
+    expect(bytes).toBeLessThan(whole);
+    expect(fitMemory(request, undefined).bytes).toBe(whole);
   });
 
   test("what fits in no way is told with what would", () => {
@@ -78,7 +78,7 @@ describe("the formula", () => {
       /^ct: 512×500×400 voxels need at least (\d\.\d\d) GB \(.* for the network, .* for image and mask\), --max-memory is 1\.00 GB; /,
     );
     const least = Number(/least (\d\.\d\d) GB/.exec(message!)![1]) * 1e9;
-    expect(fitMemory(request, least).total).toBeLessThanOrEqual(least);
+    expect(fitMemory(request, least).bytes).toBeLessThanOrEqual(least);
   });
 });
 

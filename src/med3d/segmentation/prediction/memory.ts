@@ -20,7 +20,7 @@ import {
   orderView,
   viewOf,
 } from "../../../volume/index.ts";
-import { bandsOf, scoreLines, slabRows } from "./sliding-window.ts";
+import { bandsOf, countWindows, scoreLines, slabRows } from "./sliding-window.ts";
 import { type Mirror, mirrorAxes } from "./window-runner.ts";
 
 /** An image, as far as its memory goes. */
@@ -44,8 +44,10 @@ export interface PredictionRequest {
 }
 
 export interface PredictionMemory {
-  /** At the worst moment. */
-  readonly total: number;
+  /** Windows that go through the network; each once, or once for each of its mirror images. */
+  readonly windows: number;
+  /** Resident memory of the process at the worst moment. */
+  readonly bytes: number;
   /** Lines of a band, where the volume is done in several. */
   readonly band?: number;
   /** While windows are predicted. */
@@ -102,8 +104,8 @@ export function predictionMemory(request: PredictionRequest): PredictionMemory {
     mask: stored * bytesOf(labelTypeFor(labels)),
   };
   const predicting = Object.values(parts).reduce((sum, bytes) => sum + bytes, 0);
-  const total = Math.max(predicting, loadingBytes(network) + besides);
-  return { total, ...(bands.length > 1 && { band }), parts };
+  const bytes = Math.max(predicting, loadingBytes(network) + besides);
+  return { windows: countWindows(bands), bytes, ...(bands.length > 1 && { band }), parts };
 }
 
 /**
@@ -112,17 +114,17 @@ export function predictionMemory(request: PredictionRequest): PredictionMemory {
  */
 export function fitMemory(request: PredictionRequest, maxMemory: number | undefined): PredictionMemory {
   const whole = predictionMemory(request);
-  if (maxMemory === undefined || whole.total <= maxMemory) return whole;
+  if (maxMemory === undefined || whole.bytes <= maxMemory) return whole;
   const [, height] = workingSize(request.image, request.plan.preprocessing);
   let least = whole;
   for (let count = 2; height / count >= 1; count++) {
     const memory = predictionMemory({ ...request, band: Math.ceil(height / count) });
-    if (memory.total <= maxMemory) return memory;
-    if (memory.total < least.total) least = memory;
+    if (memory.bytes <= maxMemory) return memory;
+    if (memory.bytes < least.bytes) least = memory;
   }
   const { program, network, image, classes, mask } = least.parts;
   throw new ConfigError(
-    `${request.image.name ?? "image"}: ${request.image.size.join("×")} voxels need at least ${bytesText(least.total)} ` +
+    `${request.image.name ?? "image"}: ${request.image.size.join("×")} voxels need at least ${bytesText(least.bytes)} ` +
       `(${bytesText(program + network)} for the network, ${bytesText(image + classes + mask)} for image and mask), ` +
       `--max-memory is ${bytesText(maxMemory)}; allow more, or train a smaller patch or a coarser spacing`,
   );

@@ -1,19 +1,22 @@
 /** Segmentation as the frame predicts it: label maps as files, voxels by class, what it took. */
 import { join } from "node:path";
 import { type DataCase, readCaseSize } from "../../../data/index.ts";
-import { writeVolume } from "../../../files/index.ts";
 import type { Host, Options, Predictor, Source } from "../../../train/index.ts";
-import type { LoadedVolume, Volume, VoxelArray } from "../../../volume/index.ts";
+import type { LoadedVolume, VoxelArray } from "../../../volume/index.ts";
+import { checkKeepLargest } from "../keep-largest.ts";
 import type { SegmentationRun } from "../session.ts";
-import { openSegmenterOf, type PredictOptions, type SegmenterOptions } from "./segmenter.ts";
+import {
+  openSegmenterOf,
+  type PredictOptions,
+  type Segmentation,
+  type SegmenterOptions,
+  writeMask,
+} from "./segmenter.ts";
 import { mirrorNote } from "./window-runner.ts";
 
 /** A label map on the image's own grid, and what making it took. */
-export interface SegmentationFound {
-  readonly volume: Volume<VoxelArray>;
+export interface SegmentationFound extends Segmentation {
   readonly image: LoadedVolume;
-  readonly windows: number;
-  readonly networkMs: number;
   readonly seconds: number;
 }
 
@@ -45,27 +48,22 @@ export async function segmentationPredictor(
   options: Options,
   { events }: Host,
 ): Promise<Predictor<DataCase, SegmentationFound>> {
-  const { threads, device, maxMemory, overlap, mirror } = options as SegmenterOptions & PredictOptions;
+  const { threads, device, maxMemory, overlap, mirror, keepLargest } = options as SegmenterOptions & PredictOptions;
   const segmenter = await openSegmenterOf(source, { threads, device, maxMemory });
+  checkKeepLargest(keepLargest ?? null, segmenter.plan);
   const note = mirrorNote(mirror, segmenter.mirrored);
   if (note !== undefined) events.onNote?.(note);
   return {
     check: async (item) => {
-      if (maxMemory !== undefined) segmenter.memory(await readCaseSize(item), { overlap, mirror });
+      if (maxMemory !== undefined) segmenter.estimate(await readCaseSize(item), { overlap, mirror });
     },
     predict: async (item, { signal, onProgress }) => {
       const began = performance.now();
-      let windows = 0;
-      let networkMs = 0;
-      const found = await segmenter.segment(item, {
-        ...{ overlap, mirror, signal },
-        onWindow: (window, of, ms) => {
-          windows++;
-          if (window === of) networkMs += ms;
-          onProgress?.(window / of, `window ${window}/${of}`);
-        },
+      const found = await segmenter.predictCase(item, {
+        ...{ overlap, mirror, keepLargest, signal },
+        onProgress: ({ share, window, windows }) => onProgress?.(share, `window ${window}/${windows}`),
       });
-      return { ...found, windows, networkMs, seconds: (performance.now() - began) / 1000 };
+      return { ...found, seconds: (performance.now() - began) / 1000 };
     },
     fileNames: (item) => [fileOf(item)],
     tableNames: [],
@@ -78,7 +76,7 @@ export async function segmentationPredictor(
       );
       const name = fileOf(item);
       return {
-        files: [{ name, write: (path, how) => writeVolume(path, volume, { like: image.header, ...how }) }],
+        files: [{ name, write: (path, how) => writeMask(path, volume, image, how) }],
         row: {
           case: item.id,
           image: item.image,

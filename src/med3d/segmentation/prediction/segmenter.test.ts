@@ -1,12 +1,13 @@
 /** Predictions lie where their images lie: any orientation, any spacing, the same sizes and affine to the bit. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { DataError } from "../../../errors.ts";
-import { readVolume, writeVolume } from "../../../files/index.ts";
-import { graph, relu } from "../../../graph/index.ts";
+import { DataError, WeightsError } from "../../../errors.ts";
+import { readVolume, readVolumeHeader, writeVolume } from "../../../files/index.ts";
+import { graph, relu, scope, type Tensor } from "../../../graph/index.ts";
+import { conv } from "../../../nn/index.ts";
 import {
   type Affine,
   asFloat32,
@@ -24,7 +25,8 @@ import {
 } from "../../../volume/index.ts";
 import { openSegmenter } from "../../runs.ts";
 import { thresholdModel } from "../../test/threshold-model.ts";
-import type { Segmenter } from "./segmenter.ts";
+import type { KeepLargest } from "../keep-largest.ts";
+import type { SegmentationProgress, Segmenter } from "./segmenter.ts";
 
 const SAMPLE = fileURLToPath(
   new URL("../../../../samples/hippocampus/imagesTr/hippocampus_001.nii.gz", import.meta.url),
@@ -52,7 +54,7 @@ afterAll(async () => {
 async function predicted(name: string, volume: Volume, by = segmenter) {
   const path = join(folder, `${name}.nii.gz`);
   await writeVolume(path, volume, { force: true });
-  const { volume: mask, image: read } = await by.segment({ id: name, image: path });
+  const { volume: mask, image: read } = await by.predictCase({ id: name, image: path });
   const maskPath = join(folder, `${name}-mask.nii.gz`);
   await writeVolume(maskPath, mask, { like: read.header, force: true });
   return { image: await readVolume(path), mask: await readVolume(maskPath) };
@@ -133,9 +135,9 @@ test("a plan with another spacing changes neither sizes nor affine", async () =>
 
 test("mirroring a model that looks at single voxels changes nothing, whatever the overlap", async () => {
   const item = { id: "a", image: SAMPLE };
-  const wanted = classesOf((await segmenter.segment(item)).volume);
+  const wanted = classesOf((await segmenter.predictCase(item)).volume);
   for (const options of [{ mirror: true }, { overlap: 0 }, { overlap: 0.7 }, { mirror: true, overlap: 0.25 }])
-    expect(classesOf((await segmenter.segment(item, options)).volume)).toEqual(wanted);
+    expect(classesOf((await segmenter.predictCase(item, options)).volume)).toEqual(wanted);
 });
 
 describe("in bounded memory", () => {
@@ -167,11 +169,11 @@ describe("in bounded memory", () => {
     const volume = orderAxes(part, { from: [2, 0, 1], flip: [true, false, true] });
     const one = await openSegmenter(path, { threads: 1 });
     const size = { ...volume, bytesPerVoxel: volume.data.BYTES_PER_ELEMENT };
-    const maxMemory = bands === undefined ? undefined : one.memory(size).total - bands;
+    const maxMemory = bands === undefined ? undefined : one.estimate(size).bytes - bands;
     const bounded = await openSegmenter(path, { threads: 1, maxMemory });
     try {
-      expect(bounded.memory(size).band !== undefined).toBe(bands !== undefined);
-      const found = await bounded.segmentImage(volume, { overlap: 0.3 });
+      expect(bounded.estimate(size).band !== undefined).toBe(bands !== undefined);
+      const { volume: found } = await bounded.predict(volume, { overlap: 0.3 });
       const wanted = wholly(volume, orientation, spacingMm, keep);
       expect(new Set(wanted).size).toBe(5);
       expect(classesOf(found)).toEqual(wanted);
@@ -182,12 +184,127 @@ describe("in bounded memory", () => {
   });
 });
 
+describe("as a program uses it", () => {
+  test("a file is predicted to a file, with progress, and not over one that is there", async () => {
+    const mask = join(folder, "mask.nii.gz");
+    const told: SegmentationProgress[] = [];
+    const onProgress = (progress: SegmentationProgress): void => void told.push(progress);
+    const { windows, volume } = await segmenter.predictFile(SAMPLE, mask, { onProgress });
+    expect(classesOf(await readVolume(mask))).toEqual(classesOf(volume));
+    expect(told.map(({ window }) => window)).toEqual(Array.from({ length: windows }, (_, i) => i + 1));
+    expect(told.at(-1)).toMatchObject({ share: 1, windows });
+    expect((await readVolume(mask)).affine).toEqual(image.affine);
+    await expect(segmenter.predictFile(SAMPLE, mask)).rejects.toThrow(/mask\.nii\.gz.*exists/);
+    await segmenter.predictFile(SAMPLE, mask, { force: true });
+  });
+
+  test("an estimate counts the windows that will run, of a header, a volume or a size", async () => {
+    const options = { overlap: 0.3 };
+    const { windows } = await segmenter.predict(image, options);
+    const header = await readVolumeHeader(SAMPLE);
+    for (const size of [image, header, image.size])
+      expect(segmenter.estimate(size, options)).toMatchObject({ windows, bytes: expect.any(Number) });
+    const tall = segmenter.estimate([image.size[0], image.size[1], 10 * image.size[2]], options);
+    expect(tall.windows).toBeGreaterThan(windows);
+    expect(tall.bytes).toBeGreaterThan(segmenter.estimate(image.size, options).bytes);
+  });
+
+  test("many calls at once take turns and give what each alone gives; only so many wait", async () => {
+    const path = join(folder, "model.onnx");
+    const one = await openSegmenter(path, { threads: 1, mostWaiting: 2 });
+    const other = cropOrPad(image, { start: [2, 3, 1], end: [33, 48, 30] });
+    const alone = [image, other].map(async (volume) => classesOf((await segmenter.predict(volume)).volume));
+    const calls = [image, other, image].map((volume) => one.predict(volume));
+    await expect(one.predict(image)).rejects.toThrow(
+      "segmenter: 2 calls wait already, which is the most that may (mostWaiting)",
+    );
+    const [first, second] = await Promise.all(alone);
+    const found = await Promise.all(calls);
+    expect(found.map(({ volume }) => classesOf(volume))).toEqual([first, second, first]);
+    await one[Symbol.asyncDispose]();
+    await one.close();
+    await expect(one.predict(image)).rejects.toThrow("engine: it is closed");
+  });
+
+  test("a signal's own reason is what a call is rejected with, running or waiting", async () => {
+    const stop = new AbortController();
+    const reason = new Error("the client has gone");
+    const mask = join(folder, "never.nii.gz");
+    const running = segmenter.predictFile(SAMPLE, mask, { signal: stop.signal, onProgress: () => stop.abort(reason) });
+    const waiting = segmenter.predict(image, { signal: stop.signal });
+    const results = await Promise.allSettled([running, waiting]);
+    for (const result of results) expect(result).toEqual({ status: "rejected", reason });
+    expect(existsSync(mask)).toBe(false);
+  });
+
+  test("weights and a network are opened without a run", async () => {
+    const { plan } = segmenter;
+    const network = (input: Tensor): Tensor => conv(input, 2, scope("head"), { kernel: 1 });
+    const weights = new Map([
+      ["head.weight", { shape: [2, 1, 1, 1, 1], data: Float32Array.of(0, 40) }],
+      ["head.bias", { shape: [2], data: Float32Array.of(0, -20) }],
+    ]);
+    await using own = await openSegmenter({ weights, network, plan }, { threads: 1 });
+    expect(classesOf((await own.predict(image)).volume)).toEqual(classesOf((await segmenter.predict(image)).volume));
+    const [, bias] = weights;
+    await expect(openSegmenter({ weights: new Map([bias]), network, plan })).rejects.toThrow(
+      new WeightsError("weights: lacks 1 of the network's tensors, the first head.weight"),
+    );
+    const wrong = (input: Tensor): Tensor => conv(input, 3, scope("head"), { kernel: 1 });
+    await expect(openSegmenter({ weights, network: wrong, plan })).rejects.toThrow(
+      /network: gives scores \[1, 3, 24, 32, 24\]; of 2 classes they must be/,
+    );
+    await expect(openSegmenter({ weights, network: { decoder: "skipp" as never }, plan })).rejects.toThrow(
+      'network.decoder: "skipp"; must be one of',
+    );
+  });
+});
+
+describe("which components are kept", () => {
+  // One row: an organ (7) with two lesions (14), the second one smaller; far from it a speck of organ.
+  const row = [0, 7, 7, 14, 14, 7, 14, 7, 0, 0, 7, 0];
+  const without = (...places: number[]): number[] => row.map((value, i) => (places.includes(i) ? 0 : value));
+  const scan = {
+    data: Float32Array.from(row, (value) => [0, 0.6, 1][value / 7]),
+    size: [12, 1, 1] as const,
+    affine: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1],
+    channels: 1,
+  };
+  const rules: readonly [KeepLargest | null | undefined, number[]][] = [
+    // The speck goes, both lesions stay.
+    [{ foreground: 1 }, without(10)],
+    [{ foreground: 2 }, row],
+    // Of each class: the second lesion is gone, and pieces of the organ.
+    [1, without(5, 6, 7, 10)],
+    [{ classes: { "above 14": 1 } }, without(6)],
+    [null, row],
+  ];
+
+  test.each(rules)("as the model says, or as the call says: %j", async (rule, wanted) => {
+    const options = { classes: 3, intensity: { kind: "none" } } as const;
+    const said = await open("said.onnx", thresholdModel([4, 4, 12], { ...options, keepLargest: rule ?? undefined }));
+    const plain = await open("plain.onnx", thresholdModel([4, 4, 12], { ...options, keepLargest: 3 }));
+    try {
+      expect(classesOf((await said.predict(scan)).volume)).toEqual(wanted);
+      expect(classesOf((await plain.predict(scan, { keepLargest: rule })).volume)).toEqual(wanted);
+      await expect(plain.predict(scan, { keepLargest: { classes: { tumour: 1 } } })).rejects.toThrow(
+        "keepLargest: tumour is no class of Threshold, which has above 7, above 14",
+      );
+    } finally {
+      await said.close();
+      await plain.close();
+    }
+  });
+});
+
 describe("what is refused", () => {
   test("an image of several channels", async () => {
     const data = new Float32Array(2 * 8 * 8 * 8).fill(1);
     const path = join(folder, "two.nii.gz");
     await writeVolume(path, { ...image, data, size: [8, 8, 8], channels: 2 });
-    await expect(segmenter.segment({ id: "two", image: path })).rejects.toThrow(/2 channels, the plan was made for 1/);
+    await expect(segmenter.predictCase({ id: "two", image: path })).rejects.toThrow(
+      /2 channels, the plan was made for 1/,
+    );
   });
 
   test("a model without a plan", async () => {
@@ -202,9 +319,9 @@ describe("what is refused", () => {
 
   test("a signal stops between windows", async () => {
     const stop = new AbortController();
-    const running = segmenter.segment(
+    const running = segmenter.predictCase(
       { id: "a", image: SAMPLE },
-      { signal: stop.signal, onWindow: () => stop.abort() },
+      { signal: stop.signal, onProgress: () => stop.abort() },
     );
     await expect(running).rejects.toMatchObject({ name: "AbortError" });
   });

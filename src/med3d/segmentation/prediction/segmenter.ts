@@ -1,46 +1,20 @@
-/** Predicting label maps: a run, the mean of its folds, or an exported `model.onnx` as a function from an image file to classes on the file's own grid. */
+/** Predicting label maps: a run, the mean of its folds, an exported `model.onnx`, or weights and a network, from an image to classes on its own grid. */
 import type { Axis } from "../../../augment/index.ts";
-import {
-  checkedJson,
-  type DataCase,
-  type Plan,
-  planSchema,
-  preprocessSlices,
-  readCaseSize,
-  readImage,
-  regionOf,
-  restoreClasses,
-} from "../../../data/index.ts";
-import { ConfigError, DataError } from "../../../errors.ts";
-import { type GraphMemory, readOnnx } from "../../../graph/index.ts";
-import { createEngine, type Engine, type Program } from "../../../runtime/index.ts";
-import { bytesText } from "../../../text/index.ts";
+import { type DataCase, type Plan, readCaseSize, readImage } from "../../../data/index.ts";
+import { writeVolume } from "../../../files/index.ts";
 import { notOfWeights, type Source } from "../../../train/index.ts";
-import {
-  cropOrPad,
-  keepLargestComponents,
-  type LoadedVolume,
-  type Vec3,
-  type Volume,
-  type VoxelArray,
-  type VoxelBox,
-} from "../../../volume/index.ts";
-import { mirroredAxes } from "../config.ts";
-import {
-  encodeFastInference,
-  encodeInference,
-  inferenceMemory,
-  networkOf,
-  networkSchema,
-  openCoarse,
-  runWeights,
-  usedWeights,
-} from "../export.ts";
+import { takingTurns } from "../../../turns.ts";
+import type { Grid, LoadedVolume, Vec3, Volume, VoxelArray } from "../../../volume/index.ts";
+import { openCoarse } from "../export.ts";
+import type { KeepLargest } from "../keep-largest.ts";
 import type { SegmentationRun } from "../session.ts";
-import { fitMemory, type ImageSize, loadingBytes, networkBytes, type PredictionMemory } from "./memory.ts";
-import { predictByWindows, slicedImage } from "./sliding-window.ts";
-import { ensembleRunner, type Mirror } from "./window-runner.ts";
+import { cascadePass } from "./cascade.ts";
+import { openMembers, type Pass, type PassOptions } from "./members.ts";
+import type { ImageSize, PredictionMemory } from "./memory.ts";
+import { exportedModel, modelOfParts, runModel, type SegmenterParts } from "./models.ts";
+import type { Mirror } from "./window-runner.ts";
 
+/** How an image is predicted. */
 export interface PredictOptions {
   /** Share that neighbouring windows have in common; ½ by default. */
   readonly overlap?: number;
@@ -49,258 +23,185 @@ export interface PredictOptions {
    * twice the time an axis, eight times with all three.
    */
   readonly mirror?: Mirror;
-  /** After each window; `networkMs` is what the engine computed so far. A cascade counts twice, once for each network. */
-  readonly onWindow?: (done: number, of: number, networkMs: number) => void;
+  /**
+   * Which connected components are kept, instead of what the run was told: `{ foreground: 1 }` the largest of all classes together, a
+   * number so many of each class, `{ classes: { liver: 1 } }` of those that are named, null all. Of a cascade in the second network's mask.
+   */
+  readonly keepLargest?: KeepLargest | null;
+  /** Called after each window. */
+  readonly onProgress?: (progress: SegmentationProgress) => void;
+  /** Stops between two windows, or at once while the call waits for its turn; the call is rejected with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
-export interface Segmenter {
+/** How far a prediction is. */
+export interface SegmentationProgress {
+  /** From 0 to 1. */
+  readonly share: number;
+  /** Windows that are done. */
+  readonly window: number;
+  /** Windows in all, as far as they are known: a cascade knows those of its second network when the first has found the region. */
+  readonly windows: number;
+  /** Milliseconds that the engine computed so far. */
+  readonly networkMs: number;
+}
+
+/** An image's classes, and what finding them took. */
+export interface Segmentation {
+  /** Label values of the data set on the image's own grid: its size and affine, bit for bit. */
+  readonly volume: Volume<VoxelArray>;
+  /** Windows that went through the network. */
+  readonly windows: number;
+  /** Milliseconds in the engine alone. */
+  readonly networkMs: number;
+}
+
+/** What predicting an image will take. */
+export type PredictionEstimate = PredictionMemory;
+
+/**
+ * An image's size, as far as an estimate needs it: a volume, the header of one (`readVolumeHeader`), or voxels along x, y, z alone, which
+ * are then taken to lie at the plan's spacing. Channels are the network's and voxels 4 bytes where nothing says more.
+ */
+export type SizeOfImage = Vec3 | (Grid & Partial<Pick<ImageSize, "channels" | "bytesPerVoxel" | "name">>);
+
+/** A trained segmentation, opened. Calls take turns, so one network may serve many requests; only so many may wait (`mostWaiting`). */
+export interface Segmenter extends AsyncDisposable {
   readonly plan: Plan;
   /** Axes along which training mirrored; undefined where the model does not say. */
   readonly mirrored?: readonly Axis[];
-  /** Classes of a case on its own grid, with the data set's label values. */
-  segment(item: DataCase, options?: PredictOptions): Promise<{ volume: Volume<VoxelArray>; image: LoadedVolume }>;
-  /** Those of an image in memory, on its grid. */
-  segmentImage(image: Volume, options?: PredictOptions): Promise<Volume<VoxelArray>>;
+  /** Classes of an image in memory. @throws DataError for an image that the plan was not made for */
+  predict(image: Volume, options?: PredictOptions): Promise<Segmentation>;
   /**
-   * What predicting an image of a size takes, and in how many bands it is done.
+   * Classes of an image file, written to another. The ending says the format, as of `writeVolume`; grid fields of the image's header are
+   * copied.
+   * @param image its path; several for an image with a file for each channel
+   * @throws DataError for what cannot be read, ConfigError for a mask that is there already, without `force`
+   */
+  predictFile(
+    image: string | readonly string[],
+    mask: string,
+    options?: PredictOptions & { readonly force?: boolean },
+  ): Promise<Segmentation>;
+  /** Classes of a case of a data set; its image, too, as it was read. */
+  predictCase(item: DataCase, options?: PredictOptions): Promise<Segmentation & { readonly image: LoadedVolume }>;
+  /**
+   * What predicting an image of a size takes, before anything runs: windows, bytes, and in how many bands it is done.
    * @throws ConfigError where that is more than `maxMemory`, however it is done
    */
-  memory(image: ImageSize, options?: Pick<PredictOptions, "overlap" | "mirror">): PredictionMemory;
+  estimate(image: SizeOfImage, options?: Pick<PredictOptions, "overlap" | "mirror">): PredictionEstimate;
+  /** Ends the engine; what waits or runs is rejected. */
   close(): Promise<void>;
 }
 
+/** What a segmenter may take. */
 export interface SegmenterOptions {
+  /** Of the engine; all cores by default. */
   readonly threads?: number;
+  /** Where ONNX Runtime computes; `cpu` by default. */
   readonly device?: "cpu" | "webgpu" | "cuda";
   /**
    * Resident memory of this process, in bytes, that a prediction may take. What does not fit whole is done in bands, which takes
    * longer and gives the same classes.
    */
   readonly maxMemory?: number;
+  /** Calls that may wait while another is at work; one more is refused at once. 1000 by default. */
+  readonly mostWaiting?: number;
 }
 
 /**
  * Opens a run or an exported model. The run of a cascade opens as the whole: the first network finds the region, the second says
- * what is in it; an exported model is the second alone. Of several members the probabilities are averaged.
+ * what is in it; its exported model is the second alone and refused. Of several members the probabilities are averaged.
  * @throws DataError for a model without a plan, ConfigError where loading it alone takes more than `maxMemory`
  */
-export function openSegmenterOf(source: Source<SegmentationRun>, options: SegmenterOptions = {}): Promise<Segmenter> {
-  return openWhole(source, options, 0);
+export async function openSegmenterOf(
+  source: Source<SegmentationRun>,
+  options: SegmenterOptions = {},
+): Promise<Segmenter> {
+  return segmenterOf(await openPass(source, options, 0), options);
+}
+
+/** Opens weights with the network they are of. @throws as {@link modelOfParts} */
+export async function openSegmenterParts(parts: SegmenterParts, options: SegmenterOptions = {}): Promise<Segmenter> {
+  return segmenterOf(await openMembers(await modelOfParts(parts), options), options);
+}
+
+/** Writes a mask with the grid fields of the header of its image. */
+export function writeMask(
+  path: string,
+  volume: Volume<VoxelArray>,
+  { header }: Pick<LoadedVolume, "header">,
+  how: { readonly force?: boolean; readonly signal?: AbortSignal },
+): Promise<void> {
+  return writeVolume(path, volume, { like: header, ...how });
 }
 
 /** @param besides bytes that another network of the same process takes */
-async function openWhole(
-  source: Source<SegmentationRun>,
-  options: SegmenterOptions,
-  besides: number,
-): Promise<OpenSegmenter> {
+async function openPass(source: Source<SegmentationRun>, options: SegmenterOptions, besides: number): Promise<Pass> {
   if ("weights" in source) throw notOfWeights(source.weights);
-  if ("model" in source) return openOne(options, besides, () => [exportedModel(source.model, source.path)]);
+  if ("model" in source) return openMembers(() => [exportedModel(source.model, source.path)], options, besides);
   const { run, members, use } = source;
-  const networks = (device: string): OpenedModel[] => members.map((member) => runModel(member, use, device));
-  if (run.record.config.coarse === null) return openOne(options, besides, networks);
+  const networks = (device: string) => members.map((member) => runModel(member, use, device));
+  if (run.record.config.coarse === null) return openMembers(networks, options, besides);
   const first = await openCoarse(run);
-  const coarse = await openWhole({ run: first, members: [first], use }, options, besides);
+  const coarse = await openPass({ run: first, members: [first], use }, options, besides);
   try {
-    const fine = await openOne(options, besides + coarse.resident(), networks);
+    const fine = await openMembers(networks, options, besides + coarse.resident());
     coarse.share(fine.resident());
-    return cascade(coarse, fine, run.record.config.marginMm);
+    return cascadePass(coarse, fine, run.record.config.marginMm);
   } catch (error) {
     await coarse.close();
     throw error;
   }
 }
 
-/** What the halves of a cascade know of each other. */
-interface OpenSegmenter extends Segmenter {
-  /** Bytes that the loaded network takes. */
-  resident(): number;
-  /** Counts so many bytes more as taken. */
-  share(bytes: number): void;
-}
-
-interface OpenedModel {
-  readonly plan: Plan;
-  readonly mirrored?: readonly Axis[];
-  readonly keepLargest: number | null;
-  readonly memory: () => GraphMemory;
-  readonly encode: () => Promise<Uint8Array>;
-}
-
-async function openOne(
-  { device, threads, maxMemory }: SegmenterOptions,
-  besides: number,
-  modelsOf: (device: string) => OpenedModel[],
-): Promise<OpenSegmenter> {
-  const opened = modelsOf(device ?? "cpu");
-  if (maxMemory !== undefined) {
-    const [first, ...others] = opened.map((model) => model.memory());
-    const least = besides + loadingBytes(first) + others.reduce((sum, one) => sum + networkBytes(one), 0);
-    if (least > maxMemory) {
-      throw new ConfigError(
-        `network: loading it takes ${bytesText(least)}, --max-memory is ${bytesText(maxMemory)}; allow more, or train a smaller network`,
-      );
-    }
-  }
-  const engine = await createEngine({ device, threads });
-  try {
-    return await segmenter(engine, opened, maxMemory, besides);
-  } catch (error) {
-    await engine.close();
-    throw error;
-  }
-}
-
-/** Two networks as one; where the first finds nothing, nothing is there. */
-function cascade(coarse: OpenSegmenter, fine: OpenSegmenter, marginMm: number): OpenSegmenter {
-  const segmentImage: Segmenter["segmentImage"] = async (image, options) => {
-    const region = regionOf(await coarse.segmentImage(image, options), marginMm);
-    const [nx, ny, nz] = image.size;
-    if (region === undefined) return { ...image, data: new Uint8Array(nx * ny * nz), channels: 1 };
-    const part = await fine.segmentImage({ ...cropOrPad(image, region), name: image.name }, options);
-    return { ...image, data: pasted(part, region, image.size), channels: 1 };
+function segmenterOf(pass: Pass, { maxMemory, mostWaiting = 1000 }: SegmenterOptions): Segmenter {
+  const turns = takingTurns({ name: "segmenter", mostWaiting });
+  const { plan, mirrored } = pass;
+  let closing: Promise<void> | undefined;
+  const find = async (image: Volume, { onProgress, ...options }: PredictOptions): Promise<Segmentation> => {
+    options.signal?.throwIfAborted();
+    let [windows, networkMs] = [0, 0];
+    const onWindow: PassOptions["onWindow"] = (window, known, ms) => {
+      [windows, networkMs] = [window, ms];
+      onProgress?.({ share: window / known, window, windows: known, networkMs: ms });
+    };
+    const volume = await pass.predict(image, { ...options, onWindow });
+    return { volume, windows, networkMs };
   };
-  return {
-    plan: fine.plan,
-    mirrored: fine.mirrored,
-    segmentImage,
-    segment: async (item, options) => {
-      const image = await readImage(item);
-      return { volume: await segmentImage(image, options), image };
-    },
-    memory: (image, options) => {
-      const first = coarse.memory(image, options);
-      // The region is not known yet; it is the whole image at most. The image and the first mask stay beside it.
-      fine.share(first.parts.image + first.parts.mask);
-      try {
-        const second = fine.memory(image, options);
-        return first.total > second.total ? first : second;
-      } finally {
-        fine.share(-first.parts.image - first.parts.mask);
-      }
-    },
-    resident: () => coarse.resident() + fine.resident(),
-    share: (bytes) => {
-      coarse.share(bytes);
-      fine.share(bytes);
-    },
-    close: async () => {
-      await coarse.close();
-      await fine.close();
-    },
+  // Images are read when their turn has come, so that those that wait take no memory.
+  const findCase = async (item: DataCase, options: PredictOptions) => {
+    if (maxMemory !== undefined) pass.memory(await readCaseSize(item), options);
+    const image = await readImage(item);
+    return { ...(await find(image, options)), image };
   };
-}
-
-/** A part's labels in the whole grid, 0 around it. */
-function pasted({ data, size }: Volume<VoxelArray>, { start }: VoxelBox, whole: Vec3): VoxelArray {
-  const out = new (data.constructor as new (length: number) => VoxelArray)(whole[0] * whole[1] * whole[2]);
-  for (let z = 0; z < size[2]; z++) {
-    for (let y = 0; y < size[1]; y++) {
-      const from = (z * size[1] + y) * size[0];
-      const to = ((z + start[2]) * whole[1] + y + start[1]) * whole[0] + start[0];
-      (out as Uint8Array).set((data as Uint8Array).subarray(from, from + size[0]), to);
-    }
-  }
-  return out;
-}
-
-function exportedModel(model: Uint8Array, path: string): OpenedModel {
-  const { metadata } = readOnnx(model, path);
-  if (metadata.plan === undefined)
-    throw new DataError(`${path}: has no medvox plan in its metadata, so its preprocessing is unknown`);
-  const keepLargest = metadata.keepLargest === undefined ? null : Number(metadata.keepLargest);
-  const plan = checkedJson(planSchema, metadata.plan, `${path}: metadata.plan`) as Plan;
-  const network = metadata.network && checkedJson(networkSchema, metadata.network, `${path}: metadata.network`);
-  const memory = (): GraphMemory =>
-    network ? inferenceMemory(network, plan, "portable") : unknownMemory(model.length, plan);
-  const mirrored = metadata.mirrored?.split(",").filter((axis): axis is Axis => /^[xyz]$/.test(axis));
-  return { plan, mirrored, keepLargest, memory, encode: async () => model };
-}
-
-/** A graph that does not say what network it is: 64 maps of the patch's size. */
-function unknownMemory(bytes: number, { patch }: Plan): GraphMemory {
-  const map = 4 * patch[0] * patch[1] * patch[2];
-  return { weightBytes: bytes, foldedBytes: 0, liveBytes: 64 * map, largestBytes: 16 * map };
-}
-
-function runModel(run: SegmentationRun, use: "last" | "best" | undefined, device: string): OpenedModel {
-  const { record, plan } = run;
-  const network = networkOf(record);
-  const form = device === "cpu" ? "fast" : "portable";
-  return {
-    plan,
-    mirrored: mirroredAxes(record.config),
-    keepLargest: record.config.keepLargest,
-    memory: () => inferenceMemory(network, plan, form),
-    encode: async () => {
-      const weights = await runWeights(run, use ?? usedWeights(record));
-      return form === "fast"
-        ? encodeFastInference(network, plan, weights)
-        : encodeInference(network, plan, weights, {});
-    },
-  };
-}
-
-async function segmenter(
-  engine: Engine,
-  opened: readonly OpenedModel[],
-  maxMemory: number | undefined,
-  elsewhere: number,
-): Promise<OpenSegmenter> {
-  const [{ plan, mirrored, keepLargest }] = opened;
-  const { patch, preprocessing } = plan;
-  const { channels, labels } = preprocessing;
-  const programs: Program[] = [];
-  for (const model of opened)
-    programs.push(await engine.load(await model.encode(), { label: "segmentation", compact: true }));
-  let network: GraphMemory | undefined;
-  const networkMemory = (): GraphMemory => {
-    network ??= opened[0].memory();
-    return network;
-  };
-  // Networks run one after another, so of all but one only the weights count.
-  let besides = elsewhere + opened.slice(1).reduce((sum, model) => sum + networkBytes(model.memory()), 0);
-  const memory: Segmenter["memory"] = (image, { overlap, mirror } = {}) =>
-    fitMemory({ image, plan, network: networkMemory(), overlap, mirror, besides }, maxMemory);
-  const segmentImage: Segmenter["segmentImage"] = async (image, options = {}) => {
-    const { overlap, mirror, onWindow, signal } = options;
-    const sized = { ...image, bytesPerVoxel: image.data.BYTES_PER_ELEMENT };
-    const band = maxMemory === undefined ? undefined : memory(sized, options).band;
-    const run = ensembleRunner(programs, [1, channels, ...patch], labels.length, mirror);
-    const prepared = preprocessSlices(image, preprocessing);
-    const classes = await predictByWindows(slicedImage(prepared), {
-      patch,
-      classes: labels.length,
-      overlap,
-      band,
-      onWindow: (done, of) => onWindow?.(done, of, run.ms()),
-      signal,
-      predict: (window) => run.predict(window),
-    });
-    signal?.throwIfAborted();
-    if (keepLargest !== null) keepLargestComponents(classes, prepared.size, keepLargest);
-    const { size, affine, name } = prepared;
-    const map = { data: classes, size, affine, name, channels: 1 };
-    return restoreClasses(map, image, preprocessing);
+  const close = (): Promise<void> => {
+    closing ??= pass.close();
+    return closing;
   };
   return {
     plan,
     mirrored,
-    memory,
-    segmentImage,
-    segment: async (item, options) => {
-      if (maxMemory !== undefined) memory(await readCaseSize(item), options);
-      const image = await readImage(item);
-      return { volume: await segmentImage(image, options), image };
-    },
-    resident: () => opened.reduce((sum, model) => sum + networkBytes(model.memory()), 0),
-    share: (bytes) => {
-      besides += bytes;
-    },
-    close: async () => {
-      for (const program of programs) await program.close();
-      await engine.close();
-    },
+    predict: (image, options = {}) => turns.take(() => find(image, options), options.signal),
+    predictCase: (item, options = {}) => turns.take(() => findCase(item, options), options.signal),
+    predictFile: (image, mask, { force, ...options } = {}) =>
+      turns.take(async () => {
+        const [first, ...moreChannels] = [image].flat();
+        const { image: read, ...found } = await findCase({ id: first, image: first, moreChannels }, options);
+        await writeMask(mask, found.volume, read, { force, signal: options.signal });
+        return found;
+      }, options.signal),
+    estimate: (image, options = {}) => pass.memory(sizeOf(image, plan), options),
+    close,
+    [Symbol.asyncDispose]: close,
   };
+}
+
+function sizeOf(image: SizeOfImage, { preprocessing: { channels, spacingMm } }: Plan): ImageSize {
+  if ("size" in image) {
+    const bytes = "data" in image ? (image as Volume).data.BYTES_PER_ELEMENT : 4;
+    return { channels, ...image, bytesPerVoxel: image.bytesPerVoxel ?? bytes };
+  }
+  const [x, y, z] = spacingMm ?? [1, 1, 1];
+  return { size: image, affine: [x, 0, 0, 0, 0, y, 0, 0, 0, 0, z, 0, 0, 0, 0, 1], channels, bytesPerVoxel: 4 };
 }

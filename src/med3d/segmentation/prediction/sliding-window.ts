@@ -13,6 +13,9 @@
 import { ConfigError } from "../../../errors.ts";
 import { cutWindow, overlapOf, type Size3, type SlicedVolume, windowStarts } from "../../../volume/index.ts";
 
+/** What neighbouring windows have in common where nothing is asked: half of each, along every axis. */
+export const WINDOW_OVERLAP = 0.5;
+
 export interface Windows {
   /** [D, H, W] of the network's input. */
   readonly patch: Size3;
@@ -54,7 +57,7 @@ export async function predictByWindows(image: WindowedImage, windows: Windows): 
   if (classes > 256) throw new ConfigError(`${classes} classes; a prediction holds at most 256`);
   const bands = bandsOf(size, windows);
   const weights = gaussianWindow(patch);
-  const total = bands.reduce((sum, { starts }) => sum + starts[0].length * starts[1].length * starts[2].length, 0);
+  const total = countWindows(bands);
   const result = new Uint8Array(size[0] * size[1] * size[2]);
   const buffers = [0, 1].map(() => new Float32Array(channels * patch[0] * patch[1] * patch[2]));
   const scores = new ScoreLines(
@@ -103,7 +106,7 @@ export interface Band {
 /** The bands of a volume, from low y to high y. */
 export function bandsOf(
   size: Size3,
-  { patch, overlap = 0.5, band = size[1] }: Pick<Windows, "patch" | "overlap" | "band">,
+  { patch, overlap = WINDOW_OVERLAP, band = size[1] }: Pick<Windows, "patch" | "overlap" | "band">,
 ): Band[] {
   if (!(overlap >= 0 && overlap < 1)) throw new ConfigError(`overlap ${overlap}; it must be at least 0 and below 1`);
   const [z, y, x] = [0, 1, 2].map((axis) => windowStarts(size[axis], patch[axis], overlap));
@@ -112,6 +115,11 @@ export function bandsOf(
     const lines: Span = [Math.floor((i * size[1]) / count), Math.floor(((i + 1) * size[1]) / count)];
     return { lines, starts: [z, y.filter((start) => start < lines[1] && start + patch[1] > lines[0]), x] };
   });
+}
+
+/** How many windows go through the network; one that crosses a border of bands counts for each. */
+export function countWindows(bands: readonly Band[]): number {
+  return bands.reduce((sum, { starts }) => sum + starts[0].length * starts[1].length * starts[2].length, 0);
 }
 
 /** What no window after row j of layer i touches: these slices, and these lines of them. */

@@ -135,8 +135,8 @@ describe("a run and its exported model", () => {
       expect(segmenter.mirrored).toEqual(["x", "y", "z"]);
       const labels = async (values: Float32Array, mirror: Mirror): Promise<Float32Array> => {
         let asked = 0;
-        const onWindow = () => asked++;
-        const found = await segmenter.segmentImage({ ...image, data: values }, { mirror, onWindow });
+        const onProgress = () => asked++;
+        const { volume: found } = await segmenter.predict({ ...image, data: values }, { mirror, onProgress });
         expect(asked).toBe(windows);
         return Float32Array.from(found.data as Uint8Array);
       };
