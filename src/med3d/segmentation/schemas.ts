@@ -21,7 +21,7 @@ export const windowOptions = {
 export const maxMemory = z.number().positive().optional();
 
 /** How far a surface may lie from the true one and still count as right in NSD, mm; 1 where left out. */
-export const nsdToleranceMm = z.number().min(0).optional();
+const nsdToleranceMm = z.number().min(0).optional();
 
 export const segmentationSchemas = {
   config: segmentationConfigSchema,
