@@ -39,9 +39,17 @@ const segmentationKeys = {
   "dice.interval": "its 95 % bootstrap interval over cases, [low, high] or null",
   "dice.classes": "mean Dice by class",
   hd95Mm: "95th percentile of the symmetric surface distance, mm, mean over classes",
+  leftOutOfDistances:
+    "what HD95 and ASSD leave out, counted over cases and classes: missed (in the truth, not predicted) and spurious (predicted, not in the truth)",
+  "nsd.mean":
+    "surface Dice: share of both surfaces within nsd.toleranceMm of the other, mean over classes; missed and spurious count 0",
+  "nsd.toleranceMm": "its tolerance, mm",
+  "nsd.median": "of each case's own mean over its classes: the median over cases",
+  "nsd.interval": "the mean's 95 % bootstrap interval over cases, [low, high] or null",
+  "nsd.classes": "mean surface Dice by class",
   assdMm: "average symmetric surface distance, mm",
   perCase:
-    "per case: of a segmentation case, dice, meanDice, hd95Mm, assdMm, volumeDifferenceMl by class, absent classes, unlistedVoxels and ignoredVoxels where there are any, and in a run of folds the fold that scored it; of a classifier case, truth, score",
+    "per case: of a segmentation case, dice, meanDice, hd95Mm, assdMm, nsd, volumeDifferenceMl by class, absent classes, unlistedVoxels and ignoredVoxels where there are any, and in a run of folds the fold that scored it; of a classifier case, truth, score",
   overall: "every measure: mean, interval, median, std, min, max, n, leftOut",
   bootstrap: "resamples, confidence and seed of the intervals",
 };
@@ -90,8 +98,6 @@ const commonKeys = {
   "evaluation.on": "heldOut, validation, train, or data for another data set",
   "evaluation.options": "what it was told beside",
   "evaluation.line": "its figures in one line; with --data or --use, data and use stand there, too",
-  scored:
-    "which cases: heldOut, validation or train of the run's own, data (another data set), or folds (all of the run's own, each by the fold that has not seen it)",
   classes:
     "of a segmentation: every measure by class; of a detection: by name positives, detections, ap, ap50, ap75 (3D: ap10), ar, voc",
   "problems.count": "what is wrong with the data that were trained and scored on; of another data set, with that",

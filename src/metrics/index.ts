@@ -89,6 +89,7 @@ export {
   meanOf,
   type OverlapCount,
   type Presence,
+  usualNsdToleranceMm,
 } from "./segmentation/segmentation.ts";
 export {
   type ClassSummary,
@@ -105,6 +106,7 @@ export {
   hausdorff,
   hausdorffPercentile,
   type SurfaceDistances,
+  surfaceDice,
   surfaceDistances,
   surfaceVoxels,
 } from "./segmentation/surface.ts";

@@ -28,6 +28,7 @@ export {
   rocCurve,
   type SegmentationSummary,
   summarise,
+  surfaceDice,
   surfaceDistances,
   vocScores,
 } from "./index.ts";

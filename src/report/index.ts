@@ -57,5 +57,6 @@ export {
   splitText,
   trainingSeconds,
 } from "./pages/run.ts";
+export { leftOutText } from "./pages/scores.ts";
 export { renderReport, shownCases } from "./pages/segmentation.ts";
 export { writeReport } from "./pages/write.ts";

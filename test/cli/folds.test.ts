@@ -155,7 +155,7 @@ describe("evaluate", { timeout: 300_000 }, () => {
     expect(status, stderr).toBe(0);
     expect(await undeclaredKeys("evaluate", stdout)).toEqual([]);
     const whole = JSON.parse(stdout);
-    expect(whole).toMatchObject({ cases: 6, scored: "folds", report: "run/report.html" });
+    expect(whole).toMatchObject({ cases: 6, folds: 3, report: "run/report.html" });
     const scores = new Map<string, object>(whole.perCase.map((row: { case: string }) => [row.case, row]));
     const seen: string[] = [];
     for (const fold of FOLDS) {

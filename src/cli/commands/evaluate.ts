@@ -34,6 +34,7 @@ interface Options {
   max?: number;
   threads?: number;
   device?: "cpu" | "webgpu" | "cuda";
+  nsdTolerance?: number;
   strict?: boolean;
   positive?: number[];
   negative?: number[];
@@ -59,6 +60,11 @@ export const command = defineCommand<Options, [string]>({
         decimal({ min: 0, max: 0.95 }),
       )
       .option("--tile <w,h,d>", "of a detector for volumes: most voxels that go through at once", sizes(3))
+      .option(
+        "--nsd-tolerance <mm>",
+        "of a segmentation: how far a surface may lie from the true one and still count as right in NSD (default 1)",
+        decimal({ min: 0 }),
+      )
       .option(
         "--max <n>",
         `of a detector: detections of a class that count in an image (default ${DETECTIONS_COUNTED})`,
@@ -92,6 +98,6 @@ export const command = defineCommand<Options, [string]>({
     "medvox evaluate runs/nodules --positive 4,5 --negative 1,2 --mirror",
   ],
   writes: true,
-  run: (context, { mirror, mirrorAxes, ...options }, run) =>
-    evaluate(context, { ...options, mirror: mirrorAxes ?? mirror }, run),
+  run: (context, { mirror, mirrorAxes, nsdTolerance, ...options }, run) =>
+    evaluate(context, { ...options, mirror: mirrorAxes ?? mirror, nsdToleranceMm: nsdTolerance }, run),
 });

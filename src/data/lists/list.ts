@@ -11,6 +11,7 @@ import { leaveIgnoredOut } from "../masks/values.ts";
 import type { DataCase, OpenedDataset } from "../types.ts";
 import { caseIds } from "./case-id.ts";
 import { isMissing, parseCsv, withKnownNames } from "./csv.ts";
+import { withDescription } from "./described.ts";
 import { checkDescription, nonEmptyPath } from "./description.ts";
 import { channelPickSchema, labelPickSchema, select } from "./selection.ts";
 import { fileFinder } from "./volume-files.ts";
@@ -39,7 +40,7 @@ const document = z.object({
  * A CSV or TSV list; `file` is its path.
  * @throws DataError naming file, line and column.
  */
-export function readCsvList(text: string, file: string): OpenedDataset {
+export async function readCsvList(text: string, file: string): Promise<OpenedDataset> {
   const { columns, rows } = withKnownNames(parseCsv(text, file), ["image", "label", "case", "split", "group"]);
   if (!columns.includes("image")) {
     throw new DataError(`${file}: line 1: no column "image"; found ${columns.map((c) => `"${c}"`).join(", ")}`);
@@ -56,23 +57,35 @@ export function readCsvList(text: string, file: string): OpenedDataset {
       group: field("group"),
     };
   });
-  return datasetOf(listed, file, {}, (i) => `line ${rows[i].line}`);
+  const list = datasetOf(listed, file, {}, (i) => `line ${rows[i].line}`);
+  return withDescription(list, { ids: idsOf(listed) });
 }
 
 /**
  * A parsed JSON list; `file` is its path.
  * @throws DataError naming file and key.
  */
-export function readJsonList(given: unknown, file: string): OpenedDataset {
+export async function readJsonList(given: unknown, file: string): Promise<OpenedDataset> {
   if (Array.isArray(given)) {
-    return datasetOf(checkDescription(z.array(row), given, file), file, {}, (i) => `[${i}]`);
+    const rows = checkDescription(z.array(row), given, file);
+    return withDescription(
+      datasetOf(rows, file, {}, (i) => `[${i}]`),
+      { ids: idsOf(rows) },
+    );
   }
   const { cases, labels, channels, labelGrid, ...about } = checkDescription(document, given, file);
   // A value's name is a text; whatever else a key leads to is a pick.
   const isNames = labels === undefined || Object.entries(labels).every(([key, to]) => isValue(key) && isName(to));
   const named = { ...about, labels: isNames ? (labels as Record<string, string> | undefined) : undefined };
-  const listed = datasetOf(cases, file, named, (i) => `cases[${i}]`);
+  const own = datasetOf(cases, file, named, (i) => `cases[${i}]`);
+  const said = { name: about.name !== undefined, labels: labels !== undefined };
+  const listed = await withDescription(own, { ...said, modality: about.modality !== undefined, ids: idsOf(cases) });
   return select(listed, { labels: isNames ? undefined : labels, channels, labelGrid }, file);
+}
+
+/** The ids that rows give themselves. */
+function idsOf(rows: readonly Row[]): ReadonlySet<string> {
+  return new Set(rows.flatMap((r) => (r.case == null ? [] : [String(r.case)])));
 }
 
 const isValue = (key: string): boolean => /^\d+$/.test(key);

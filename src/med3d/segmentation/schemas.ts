@@ -25,11 +25,14 @@ export const predictionOptions = {
   probabilities: z.boolean().optional(),
 };
 
+/** How far a surface may lie from the true one and still count as right in NSD, mm; 1 where left out. */
+const nsdToleranceMm = z.number().min(0).optional();
+
 export const segmentationSchemas = {
   config: segmentationConfigSchema,
   plan: planSchema,
   case: volumeCaseSchema,
-  evaluate: z.strictObject(windowOptions),
+  evaluate: z.strictObject({ ...windowOptions, nsdToleranceMm }),
   predict: z.strictObject({ ...windowOptions, ...predictionOptions }),
   export: z.strictObject({}),
 };

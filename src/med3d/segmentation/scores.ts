@@ -10,7 +10,7 @@ import {
   summarise,
   summaryCsv,
 } from "../../metrics/index.ts";
-import { bestEpoch, runFrame, splitText, trainingSeconds, writeReport } from "../../report/index.ts";
+import { bestEpoch, leftOutText, runFrame, splitText, trainingSeconds, writeReport } from "../../report/index.ts";
 import { epochRecordsOf, type Options, type Scored, type Summary } from "../../train/index.ts";
 import { spacingOf } from "../../volume/index.ts";
 import { encoderName } from "../encoder/config.ts";
@@ -25,7 +25,7 @@ export async function scoreSegmentation(
   { plan }: Pick<SegmentationRun, "plan">,
   item: DataCase,
   { volume, image }: SegmentationFound,
-  _options: Options,
+  options: Options,
   report: (problem: Problem) => void,
 ): Promise<CaseScores> {
   const truth = await readLabel(item, image);
@@ -37,6 +37,7 @@ export async function scoreSegmentation(
     labels: labelNames(plan),
     case: item.id,
     ignore: item.ignoreLabel,
+    nsdToleranceMm: options.nsdToleranceMm as number | undefined,
   });
 }
 
@@ -65,12 +66,14 @@ export function summariseSegmentation(run: SegmentationRun, scored: readonly Sco
   const perClass = classes.map(({ name, dice }) => `${name.toLowerCase()} ${number(dice.mean, 3)}`).join(" · ");
   const interval =
     overall.dice.interval === null ? "" : `  (95 % ${overall.dice.interval.map((v) => v.toFixed(3)).join("–")})`;
+  const leftOut = leftOutText(summary);
+  const beside = leftOut === null ? "" : ` (${leftOut})`;
   return {
     figures: summary,
-    json: evaluationJson(summary, scores, folds),
+    json: { ...evaluationJson(summary, scores, folds), ...(folds.size > 0 && { folds: config.folds }) },
     tables: { "scores.csv": scoresCsv(scores, folds), "summary.csv": summaryCsv(summary) },
     lines: [
-      `held out     ${perClass} · mean ${number(overall.dice.mean, 3)}${interval} · median ${number(overall.dice.median, 3)}   HD95 ${number(overall.hd95Mm.mean, 2)} mm   ${summary.cases} cases`,
+      `held out     ${perClass} · mean ${number(overall.dice.mean, 3)}${interval} · median ${number(overall.dice.median, 3)}   HD95 ${number(overall.hd95Mm.mean, 2)} mm${beside} · NSD ${number(overall.nsd.mean, 3)} at ${summary.nsdToleranceMm} mm   ${summary.cases} cases`,
     ],
     report: async (path, frame) => {
       const { splits } = run.record;

@@ -226,6 +226,60 @@ describe("against SciPy and MONAI", () => {
   });
 });
 
+describe("surface Dice (NSD)", () => {
+  const grid = { size: [10, 1, 1] as Vec3, spacingMm: [2, 5, 10] as Vec3, labels };
+  // Surfaces are the ends of the runs: voxels 2 and 5 against 4 and 6. Distances: 4 and 2 mm, and 2 and 2 mm.
+  it.each([
+    [0, 0],
+    [1.9, 0],
+    [2, 3 / 4],
+    [3.9, 3 / 4],
+    [4, 1],
+  ])("two overlapping runs at %d mm: %d of both surfaces", (nsdToleranceMm, want) => {
+    const scores = evaluateSegmentation(line("..1111...."), line("....111..."), { ...grid, nsdToleranceMm });
+    expect(scores.nsdToleranceMm).toBe(nsdToleranceMm);
+    expect(scores.classes[0].nsd).toBe(want);
+  });
+
+  it("takes 1 mm where nothing is said, counts a missed class as 0 and leaves out one that is nowhere", () => {
+    const scores = evaluateSegmentation(line("11.2......"), line("11........"), {
+      ...grid,
+      labels: { 1: "a", 2: "b", 3: "c" },
+    });
+    expect(scores.nsdToleranceMm).toBe(1);
+    expect(scores.classes.map(({ nsd }) => nsd)).toEqual([1, 0, null]);
+  });
+
+  it.each([-1, Number.NaN, Infinity])("refuses a tolerance of %d", (nsdToleranceMm) => {
+    const scored = () => evaluateSegmentation(line("1........."), line("1........."), { ...grid, nsdToleranceMm });
+    expect(scored).toThrow(/^case: nsdToleranceMm .*; a tolerance is a number of millimetres from 0$/);
+  });
+
+  const made = JSON.parse(
+    readFileSync(new URL("../../../test/fixtures/metrics/golden/surface-dice.json", import.meta.url), "utf8"),
+  ) as {
+    tolerancesMm: number[];
+    classes: { name: string; label: number; voxels: (number | null)[]; deepmind: (number | null)[] }[];
+  };
+  it.each(made.classes)("$name, class $label, against scipy", ({ name, label, voxels, deepmind }) => {
+    const { size, spacingMm, truth, prediction } = golden.pairs.find((pair) => pair.name === name)!;
+    made.tolerancesMm.forEach((nsdToleranceMm, t) => {
+      const scores = evaluateSegmentation(unpack(truth), unpack(prediction), {
+        size,
+        spacingMm,
+        labels: { [label]: "it" },
+        nsdToleranceMm,
+      });
+      const { nsd } = scores.classes[0];
+      if (voxels[t] === null) expect(nsd).toBeNull();
+      else expect(nsd).toBeCloseTo(voxels[t], 9);
+      // DeepMind's weighs surface by its area: near for organs, where the tolerance is a few voxels.
+      if (name.startsWith("hippocampus") && nsdToleranceMm >= 2)
+        expect(Math.abs(nsd! - deepmind[t]!)).toBeLessThan(0.05);
+    });
+  });
+});
+
 describe("properties", () => {
   const size: Vec3 = [5, 4, 6];
   const map = fc.array(fc.constantFrom(0, 0, 1, 2), { minLength: 120, maxLength: 120 });

@@ -3,7 +3,7 @@
  *
  * What a class that is missing means is decided here once and written into every result as `state`:
  * - in both masks: everything is defined;
- * - in truth only, or in the prediction only: Dice and IoU are 0, distances are undefined (`null`);
+ * - in truth only, or in the prediction only: Dice, IoU and NSD are 0, distances are undefined (`null`);
  * - in neither: there is nothing to score, every score is `null` and stays out of means. Never −1, never a silent 1.
  *
  * Precision needs predicted voxels and recall needs true ones; without them they are `null` too. `null` rather than
@@ -11,7 +11,7 @@
  */
 import { ConfigError, GeometryError, ShapeError } from "../../errors.ts";
 import { eachAxis, type Vec3, type VoxelArray } from "../../volume/types.ts";
-import { averageSurfaceDistance, hausdorff, hausdorffPercentile, surfaceDistances } from "./surface.ts";
+import { averageSurfaceDistance, hausdorff, hausdorffPercentile, surfaceDice, surfaceDistances } from "./surface.ts";
 
 /** A label map: one integer per voxel, x fastest. */
 export type LabelArray = VoxelArray | readonly number[];
@@ -45,6 +45,8 @@ export interface ClassScores {
   readonly hd95Mm: number | null;
   readonly hausdorffMm: number | null;
   readonly assdMm: number | null;
+  /** Surface Dice at the case's tolerance: the share of both surfaces that lies within it of the other one. */
+  readonly nsd: number | null;
 }
 
 export interface CaseScores {
@@ -52,11 +54,16 @@ export interface CaseScores {
   /** Mean Dice of the classes that are defined in this case; `null` when none is. */
   readonly meanDice: number | null;
   readonly classes: readonly ClassScores[];
+  /** How far a surface may lie from the other one and still count as right in `nsd`, mm. */
+  readonly nsdToleranceMm: number;
   /** Voxels with a label that is not listed; scored as if they were background. */
   readonly unlistedVoxels: { readonly truth: number; readonly prediction: number };
   /** Voxels that the truth says not to count. */
   readonly ignoredVoxels: number;
 }
+
+/** The tolerance of `nsd` where none is asked for, mm: the Decathlon's for the hippocampus; its other organs have larger ones. */
+export const usualNsdToleranceMm = 1;
 
 export interface EvaluationGrid {
   /** Voxels along x, y, z. */
@@ -65,6 +72,8 @@ export interface EvaluationGrid {
   readonly labels: LabelNames;
   /** The truth's value of voxels that do not count: whatever is predicted there is taken for background. */
   readonly ignore?: number;
+  /** How far a surface may lie from the other one and still count as right in `nsd`, mm. Default {@link usualNsdToleranceMm}. */
+  readonly nsdToleranceMm?: number;
   /** For messages and tables. */
   readonly case?: string;
 }
@@ -73,17 +82,23 @@ export interface EvaluationGrid {
  * Compares a prediction with the truth.
  * @param truth,prediction labels, `size[0] × size[1] × size[2]` each, x fastest
  * @throws ShapeError when an array does not fit `size`; GeometryError for a spacing that is not positive; ConfigError
- *   for bad labels
+ *   for bad labels or a bad tolerance
  */
 export function evaluateSegmentation(truth: LabelArray, prediction: LabelArray, grid: EvaluationGrid): CaseScores {
   const name = grid.case ?? "case";
+  const { nsdToleranceMm = usualNsdToleranceMm } = grid;
   checkGrid(truth, prediction, grid, name);
+  if (!(nsdToleranceMm >= 0 && nsdToleranceMm < Infinity))
+    throw new ConfigError(`${name}: nsdToleranceMm ${nsdToleranceMm}; a tolerance is a number of millimetres from 0`);
   const labels = listLabels(grid.labels);
   const { maps, ignoredVoxels } = countedMaps(numbers(truth), numbers(prediction), grid.ignore);
   const { found, unlistedVoxels } = countLabels(maps.truth, maps.prediction, grid.size, labels);
-  const classes = found.map((count) => scoreClass(count, maps, grid));
-  return { case: name, meanDice: meanOf(classes.map((c) => c.dice)), classes, unlistedVoxels, ignoredVoxels };
+  const classes = found.map((count) => scoreClass(count, maps, { ...grid, nsdToleranceMm }));
+  const meanDice = meanOf(classes.map((c) => c.dice));
+  return { case: name, meanDice, classes, nsdToleranceMm, unlistedVoxels, ignoredVoxels };
 }
+
+type ScoringGrid = EvaluationGrid & { readonly nsdToleranceMm: number };
 
 /** How many voxels a class has in truth, in the prediction and in both. */
 export interface OverlapCount {
@@ -232,7 +247,7 @@ function slotFinder(labels: readonly { label: number }[]): (label: number) => nu
   return (label) => table[label] ?? -2;
 }
 
-function scoreClass(count: LocatedCount, maps: Maps, grid: EvaluationGrid): ClassScores {
+function scoreClass(count: LocatedCount, maps: Maps, grid: ScoringGrid): ClassScores {
   const { truth, prediction, both } = count;
   const state: Presence =
     truth > 0 ? (prediction > 0 ? "both" : "truth only") : prediction > 0 ? "prediction only" : "neither";
@@ -254,18 +269,21 @@ function scoreClass(count: LocatedCount, maps: Maps, grid: EvaluationGrid): Clas
     volumeDifferenceMl: difference,
     absoluteVolumeDifferenceMl: difference === null ? null : Math.abs(difference),
     volumeDifferenceRelative: ratio(prediction - truth, truth),
-    ...(state === "both" ? classDistances(count, maps, grid) : { hd95Mm: null, hausdorffMm: null, assdMm: null }),
+    ...(state === "both" ? classDistances(count, maps, grid) : withoutDistances(state)),
   };
+}
+
+type Distances = Pick<ClassScores, "hd95Mm" | "hausdorffMm" | "assdMm" | "nsd">;
+
+/** Of a class that one mask lacks, none of the other's surface lies near. */
+function withoutDistances(state: Presence): Distances {
+  return { hd95Mm: null, hausdorffMm: null, assdMm: null, nsd: state === "neither" ? null : 0 };
 }
 
 /**
  * Works on the box around both masks: what lies outside it is background in both, as is what lies outside the image.
  */
-function classDistances(
-  { label, low, high }: LocatedCount,
-  maps: Maps,
-  grid: EvaluationGrid,
-): { hd95Mm: number; hausdorffMm: number; assdMm: number } {
+function classDistances({ label, low, high }: LocatedCount, maps: Maps, grid: ScoringGrid): Distances {
   // One voxel of margin on axes that the image extends along: a box one voxel wide is not an image one voxel wide.
   const margin = grid.size.map((n) => (n > 1 ? 1 : 0));
   const size = eachAxis((a) => high[a] - low[a] + 1 + 2 * margin[a]);
@@ -286,6 +304,7 @@ function classDistances(
     hd95Mm: hausdorffPercentile(distances, 95),
     hausdorffMm: hausdorff(distances),
     assdMm: averageSurfaceDistance(distances),
+    nsd: surfaceDice(distances, grid.nsdToleranceMm),
   };
 }
 

@@ -35,6 +35,26 @@ describe("summarise", () => {
     expect(overall.dice.median).toBeCloseTo(2 / 3, 12);
   });
 
+  it("counts what distances leave out: missed and spurious classes", () => {
+    const summary = summarise(cases(["11.22", "11.22"], ["11.22", "11"], ["11", "22"]));
+    expect(summary.leftOutOfDistances).toEqual({ missed: 2, spurious: 1 });
+    expect(summary.classes.map(({ hd95Mm }) => hd95Mm.n)).toEqual([2, 1]);
+    // They count in NSD: Posterior 1, 0 and 0.
+    expect(summary.classes[1].nsd).toMatchObject({ n: 3, mean: 1 / 3 });
+    const [head, ...rows] = summaryCsv(summary).split("\r\n");
+    expect(head).toBe("label,class,measure,mean,low,high,median,std,min,max,n,leftOut,missed,spurious");
+    expect(rows.find((row) => row.startsWith("1,Anterior,hd95Mm"))).toMatch(/,2,1,1,0$/);
+    expect(rows.find((row) => row.startsWith("2,Posterior,hd95Mm"))).toMatch(/,1,2,1,1$/);
+    expect(rows.find((row) => row.startsWith(",all,dice"))).toMatch(/,2,1$/);
+  });
+
+  it("refuses cases of different tolerances", () => {
+    const [one] = cases(["11", "11"]);
+    expect(() => summarise([one, { ...one, case: "x", nsdToleranceMm: 3 }])).toThrow(
+      "summary: x was scored with an nsdToleranceMm of 3, case_0 of 1; score all cases with the same",
+    );
+  });
+
   it("leaves everything null for a class no case has", () => {
     const { classes } = summarise(cases(["11", "11"], ["11", "1"]));
     expect(classes[1].dice).toEqual({
@@ -135,13 +155,13 @@ describe("tables", () => {
     const rows = scoresCsv(odd).split("\r\n");
     expect(rows[0]).toMatch(/^case,label,class,state,truthVoxels,/);
     expect(rows).toHaveLength(1 + 6 + 1);
-    expect(rows[4]).toBe('"a ""b"", case_1",2,Posterior,neither,0,0,0,0,0,,,,,,,,,,');
+    expect(rows[4]).toBe('"a ""b"", case_1",2,Posterior,neither,0,0,0,0,0,,,,,,,,,,,');
   });
 
   it("sums up one row per class and measure", () => {
     const rows = summaryCsv(summarise(three)).trim().split("\r\n");
-    expect(rows).toHaveLength(1 + 3 * 10);
-    expect(rows[11]).toMatch(/^2,Posterior,dice,0.5,0,1,0.5,/);
-    expect(rows[21]).toMatch(/^,all,dice,0.69/);
+    expect(rows).toHaveLength(1 + 3 * 11);
+    expect(rows[12]).toMatch(/^2,Posterior,dice,0.5,0,1,0.5,/);
+    expect(rows[23]).toMatch(/^,all,dice,0.69/);
   });
 });

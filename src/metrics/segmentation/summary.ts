@@ -22,6 +22,7 @@ export const measures = [
   "hd95Mm",
   "hausdorffMm",
   "assdMm",
+  "nsd",
   "volumeDifferenceMl",
   "absoluteVolumeDifferenceMl",
   "volumeDifferenceRelative",
@@ -59,6 +60,13 @@ export interface ClassSummary extends Readonly<Record<Measure, Statistic>> {
 
 export interface SegmentationSummary {
   readonly cases: number;
+  /** The tolerance of `nsd`, mm. */
+  readonly nsdToleranceMm: number;
+  /**
+   * How often, over all cases and classes, a class of the truth was not predicted at all (`missed`), and one was predicted that the
+   * truth has not (`spurious`). Distances are undefined there, so HD95 leaves them out; Dice and NSD count them as 0.
+   */
+  readonly leftOutOfDistances: { readonly missed: number; readonly spurious: number };
   readonly classes: readonly ClassSummary[];
   /**
    * Over classes: `mean` is the mean of the class means (every class weighs the same however often it is present), with
@@ -77,7 +85,7 @@ export interface SummaryOptions {
 
 /**
  * @param cases at least one, all with the same classes in the same order
- * @throws ConfigError without cases, with cases of different classes, or for a level outside (0, 1)
+ * @throws ConfigError without cases, with cases of different classes, or or tolerances, or for a level outside (0, 1)
  */
 export function summarise(cases: readonly CaseScores[], options: SummaryOptions = {}): SegmentationSummary {
   const { seed = 0, resamples = 10_000, level = 0.95 } = options;
@@ -87,6 +95,10 @@ export function summarise(cases: readonly CaseScores[], options: SummaryOptions 
   if (cases.length === 0) throw new ConfigError("summary: no cases; score at least one");
   const first = cases[0];
   for (const scores of cases) {
+    if (scores.nsdToleranceMm !== first.nsdToleranceMm)
+      throw new ConfigError(
+        `summary: ${scores.case} was scored with an nsdToleranceMm of ${scores.nsdToleranceMm}, ${first.case} of ${first.nsdToleranceMm}; score all cases with the same`,
+      );
     const same =
       scores.classes.length === first.classes.length &&
       scores.classes.every((c, i) => c.label === first.classes[i].label);
@@ -118,7 +130,16 @@ export function summarise(cases: readonly CaseScores[], options: SummaryOptions 
     };
     return { label, name, presence, ...byMeasure((entry) => entry.perClass[k]) };
   });
-  return { cases: cases.length, classes, overall: byMeasure((e) => e.overall), bootstrap: { seed, resamples, level } };
+  const sum = (pick: (presence: ClassSummary["presence"]) => number): number =>
+    classes.reduce((total, { presence }) => total + pick(presence), 0);
+  return {
+    cases: cases.length,
+    nsdToleranceMm: first.nsdToleranceMm,
+    leftOutOfDistances: { missed: sum((p) => p.truthOnly), spurious: sum((p) => p.predictionOnly) },
+    classes,
+    overall: byMeasure((e) => e.overall),
+    bootstrap: { seed, resamples, level },
+  };
 }
 
 /** Cases by mean Dice, best first; ties by name; cases in which no class is defined are left out. */

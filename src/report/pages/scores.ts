@@ -25,10 +25,22 @@ export function headlineNumbers(summary: SegmentationSummary): Markup {
     several &&
       classes.length <= 3 &&
       classes.map((c) => number(`Dice, ${c.name}`, fixed(c.dice.mean, 3), "", between(c.dice, 3))),
-    number("HD95", fixed(overall.hd95Mm.mean, 2), "mm", between(overall.hd95Mm, 2)),
+    number("HD95", fixed(overall.hd95Mm.mean, 2), "mm", beside(between(overall.hd95Mm, 2), leftOutText(summary))),
+    number(`NSD at ${summary.nsdToleranceMm} mm`, fixed(overall.nsd.mean, 3), "", between(overall.nsd, 3)),
     number("Surface distance", fixed(overall.assdMm.mean, 2), "mm", between(overall.assdMm, 2)),
     number("Cases scored", String(summary.cases), "", several ? `${classes.length} classes` : null),
   ]}</dl>`;
+}
+
+/** `3 missed, 1 spurious left out`: what distances do not count; `null` where every class is in both masks or in neither. */
+export function leftOutText({ leftOutOfDistances: { missed, spurious } }: SegmentationSummary): string | null {
+  const parts = [missed > 0 && `${missed} missed`, spurious > 0 && `${spurious} spurious`].filter(Boolean);
+  return parts.length === 0 ? null : `${parts.join(", ")} left out`;
+}
+
+function beside(...parts: readonly (string | null)[]): string | null {
+  const said = parts.filter((part) => part !== null);
+  return said.length === 0 ? null : said.join(" · ");
 }
 
 /** One chart per class and one of the mean, all with the cases in the same order and the same axis. */
@@ -67,6 +79,7 @@ const summaryRows: readonly [measure: Measure, name: string, digits: number][] =
   ["hd95Mm", "HD95, mm", 2],
   ["hausdorffMm", "Hausdorff distance, mm", 2],
   ["assdMm", "Surface distance, mm", 2],
+  ["nsd", "NSD", 3],
   ["volumeDifferenceMl", "Volume difference, ml", 2],
   ["absoluteVolumeDifferenceMl", "Volume difference, absolute, ml", 2],
   ["volumeDifferenceRelative", "Volume difference, relative", 3],
@@ -97,6 +110,7 @@ const caseColumns: readonly [key: keyof ClassScores & Measure, name: string, dig
   ["dice", "Dice", 3],
   ["hd95Mm", "HD95, mm", 2],
   ["assdMm", "Surface distance, mm", 2],
+  ["nsd", "NSD", 3],
   ["volumeDifferenceMl", "Volume difference, ml", 2],
 ];
 
@@ -128,8 +142,9 @@ export function caseTable(summary: SegmentationSummary, cases: readonly CaseScor
 export function absenceNote({ classes }: SegmentationSummary): string | null {
   const notes = classes.flatMap(({ name, presence }) => {
     const parts = [
-      presence.truthOnly > 0 && `missed altogether in ${count(presence.truthOnly)} (Dice 0, no distance)`,
-      presence.predictionOnly > 0 && `found in ${count(presence.predictionOnly)} that have none (Dice 0, no distance)`,
+      presence.truthOnly > 0 && `missed altogether in ${count(presence.truthOnly)} (Dice and NSD 0, no distance)`,
+      presence.predictionOnly > 0 &&
+        `found in ${count(presence.predictionOnly)} that have none (Dice and NSD 0, no distance)`,
       presence.neither > 0 && `in neither mask in ${count(presence.neither)} (left out)`,
     ].filter((part) => part !== false);
     return parts.length === 0 ? [] : [`${name}: ${parts.join(", ")}.`];

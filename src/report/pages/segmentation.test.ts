@@ -189,7 +189,7 @@ describe("renderReport", () => {
     });
     const html = await renderReport({ ...input, cases, summary: summarise(cases, { resamples: 100 }) });
     tags(html);
-    expect(html).toContain("first class: missed altogether in 1 case (Dice 0, no distance).");
+    expect(html).toContain("first class: missed altogether in 1 case (Dice and NSD 0, no distance).");
     expect(html).toContain("third: in neither mask in 4 cases (left out).");
     expect(html).toContain('<td class="none" title="in neither mask">–</td>');
   });

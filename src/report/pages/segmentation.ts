@@ -30,8 +30,9 @@ export async function renderReport(input: ReportInput, load?: CaseLoader): Promi
   const side = convention === "radiological" ? "left" : "right";
   const definitions =
     "Dice, IoU, precision and recall count voxels. Distances are in mm between surface voxels (face neighbours): HD95 " +
-    "is the larger of the two directed 95th percentiles, surface distance the symmetric average (ASSD). Volume " +
-    "difference is prediction minus truth.";
+    "is the larger of the two directed 95th percentiles, surface distance the symmetric average (ASSD), " +
+    `NSD (surface Dice) the share of both surfaces within ${summary.nsdToleranceMm} mm of the other. A class that one mask lacks has no ` +
+    "distance, and counts 0 in Dice and NSD. Volume difference is prediction minus truth.";
 
   return reportDocument(input, headlineNumbers(summary), [
     figures.length > 0 &&

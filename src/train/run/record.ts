@@ -63,7 +63,22 @@ export type RecordFrame = z.output<typeof frameSchema>;
 
 /** Reads `run.json` alone, where the task does not matter. @throws ConfigError if the place is no run */
 export async function readFrame(store: Store): Promise<RecordFrame> {
-  return checkDescription(frameSchema, await readJson(store, RUN), placeOf(store, RUN));
+  const document = await readJson(store, RUN);
+  refuseNewer(document, placeOf(store, RUN));
+  return checkDescription(frameSchema, document, placeOf(store, RUN));
+}
+
+/** The format of runs that this medvox writes; it reads this one and all before. */
+const FORMAT = 1;
+
+/** @throws DataError for a run of a later medvox, naming both */
+function refuseNewer(document: unknown, path: string): void {
+  const { format, versions: by } = (document ?? {}) as { format?: unknown; versions?: { medvox?: unknown } };
+  if (typeof format !== "number" || !(format > FORMAT)) return;
+  const writer = typeof by?.medvox === "string" ? ` by medvox ${by.medvox}` : "";
+  throw new DataError(
+    `${path}: format: ${format}, written${writer}; this is medvox ${versions().medvox}, which reads runs up to format ${FORMAT}; use a newer medvox`,
+  );
 }
 
 /** Reads `plan.json` by a schema of one's own. */
@@ -120,7 +135,7 @@ export async function writeRun<C, P extends object, K>(
   { plan, splits, credit, problems, fingerprint }: Prepared<P, K>,
 ): Promise<Run<C, P, K>> {
   const record: RunRecord<C, K> = {
-    format: 1,
+    format: FORMAT,
     ...asked,
     credit,
     splits,
