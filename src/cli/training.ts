@@ -111,7 +111,7 @@ export function trainingEvents(progress: Progress, task: Pick<AnyTask, "epochTex
       steps++;
       loss = Number.isNaN(loss) ? now : 0.9 * loss + 0.1 * now;
       const rate = (steps * casesPerStep) / ((performance.now() - began) / 1000);
-      const share = (epoch - 1 + stepInEpoch / stepsPerEpoch) / place.epochs;
+      const share = (epoch - 1 + stepInEpoch / (stepsPerEpoch ?? Number.POSITIVE_INFINITY)) / place.epochs;
       progress.update({
         label: labelOf(epoch, place),
         fraction: (place.at - 1 + share) / place.of,

@@ -50,6 +50,8 @@ export interface Batch {
   readonly input: Float32Array;
   /** Class indices, `[N, D, H, W]`; empty with `targetType: "none"`. */
   readonly target: Float32Array | Int32Array;
+  /** Sizes of both arrays: `[N, C, D, H, W]` and `[N, D, H, W]`. */
+  readonly shapes: { readonly input: readonly number[]; readonly target: readonly number[] };
   readonly cases: readonly string[];
   readonly epoch: number;
   readonly step: number;
@@ -103,13 +105,19 @@ export function createLoader(options: LoaderOptions): Loader {
     targetType,
   };
   const setup: PatchSetup = { prepare, withLabel: targetType !== "none", patches };
+  const shapes = {
+    input: [batch, prepare.channels, ...patch],
+    target: setup.withLabel ? [batch, ...patch] : [0],
+  };
   const targetBytes = 4 * batch * patch[0] * patch[1] * patch[2];
   return startLoader<DataCase, PatchBatch, Batch>(
     {
       ...volumeItems(sortById(options.cases), setup),
       batch,
       buffers: [targetBytes * prepare.channels, ...(setup.withLabel ? [targetBytes] : [])],
-      batchOf: ({ input, target = new Int32Array(0) }, { ids, ...place }) => ({ input, target, cases: ids, ...place }),
+      batchOf: ({ input, target = new Int32Array(0) }, { ids, ...place }) => {
+        return { input, target, shapes, cases: ids, ...place };
+      },
     },
     options,
   );
