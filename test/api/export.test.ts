@@ -71,7 +71,9 @@ test("a model that train made writes itself, and starts another from its weights
   const common = { engine, loss: crossEntropy, optimizer: adamW({ lr: 0.01 }), data: [batch] };
   await using first = await train({ ...common, network: (x) => head(encoder(x, scope("body"))) });
   const body = new Map<string, { data: Float32Array; shape: readonly number[] }>(
-    [...(await first.weights())].flatMap(([name, value]) => (name.startsWith("body.") ? [[name.slice(5), value] as const] : [])),
+    [...(await first.weights())].flatMap(([name, value]) =>
+      name.startsWith("body.") ? [[name.slice(5), value] as const] : [],
+    ),
   );
   const rates: number[] = [];
   await using second = await train({
@@ -85,8 +87,7 @@ test("a model that train made writes itself, and starts another from its weights
   });
   expect(rates).toEqual([0.01, 0.005]);
   const weights = await second.weights();
-  for (const [name, { data }] of body)
-    expect(weights.get(`encoder.${name}`)!.data).toEqual(data);
+  for (const [name, { data }] of body) expect(weights.get(`encoder.${name}`)!.data).toEqual(data);
   const session = await InferenceSession.create(await second.toOnnx({ shape: [1, 1, 4, 4, 4], free: ["batch"] }));
   const { output } = await session.run({ input: new OrtTensor("float32", batch.input.data, batch.input.shape) });
   const { data } = await second.predict(batch.input);
