@@ -30,7 +30,7 @@ import {
   type TensorData,
   type TensorType,
 } from "./core.ts";
-import { baked, type FreeAxes, freeOf, freeSizes, stretched } from "./free-axes.ts";
+import { baked, type FreeAxes, freeOf, freeSizes, stretched } from "./axes/free.ts";
 import { reachable } from "./gradients.ts";
 import { ONNX_DTYPE } from "./operators/elementwise.ts";
 import type { EmitContext, Emitter, OnnxAttribute } from "./operators/types.ts";

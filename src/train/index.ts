@@ -68,7 +68,7 @@ export {
   type ShapedBatch,
   type TrainingData,
 } from "./sources.ts";
-export { loadStart, type StartOptions } from "./start.ts";
+export { loadStart, type StartOptions } from "./model/start.ts";
 export { memoryStore, placeOf, type Store, type StoreContent } from "./store.ts";
 export {
   type FreeAxis,

@@ -11,7 +11,7 @@ import { encodePortable } from "./model/baked.ts";
 import { createModel, type Model, type StateMap } from "./model/model.ts";
 import { buildEvaluation } from "./model/step.ts";
 import { type NumberArray, openTrainingData, type TrainingData } from "./sources.ts";
-import { loadStart, type StartOptions } from "./start.ts";
+import { loadStart, type StartOptions } from "./model/start.ts";
 
 /** What {@link train} is told. */
 export interface TrainOptions {

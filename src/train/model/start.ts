@@ -1,8 +1,8 @@
 /** Weights to begin a training with: of a file of any kind that medvox reads, or in memory, for the whole network or a part of it. */
-import { ConfigError, WeightsError } from "../errors.ts";
-import { readWeightsFile } from "../files/index.ts";
-import { matchWeights, type WeightTensor } from "../weights/index.ts";
-import type { Model, StateMap } from "./model/model.ts";
+import { ConfigError, WeightsError } from "../../errors.ts";
+import { readWeightsFile } from "../../files/index.ts";
+import { matchWeights, type WeightTensor } from "../../weights/index.ts";
+import type { Model, StateMap } from "./model.ts";
 
 /** Where a network's first values come from. */
 export interface StartOptions {

@@ -2,9 +2,9 @@
  * Axes of any size. A graph is built for fixed sizes; whether a node works at others is found by building the graph a second time, with
  * the free axes twice as long, and comparing. What cannot follow is an error here, instead of a file that fails wherever it is run.
  */
-import { ShapeError } from "../errors.ts";
-import { Graph, type Node, type Shape, shapeText, type Tensor } from "./core.ts";
-import { reachable } from "./gradients.ts";
+import { ShapeError } from "../../errors.ts";
+import { Graph, type Node, type Shape, shapeText, type Tensor } from "../core.ts";
+import { reachable } from "../gradients.ts";
 
 /** Free axes by input and axis, each under a name. */
 export type FreeAxes = Readonly<Record<string, Readonly<Record<number, string>>>>;
