@@ -25,13 +25,14 @@ export interface TrainingTime {
 /** Measures the steps of one training. @param nowMs milliseconds since any fixed moment */
 export function stepTimer(nowMs: () => number = () => performance.now()): {
   step(report: Pick<Step, "stepsPerEpoch">, place: Pick<Place, "epochs">): void;
-  /** Undefined before the second step. */
+  /** Undefined before the second step, and where an epoch's length is not known before its end. */
   time(): TrainingTime | undefined;
 } {
   let first: number | undefined;
   let last = 0;
   let measured = 0;
-  let [stepsPerEpoch, epochs] = [0, 0];
+  let stepsPerEpoch: number | undefined;
+  let epochs = 0;
   return {
     step(report, place) {
       ({ stepsPerEpoch } = report);
@@ -41,7 +42,7 @@ export function stepTimer(nowMs: () => number = () => performance.now()): {
       else measured++;
     },
     time() {
-      if (first === undefined || measured === 0) return undefined;
+      if (first === undefined || stepsPerEpoch === undefined || measured === 0) return undefined;
       const secondsPerStep = (last - first) / 1000 / measured;
       return { secondsPerStep, stepsPerEpoch, epochs, measured, seconds: secondsPerStep * stepsPerEpoch * epochs };
     },

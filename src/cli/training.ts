@@ -128,7 +128,7 @@ export function trainingEvents(
         if (place.at === 1) progress.note(`time     ${timeText(time)}`);
         timer = undefined;
       }
-      const share = (epoch - 1 + stepInEpoch / stepsPerEpoch) / place.epochs;
+      const share = (epoch - 1 + stepInEpoch / (stepsPerEpoch ?? Number.POSITIVE_INFINITY)) / place.epochs;
       progress.update({
         label: labelOf(epoch, place),
         fraction: (place.at - 1 + share) / place.of,

@@ -18,6 +18,8 @@ export {
   createLoader,
   type Loader,
   type LoaderOptions,
+  type OwnAugmentation,
+  type OwnPatch,
   type PreparedCasesOptions,
   preparedCases,
 } from "./batches/volumes.ts";

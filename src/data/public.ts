@@ -18,6 +18,8 @@ export {
   type LabelClass,
   listImages,
   makePlan,
+  type OwnAugmentation,
+  type OwnPatch,
   openClassification,
   openDataset,
   openDetection,

@@ -118,6 +118,15 @@ export type Family<K extends OperatorName> = { readonly [Name in K]: Operator<At
 export interface GraphOptions {
   /** In a training graph batch norm uses batch statistics and dropout drops. */
   training?: boolean;
+  /** Whether a parameter or buffer of this name is frozen: a batch norm with frozen statistics uses them and leaves them as they are. */
+  frozen?: (name: string) => boolean;
+}
+
+/** What the numbers of a tensor of labels may be: 0 … classes − 1, and the label that is ignored, if there is one. */
+export interface LabelRule {
+  readonly target: Tensor;
+  readonly classes: number;
+  readonly ignored?: number;
 }
 
 /** Tensors and nodes in the order in which they were made, which is an order in which they can be computed. */
@@ -129,11 +138,15 @@ export class Graph {
   readonly parameters = new Map<string, Tensor>();
   /** What a buffer holds after a training step (running statistics), in the order they were asked for. */
   readonly updates = new Map<Tensor, Tensor>();
+  /** What losses expect of the labels that are fed to them. */
+  readonly labelRules: LabelRule[] = [];
+  readonly frozen: (name: string) => boolean;
   #count = 0;
 
   constructor(operators: OperatorTable, options: GraphOptions = {}) {
     this.operators = operators;
     this.training = options.training ?? false;
+    this.frozen = options.frozen ?? (() => false);
   }
 
   /** A value fed at every run. */

@@ -21,13 +21,16 @@ import { ShapeError } from "../errors.ts";
 import {
   type DType,
   type Graph,
+  type Node,
   type Operator,
   type Shape,
+  shapeText,
   sizeOf,
   type Tensor,
   type TensorData,
   type TensorType,
 } from "./core.ts";
+import { baked, type FreeAxes, freeOf, freeSizes, stretched } from "./axes/free.ts";
 import { reachable } from "./gradients.ts";
 import { ONNX_DTYPE } from "./operators/elementwise.ts";
 import type { EmitContext, Emitter, OnnxAttribute } from "./operators/types.ts";
@@ -42,8 +45,8 @@ export interface OnnxOptions {
   contrib?: boolean;
   /** Values written into the file for parameters, by name; the others are inputs. */
   weights?: ReadonlyMap<string, Float32Array>;
-  /** Axes of inputs that may have any size, by input and axis, under a name; nodes that read them must not depend on it. */
-  free?: Readonly<Record<string, Readonly<Record<number, string>>>>;
+  /** Axes of inputs that may have any size, by input and axis, under a name. A node that has the size baked in is refused. */
+  free?: FreeAxes;
   /**
    * Outputs of which only the first rows are given, and the name of that axis. `count` is the output that says how many: int64 [1], not
    * given itself.
@@ -62,6 +65,9 @@ export function encodeOnnx(
 ): Uint8Array {
   const writer = new Writer(options.contrib ?? false);
   const names = new Map<Tensor, string>();
+  const { rows, free = {} } = options;
+  const isFree = Object.values(free).some((axes) => Object.keys(axes).length > 0);
+  const twins = isFree ? stretched(graph, Object.values(outputs), free) : undefined;
   const wantedName = new Map<Tensor, string>();
   for (const [name, tensor] of Object.entries(outputs)) {
     if (tensor.graph !== graph) throw new ShapeError(`toOnnx: output ${name} belongs to another graph`);
@@ -108,24 +114,53 @@ export function encodeOnnx(
       outputTypes: node.outputs,
       attributes: node.attributes,
     };
-    const made = (graph.operators[node.op] as Operator<unknown>).onnx(writer, context);
+    const grows = twins !== undefined && refuseBaked(node, graph, twins, writer.contrib);
+    const made =
+      grows && node.op === "reshape"
+        ? writer.node("Reshape", [context.inputs[0], writer.int64s(freeSizes(node, twins))])
+        : (graph.operators[node.op] as Operator<unknown>).onnx(writer, context);
     for (const [i, output] of node.outputs.entries()) {
       const wanted = wantedName.get(output);
       names.set(output, wanted !== undefined && writer.rename(made[i], wanted) ? wanted : made[i]);
     }
   }
-  const { rows, free = {} } = options;
   const given = Object.entries(outputs).filter(([name]) => name !== rows?.count);
   // Outputs that are inputs or constants, or a second name for one value, need a copy.
   for (const [name, tensor] of given) {
     if (rows?.outputs.includes(name)) writer.firstRows(nameOf(tensor), nameOf(outputs[rows.count]), name);
     else if (nameOf(tensor) !== name) writer.copy(nameOf(tensor), name);
   }
+  const freeAxesOf = (name: string, tensor: Tensor): Record<number, string> | undefined => {
+    if (rows?.outputs.includes(name)) return { 0: rows.name };
+    return twins && freeOf(tensor, twins, free);
+  };
   return writer.model(
     inputs.map(({ name, type }) => ({ name, type, free: free[name] })),
-    given.map(([name, type]) => ({ name, type, free: rows?.outputs.includes(name) ? { 0: rows.name } : undefined })),
+    given.map(([name, type]) => ({ name, type, free: freeAxesOf(name, type) })),
     options,
   );
+}
+
+/**
+ * Whether a node's values grow with a free axis. What is written for it must then be the same at every size.
+ * @throws ShapeError naming the node for which it is not
+ */
+function refuseBaked(node: Node, graph: Graph, twins: ReadonlyMap<Tensor, Tensor>, contrib: boolean): boolean {
+  const long = (tensors: readonly Tensor[]): Tensor[] => tensors.map((tensor) => twins.get(tensor) ?? tensor);
+  const shapes = (tensors: readonly Tensor[]): string => tensors.map(({ shape }) => shape.join()).join(";");
+  const all = [...node.inputs, ...node.outputs];
+  if (shapes(all) === shapes(long(all))) return false;
+  if (node.op === "reshape") return true;
+  const written = (inputTypes: readonly Tensor[], outputTypes: readonly Tensor[]): string => {
+    const writer = new Writer(contrib);
+    const inputs = node.inputs.map((_, i) => `input_${i}`);
+    const context = { inputs, inputTypes, outputTypes, attributes: node.attributes };
+    (graph.operators[node.op] as Operator<unknown>).onnx(writer, context);
+    return writer.written();
+  };
+  if (written(node.inputs, node.outputs) !== written(long(node.inputs), long(node.outputs)))
+    throw baked(node, `it is written for ${shapeText(node.inputs[0].shape)} alone`);
+  return true;
 }
 
 /** A model's input or output, and the names of those of its axes that have no fixed size. */
@@ -233,6 +268,13 @@ class Writer implements Emitter {
   initializer(name: string, data: TensorData, shape: Shape, dtype: DType): void {
     this.reserve(name);
     this.#initializers.push({ name, shape, dtype, data });
+  }
+
+  /** Everything written so far, as text that two writers can be compared by. */
+  written(): string {
+    const constants = this.#initializers.map(({ name, shape, data }) => [name, shape, Array.from(data, String)]);
+    const nodes = this.#nodes.map((node) => [node.opType, node.input, node.output, node.attribute]);
+    return JSON.stringify([constants, nodes], (_, value) => (typeof value === "bigint" ? String(value) : value));
   }
 
   /** Gives a value the name of a graph output. False if the value is not a node's. */

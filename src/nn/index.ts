@@ -58,7 +58,16 @@ export {
   type Optimizer,
   type OptimizerStep,
   type ParameterGroup,
+  refuseEmptyGroups,
   type SgdOptions,
   sgd,
+  statisticsStay,
 } from "./optimizers.ts";
-export { type ScheduleSpec, scheduleFactor, type Warmup } from "./schedules.ts";
+export {
+  defaultSchedule,
+  type ScheduleFunction,
+  type SchedulePoint,
+  type ScheduleSpec,
+  scheduleFactor,
+  type Warmup,
+} from "./schedules.ts";

@@ -113,7 +113,8 @@ export function batchNorm(
   const shift = graph.parameter(scope.name("bias"), channels, zeros, { trainable: !frozen });
   const runningMean = graph.parameter(scope.name("running_mean"), channels, zeros, { trainable: false });
   const runningVariance = graph.parameter(scope.name("running_var"), channels, ones, { trainable: false });
-  if (!graph.training || frozen) return batchNormInference(x, scale, shift, runningMean, runningVariance, epsilon);
+  const still = frozen || graph.frozen(scope.name("running_mean"));
+  if (!graph.training || still) return batchNormInference(x, scale, shift, runningMean, runningVariance, epsilon);
   const { output, mean, variance } = batchNormOperator(x, scale, shift, epsilon);
   const count = x.size / x.shape[1];
   const blend = (running: Tensor, batch: Tensor, factor: number): Tensor =>

@@ -33,6 +33,16 @@ import {
 
 /** 1 where the target is the class, else 0: int32 [N, …] → float32 [N, K, …]. */
 export function oneHot(target: Tensor, classes: number): Tensor {
+  expectLabels(target, classes);
+  return classMask(target, classes);
+}
+
+/** Says which labels there may be. Whoever feeds the graph checks them: see {@link LabelRule}. */
+function expectLabels(target: Tensor, classes: number, ignored?: number): void {
+  target.graph.labelRules.push({ target, classes, ignored });
+}
+
+function classMask(target: Tensor, classes: number): Tensor {
   const [n, ...spatial] = target.shape;
   const index = target.graph.constant(
     Int32Array.from({ length: classes }, (_, k) => k),
@@ -51,13 +61,14 @@ function countedPositions(target: Tensor, ignoreIndex: number): Tensor {
 /** What nothing counted is divided by, so that a batch of ignored targets has the loss 0. */
 const nothing = 1e-20;
 
-function requireTarget(loss: string, scores: Tensor, target: Tensor): void {
+function requireTarget(loss: string, scores: Tensor, target: Tensor, ignored?: number): void {
   const expected = [scores.shape[0], ...scores.shape.slice(2)];
   if (target.dtype !== "int32" || shapeText(target.shape) !== shapeText(expected)) {
     throw new ShapeError(
       `${loss}: target ${shapeText(target.shape)} ${target.dtype} for scores ${shapeText(scores.shape)}; it must be int32 ${shapeText(expected)}`,
     );
   }
+  expectLabels(target, scores.shape[1], ignored);
 }
 
 export interface CrossEntropyOptions {
@@ -73,13 +84,13 @@ export function crossEntropy(
   target: Tensor,
   { weights, ignoreIndex }: CrossEntropyOptions = {},
 ): Tensor {
-  requireTarget("crossEntropy", scores, target);
+  requireTarget("crossEntropy", scores, target, ignoreIndex);
   const classes = scores.shape[1];
   const { graph } = scores;
   if (weights !== undefined && weights.length !== classes) {
     throw new ShapeError(`crossEntropy: ${weights.length} weights for ${classes} classes`);
   }
-  let counted = oneHot(target, classes);
+  let counted = classMask(target, classes);
   const perClass = Float32Array.from({ length: classes }, (_, k) => (k === ignoreIndex ? 0 : (weights?.[k] ?? 1)));
   const plain = perClass.every((weight) => weight === 1);
   if (!plain) counted = mul(counted, graph.constant(perClass, [1, classes, ...scores.shape.slice(2).map(() => 1)]));
@@ -149,13 +160,13 @@ export function diceLoss(
   target: Tensor,
   { smooth = 1e-5, includeBackground = true, batch = false, ignoreIndex }: DiceOptions = {},
 ): Tensor {
-  requireTarget("dice", scores, target);
+  requireTarget("dice", scores, target, ignoreIndex);
   const classes = scores.shape[1];
   // By way of the logarithm, which cross-entropy beside it needs as well: the graph then computes it once.
   const everywhere = exp(logSoftmax(scores, 1));
   const counts = ignoreIndex === undefined ? undefined : countedPositions(target, ignoreIndex);
   const probability = counts === undefined ? everywhere : mul(everywhere, counts);
-  const ofClass = oneHot(target, classes);
+  const ofClass = classMask(target, classes);
   const truth = counts === undefined ? ofClass : mul(ofClass, counts);
   const axes = scores.shape.map((_, axis) => axis).filter((axis) => axis > 1 || (batch && axis === 0));
   const total = (x: Tensor): Tensor => sum(x, { axes });
@@ -224,10 +235,10 @@ export function focal(
   target: Tensor,
   { alpha, gamma = 2, ignoreIndex }: ClassFocalOptions = {},
 ): Tensor {
-  requireTarget("focal", scores, target);
+  requireTarget("focal", scores, target, ignoreIndex);
   const classes = scores.shape[1];
   const logarithm = logSoftmax(scores, 1);
-  const truth = oneHot(target, classes);
+  const truth = classMask(target, classes);
   const picked = sum(mul(truth, logarithm), { axes: [1] });
   let loss = neg(mul(pow(relu(sub(1, exp(picked))), gamma), picked));
   if (alpha !== undefined) {

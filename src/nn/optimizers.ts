@@ -13,10 +13,17 @@ export interface ParameterGroup {
   readonly match: RegExp;
   /** Factor on the learning rate. */
   readonly lrFactor?: number;
-  /** Never changed; no gradient is computed. */
+  /**
+   * Never changed; no gradient is computed. Batch norms of the group use their running statistics and leave them as they are, unless
+   * {@link ParameterGroup.movingStatistics} says otherwise.
+   */
   readonly frozen?: boolean;
+  /** In a frozen group: batch norms normalise by their batch, and their running statistics go on moving. */
+  readonly movingStatistics?: boolean;
   /** Overrides the optimizer's. */
   readonly weightDecay?: number;
+  /** Whether the pattern may match no parameter. Without it that is an error. */
+  readonly optional?: boolean;
 }
 
 export interface OptimizerStep {
@@ -125,12 +132,36 @@ export function clipByNorm(gradients: readonly Tensor[], maxNorm: number): { gra
   return { gradients: gradients.map((g) => mul(g, factor)), norm };
 }
 
+/** Whether a pattern finds a name. A pattern with the flag `g` remembers where it stopped; that must not count. */
+function matches(match: RegExp, name: string): boolean {
+  match.lastIndex = 0;
+  return match.test(name);
+}
+
+/**
+ * Refuses groups that are about no parameter: a misspelt pattern would train what was meant to be frozen.
+ * @throws ConfigError naming the pattern and some of the parameters
+ */
+export function refuseEmptyGroups(optimizer: Optimizer, names: readonly string[]): void {
+  for (const { match, optional } of optimizer.groups) {
+    if (optional || names.some((name) => matches(match, name))) continue;
+    const some = names.length > 4 ? `${names.slice(0, 3).join(", ")}, …, ${names.at(-1)}` : names.join(", ");
+    throw new ConfigError(`${optimizer.name}: groups: ${match} matches no parameter; there are ${some}`);
+  }
+}
+
+/** Whether the running statistics of this name stay as they are. */
+export function statisticsStay(optimizer: Optimizer, name: string): boolean {
+  const group = optimizer.groups.find(({ match }) => matches(match, name));
+  return (group?.frozen ?? false) && !(group?.movingStatistics ?? false);
+}
+
 /** The treatment of a parameter by name. */
 export function groupOf(
   optimizer: Optimizer,
   name: string,
 ): { lrFactor: number; frozen: boolean; weightDecay: number } {
-  const group = optimizer.groups.find(({ match }) => match.test(name));
+  const group = optimizer.groups.find(({ match }) => matches(match, name));
   return {
     lrFactor: group?.lrFactor ?? 1,
     frozen: group?.frozen ?? false,

@@ -12,6 +12,24 @@ export type ScheduleSpec =
   /** Half a cosine from 1 to `floor`. */
   | { readonly kind: "cosine"; readonly floor?: number };
 
+/** The schedule of whoever asks for none: half a cosine from the optimizer's rate to 0. */
+export const defaultSchedule: ScheduleSpec = { kind: "cosine" };
+
+/** A point of a training. */
+export interface SchedulePoint {
+  /** From 0. */
+  readonly epoch: number;
+  /** Update in the epoch, from 0. */
+  readonly step: number;
+  /** How many epochs there are. */
+  readonly epochs: number;
+  /** How much of the epoch is over, 0 to 1; 0 in the first epoch of data whose number of batches is not known. */
+  readonly share: number;
+}
+
+/** A schedule of one's own: the factor on the optimizer's rate. */
+export type ScheduleFunction = (at: SchedulePoint) => number;
+
 export interface Warmup {
   /** Epochs (fractions allowed) over which the rate rises linearly from `from`. */
   readonly epochs: number;

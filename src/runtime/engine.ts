@@ -1,5 +1,6 @@
 /** The {@link Engine} over a port: what it is asked becomes requests, and numbers stand for programs and banks. */
 import { Connection } from "./connection.ts";
+import { checkedArrays } from "./message.ts";
 import type { CallerPort, RunResult, WorkerStart } from "./protocol.ts";
 import type { Engine, Feeds } from "./types.ts";
 
@@ -29,24 +30,34 @@ export async function connectEngine(port: CallerPort, start: WorkerStart): Promi
         inputs: readonly string[];
         outputs: readonly string[];
       };
+      const unload = async (): Promise<void> => {
+        await connection.ask(`closing ${label}`, { kind: "unload", program });
+      };
       return {
         label,
         ...names,
-        run: (feeds, { fetch, bank, renew, keep, into, recycle = false } = {}) =>
-          connection.ask(label, { kind: "run", program, feeds, fetch, bank: bank?.id, renew, keep, into, recycle }, [
-            ...(recycle ? buffersOf(feeds) : []),
-            ...(into === undefined ? [] : buffersOf(into)),
-          ]) as Promise<RunResult>,
-        close: async () => {
-          await connection.ask(`closing ${label}`, { kind: "unload", program });
+        run: async (given, { fetch, bank, renew, keep, into: places, recycle = false } = {}) => {
+          const feeds = checkedArrays(label, given);
+          const into = places && checkedArrays(label, places);
+          return connection.ask(
+            label,
+            { kind: "run", program, feeds, fetch, bank: bank?.id, renew, keep, into, recycle },
+            [...(recycle ? buffersOf(feeds) : []), ...(into === undefined ? [] : buffersOf(into))],
+          ) as Promise<RunResult>;
         },
+        close: unload,
+        [Symbol.asyncDispose]: unload,
       };
     },
     bank: () => {
       const id = banks++;
+      const release = async (): Promise<void> => {
+        await connection.ask("releasing parameters", { kind: "bankClose", bank: id });
+      };
       return {
         id,
-        write: async (entries) => {
+        write: async (given) => {
+          const entries = checkedArrays("writing parameters", given);
           await connection.ask("writing parameters", { kind: "bankWrite", bank: id, entries });
         },
         read: async (names) => {
@@ -56,13 +67,13 @@ export async function connectEngine(port: CallerPort, start: WorkerStart): Promi
           >;
           return new Map(Object.entries(entries));
         },
-        close: async () => {
-          await connection.ask("releasing parameters", { kind: "bankClose", bank: id });
-        },
+        close: release,
+        [Symbol.asyncDispose]: release,
       };
     },
     memory: () => connection.ask("measuring memory", { kind: "memory" }) as Promise<number>,
     close: () => connection.close(),
+    [Symbol.asyncDispose]: () => connection.close(),
   };
 }
 

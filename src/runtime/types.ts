@@ -29,6 +29,7 @@ export interface Bank {
   /** Copies of the values, all by default. */
   read(names?: readonly string[]): Promise<Map<string, { data: Float32Array; shape: readonly number[] }>>;
   close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** A loaded graph. */
@@ -36,8 +37,13 @@ export interface Program {
   readonly label: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
+  /**
+   * Computes the outputs. The feeds stay the caller's, unless `recycle` hands them over.
+   * @throws ShapeError naming the array that has another number of values than its shape, or none left
+   */
   run(feeds: Feeds, options?: RunOptions): Promise<RunResult>;
   close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 export interface ProgramOptions {
@@ -62,4 +68,5 @@ export interface Engine {
   /** Resident memory of the process, bytes. */
   memory(): Promise<number>;
   close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
 }

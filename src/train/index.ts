@@ -44,6 +44,7 @@ export {
   type Model,
   type ModelOptions,
   type StateMap,
+  type StepOptions,
   type StepResult,
 } from "./model/model.ts";
 export { type PortableWeightsOptions, writePortableWeights } from "./model/portable-weights.ts";
@@ -60,5 +61,22 @@ export {
 } from "./model/step.ts";
 export * from "./run/index.ts";
 export { epochRecordsOf, epochsOf } from "./run-log.ts";
+export {
+  type Batches,
+  type BatchLoader,
+  type LabelledBatch,
+  type NumberArray,
+  openTrainingData,
+  type ShapedBatch,
+  type TrainingData,
+} from "./sources.ts";
+export { loadStart, type StartOptions } from "./model/start.ts";
 export { memoryStore, placeOf, type Store, type StoreContent } from "./store.ts";
-export { type TrainedModel, type TrainOptions, train } from "./train.ts";
+export {
+  type FreeAxis,
+  type ToOnnxOptions,
+  type TrainedModel,
+  type TrainingReport,
+  type TrainOptions,
+  train,
+} from "./train.ts";

@@ -68,6 +68,7 @@ function countingModel(
     },
     parameters: new Map([["w", { shape: [size], trainable: true }]]),
     close: async () => {},
+    [Symbol.asyncDispose]: async () => {},
   };
   return { model, recorded };
 }

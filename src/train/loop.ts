@@ -6,7 +6,14 @@
  * Resuming is exact: batches depend on epoch and step alone, and a checkpoint holds all arrays and the position.
  */
 import { ConfigError, DataError, MedvoxError } from "../errors.ts";
-import { type ScheduleSpec, scheduleFactor, type Warmup } from "../nn/index.ts";
+import {
+  defaultSchedule,
+  type ScheduleFunction,
+  type SchedulePoint,
+  type ScheduleSpec,
+  scheduleFactor,
+  type Warmup,
+} from "../nn/index.ts";
 import type { Feeds, RunResult } from "../runtime/types.ts";
 import {
   BEST_CHECKPOINT,
@@ -17,13 +24,15 @@ import {
   writeCheckpoint,
 } from "./checkpoint.ts";
 import { appendLog, LOG, readLog, truncateLog } from "./log.ts";
-import type { BranchTurn, Model } from "./model/model.ts";
+import type { BranchTurn, Model, StepResult } from "./model/model.ts";
 import { placeOf, type Store } from "./store.ts";
 
 export interface TrainingBatch {
   readonly feeds: Feeds;
   /** How long the loop waited for it. */
   readonly waitedMs: number;
+  /** The part of `waitedMs` that had passed before the loop asked, for a batch that was fetched to learn its shapes. */
+  readonly waitedBeforeMs?: number;
   /** Case ids, for messages. */
   readonly cases: readonly string[];
   /** Whose step it is part of, in a model with branches; the same for all batches of an update. */
@@ -32,9 +41,10 @@ export interface TrainingBatch {
 
 /** Batches that depend on nothing but epoch and step. */
 export interface BatchSource {
-  readonly stepsPerEpoch: number;
+  /** Undefined where only the end of an epoch tells; then the learning rate moves inside an epoch from the second one on. */
+  readonly stepsPerEpoch?: number;
   batches(epoch: number, fromStep: number): AsyncIterable<TrainingBatch>;
-  /** Takes a batch's buffers back. */
+  /** Takes a batch's buffers back. A source that has this gives its arrays away with each batch; the arrays of others are copied. */
   recycle?(feeds: NonNullable<RunResult["feeds"]>): void;
 }
 
@@ -64,7 +74,8 @@ export interface EpochReport {
 export interface StepReport {
   readonly epoch: number;
   readonly stepInEpoch: number;
-  readonly stepsPerEpoch: number;
+  /** Undefined in the first epoch of a source that does not know. */
+  readonly stepsPerEpoch?: number;
   readonly step: number;
   readonly loss: number;
   /** In a model with branches. */
@@ -76,7 +87,8 @@ export interface LoopSettings {
   readonly data: BatchSource;
   readonly epochs: number;
   readonly learningRate: number;
-  readonly schedule?: ScheduleSpec;
+  /** Of the learning rate; half a cosine to 0 by default. */
+  readonly schedule?: ScheduleSpec | ScheduleFunction;
   readonly warmup?: Warmup;
   /** Micro-batches per update, as the model was made with. */
   readonly accumulate?: number;
@@ -112,8 +124,8 @@ export interface LoopResult {
 interface Training {
   readonly options: LoopOptions;
   readonly accumulate: number;
-  /** Updates of an epoch. */
-  readonly updates: number;
+  /** Updates of an epoch, as soon as they are known. */
+  updates: number | undefined;
   position: TrainingPosition;
   /** When the newest checkpoint was written, and the update it holds. */
   savedAt: number;
@@ -142,12 +154,13 @@ export async function runTraining(options: LoopOptions): Promise<LoopResult> {
 
 async function beginTraining(options: LoopOptions): Promise<Training> {
   const { model, data, accumulate = 1, store, resume = false } = options;
-  if (data.stepsPerEpoch < accumulate)
-    throw new ConfigError(`accumulate ${accumulate}: an epoch has only ${data.stepsPerEpoch} batches`);
+  const { stepsPerEpoch } = data;
+  if (stepsPerEpoch !== undefined && stepsPerEpoch < accumulate)
+    throw new ConfigError(`accumulate ${accumulate}: an epoch has only ${stepsPerEpoch} batches`);
   const training: Training = {
     options,
     accumulate,
-    updates: Math.floor(data.stepsPerEpoch / accumulate),
+    updates: stepsPerEpoch === undefined ? undefined : Math.floor(stepsPerEpoch / accumulate),
     position: { epoch: 0, stepInEpoch: 0, step: 0, lossSum: 0, sinceBest: 0 },
     savedAt: performance.now(),
     savedStep: undefined,
@@ -187,11 +200,12 @@ async function trainEpoch(training: Training): Promise<EpochTimes> {
   const { options, accumulate, updates } = training;
   const { model, data, signal } = options;
   const { epoch, stepInEpoch } = training.position;
-  const began = performance.now();
+  let began = performance.now();
   let waitedMs = 0;
   let collected: TrainingBatch[] = [];
   for await (const batch of data.batches(epoch, stepInEpoch * accumulate)) {
     waitedMs += batch.waitedMs;
+    began -= batch.waitedBeforeMs ?? 0;
     collected.push(batch);
     if (collected.length < accumulate) continue;
     const step = training.position.step + 1;
@@ -200,23 +214,35 @@ async function trainEpoch(training: Training): Promise<EpochTimes> {
       step,
       rateAt(training, epoch, training.position.stepInEpoch),
       batch.turn,
+      { takeArrays: data.recycle !== undefined },
     );
+    refuseBrokenLoss(loss, step, collected, feeds);
     for (const used of feeds) data.recycle?.(used);
-    refuseBrokenLoss(loss, step, collected);
     collected = [];
     takeStep(training, loss, monitored, batch.turn);
     if (signal?.aborted) await stopHere(training);
     if (training.position.stepInEpoch === updates) break;
     await saveIfDue(training);
   }
+  if (data.stepsPerEpoch === undefined) learnLength(training);
   return { began, waitedMs, stepSeconds: (performance.now() - began) / 1000 };
+}
+
+/** An epoch of unknown length is over: the next ones are expected to be as long. */
+function learnLength(training: Training): void {
+  const { stepInEpoch, epoch } = training.position;
+  if (stepInEpoch === 0)
+    throw new ConfigError(
+      `epoch ${epoch + 1}: fewer batches than one update needs (accumulate ${training.accumulate})`,
+    );
+  training.updates = stepInEpoch;
 }
 
 /** What follows the last step of an epoch: validation, the best checkpoint, the log, the newest checkpoint. */
 async function closeEpoch(training: Training, { began, waitedMs, stepSeconds }: EpochTimes): Promise<void> {
-  const { options, updates } = training;
+  const { options } = training;
   const { model, epochs, store, signal, validate, validateEvery = 1 } = options;
-  const { epoch, step, lossSum, tallies = {}, best: before, sinceBest } = training.position;
+  const { epoch, stepInEpoch, step, lossSum, tallies = {}, best: before, sinceBest } = training.position;
   const isLast = epoch + 1 === epochs;
   const { summarise } = options;
   const branches =
@@ -238,7 +264,7 @@ async function closeEpoch(training: Training, { began, waitedMs, stepSeconds }: 
   const report: EpochReport = {
     epoch: epoch + 1,
     epochs,
-    trainLoss: lossSum / updates,
+    trainLoss: lossSum / stepInEpoch,
     branches,
     validation,
     learningRate: rateAt(training, epoch, 0),
@@ -276,9 +302,19 @@ async function saveIfDue(training: Training): Promise<void> {
   if (performance.now() - training.savedAt > checkpointSeconds * 1000) await save(training);
 }
 
+/** @throws ConfigError where the function gives no factor */
+function factorOf(schedule: ScheduleFunction, at: SchedulePoint): number {
+  const factor = schedule(at);
+  if (typeof factor === "number" && Number.isFinite(factor) && factor >= 0) return factor;
+  throw new ConfigError(`schedule: ${factor} at epoch ${at.epoch}, step ${at.step}; it must be a number of at least 0`);
+}
+
 function rateAt({ options, updates }: Training, epoch: number, update: number): number {
-  const { learningRate, schedule = { kind: "cosine" }, epochs, warmup } = options;
-  return learningRate * scheduleFactor(schedule, epoch + update / updates, epochs, warmup);
+  const { learningRate, schedule = defaultSchedule, epochs, warmup } = options;
+  // Of an epoch longer than the one before, the last steps have the rate of its end.
+  const share = updates === undefined ? 0 : Math.min(1, update / updates);
+  if (typeof schedule === "function") return learningRate * factorOf(schedule, { epoch, step: update, epochs, share });
+  return learningRate * scheduleFactor(schedule, epoch + share, epochs, warmup);
 }
 
 /** A training that had stopped early is at its end, too. */
@@ -317,10 +353,27 @@ function tallied(before: Tally | undefined, loss: number, monitored: Readonly<Re
   };
 }
 
-function refuseBrokenLoss(loss: number, step: number, batches: readonly TrainingBatch[]): void {
+function refuseBrokenLoss(
+  loss: number,
+  step: number,
+  batches: readonly TrainingBatch[],
+  taken: StepResult["feeds"],
+): void {
   if (Number.isFinite(loss)) return;
-  const cases = batches.flatMap((part) => part.cases).join(", ");
-  throw new DataError(
-    `step ${step}: the loss is ${loss} (cases ${cases}); lower the learning rate, or look at these cases with medvox verify`,
-  );
+  const given = batches.map(({ feeds }) => Object.entries(feeds).map(([name, { data }]) => [name, data] as const));
+  for (const arrays of taken.length > 0 ? taken.map((feeds) => Object.entries(feeds)) : given) {
+    for (const [name, data] of arrays) {
+      const at = data instanceof Float32Array ? data.findIndex((value) => !Number.isFinite(value)) : -1;
+      if (at < 0) continue;
+      throw new DataError(
+        `step ${step}: ${name}: number ${at} is ${data[at]}, so the loss is ${loss}; all numbers must be finite`,
+      );
+    }
+  }
+  const cases = batches.flatMap((part) => part.cases);
+  const [said, look] =
+    cases.length === 0
+      ? ["", "at these batches"]
+      : [` (cases ${cases.join(", ")})`, "at these cases with medvox verify"];
+  throw new DataError(`step ${step}: the loss is ${loss}${said}; lower the learning rate, or look ${look}`);
 }

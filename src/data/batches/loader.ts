@@ -49,6 +49,7 @@ export interface Loader<Batch> {
   /** Bytes in the loader's cache, and how many of its items are prepared there. */
   cached(): { readonly bytes: number; readonly cases: number };
   close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** A batch on its way: asked for, perhaps with a worker, perhaps done, not yet taken. */
@@ -246,6 +247,11 @@ export function startLoader<Item extends { readonly id: string }, Made, Batch>(
     }
   }
 
+  async function close(): Promise<void> {
+    fail(new DataError("loader: closed"));
+    await closing;
+  }
+
   return {
     stepsPerEpoch,
     batches,
@@ -255,10 +261,8 @@ export function startLoader<Item extends { readonly id: string }, Made, Batch>(
       bytes: cache.bytes(),
       cases: keys.filter((key) => cache.prepared(key) !== undefined).length,
     }),
-    async close() {
-      fail(new DataError("loader: closed"));
-      await closing;
-    },
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }
 

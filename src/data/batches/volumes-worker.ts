@@ -1,11 +1,16 @@
 /** The thread that reads and preprocesses cases and cuts patches of them. */
+import { workerData } from "node:worker_threads";
 import { augmentInto } from "../../augment/index.ts";
+import { DataError } from "../../errors.ts";
 import { random } from "../../random.ts";
 import { type PreparedCase, prepareCase } from "../prepare/prepare.ts";
 import type { DataCase } from "../types.ts";
 import { type ReadVolume, shared } from "./cache.ts";
+import type { WorkerSetup } from "./mapper.ts";
 import { serveBatches, wholeItems } from "./serve.ts";
-import type { PatchBatch, PatchSetup } from "./volumes.ts";
+import type { OwnAugmentation, PatchBatch, PatchSetup } from "./volumes.ts";
+
+const own = await ownAugmentation((workerData as WorkerSetup<PatchSetup>).setup.augment);
 
 serveBatches<PatchSetup, DataCase, PreparedCase, PatchBatch | PreparedCase>(({ prepare, withLabel, patches }) => {
   const cases = {
@@ -27,6 +32,15 @@ serveBatches<PatchSetup, DataCase, PreparedCase, PatchBatch | PreparedCase>(({ p
           const options = { ...patches, augmentation: repeat ? repeatAugmentation : augmentation };
           const stream = random(seed, `augment/${epoch}/${position}`);
           augmentInto(sample, options, stream, { input, target: target ?? null }, slot);
+          if (own === undefined) return;
+          const size = patch.reduce((a, b) => a * b, 1);
+          const { channels, spacingMm, id } = sample;
+          const image = input.subarray(slot * channels * size, (slot + 1) * channels * size);
+          const label = target?.subarray(slot * size, (slot + 1) * size);
+          own(
+            { image, label, shape: [channels, ...patch], spacingMm, id, epoch },
+            random(seed, `own/${epoch}/${position}`),
+          );
         },
         end: () => ({ made: { input, target }, transfer: target ? [input.buffer, target.buffer] : [input.buffer] }),
       };
@@ -49,4 +63,12 @@ function inSharedMemory({ id, image, label, channels, spatial, spacingMm, foregr
 function bytesOf({ image, label, foreground }: PreparedCase): number {
   const marked = foreground.voxels.reduce((sum, voxels) => sum + voxels.byteLength, 0);
   return image.byteLength + (label?.byteLength ?? 0) + marked;
+}
+
+/** The default export of the user's module. */
+async function ownAugmentation(module: string | undefined): Promise<OwnAugmentation | undefined> {
+  if (module === undefined) return undefined;
+  const { default: augment } = (await import(module)) as { default?: unknown };
+  if (typeof augment === "function") return augment as OwnAugmentation;
+  throw new DataError(`augment: ${module}: has no function as its default export; expected (patch, random) => void`);
 }

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { ConfigError, DataError } from "../../errors.ts";
@@ -175,4 +176,21 @@ describe.skipIf(!existsSync(hippocampus))("Task04_Hippocampus (skipped where ../
     }
     expect(count).toBe(2);
   });
+});
+
+it("calls an augmentation of one's own for each patch, with a stream of its own", async () => {
+  const module = join(mkdtempSync(join(tmpdir(), "own-")), "own.mjs");
+  writeFileSync(module, "export default ({ image, shape }, random) => { image.fill(random.uniform() + shape[1]); };");
+  const sums = async (workers: number): Promise<number[]> => {
+    const seen: number[] = [];
+    for await (const { input } of loaderOf({ augment: module, workers }).batches(0)) seen.push(input[0], input[512]);
+    return seen;
+  };
+  const one = await sums(1);
+  expect(await sums(2)).toEqual(one);
+  expect(new Set(one).size).toBe(one.length);
+  expect(one.every((value) => value >= 8 && value < 9)).toBe(true);
+  expect(() => loaderOf({ augment: "./no-such-module.js" })).toThrow(
+    /^loader: augment: .*no-such-module.js is not there/,
+  );
 });

@@ -2,8 +2,12 @@
  * Batches of patches of volumes, with or without label maps, for segmentation, classification and pre-training; and whole cases,
  * prepared in the same way, to watch a training by.
  */
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { type Augmentation, type AugmentationPreset, resolveAugmentation } from "../../augment/index.ts";
 import { ConfigError, DataError } from "../../errors.ts";
+import type { Random } from "../../random.ts";
 import { sortById } from "../plan/split.ts";
 import type { PreparedCase } from "../prepare/prepare.ts";
 import type { Preprocessing } from "../prepare/preprocess.ts";
@@ -20,6 +24,11 @@ export interface LoaderOptions {
   readonly augmentation?: AugmentationPreset | Augmentation;
   /** Of patches beyond an epoch's first pass through the cases, where `stepsPerEpoch` goes beyond it; default the same. */
   readonly repeatAugmentation?: AugmentationPreset | Augmentation;
+  /**
+   * A module of one's own, as a path from the current folder or a URL, whose default export is an {@link OwnAugmentation}. It is loaded by
+   * every worker thread and called for each patch, after `augmentation`.
+   */
+  readonly augment?: string | URL;
   /** `[D, H, W]`. */
   readonly patch: readonly [number, number, number];
   readonly batch: number;
@@ -45,11 +54,30 @@ export interface LoaderOptions {
   readonly signal?: AbortSignal;
 }
 
+/** A patch as a module of one's own gets it, to be changed in place. */
+export interface OwnPatch {
+  /** `[C, D, H, W]`, preprocessed. */
+  readonly image: Float32Array;
+  /** Classes, `[D, H, W]`; absent without labels. */
+  readonly label?: Float32Array | Int32Array;
+  /** `[C, D, H, W]`. */
+  readonly shape: readonly number[];
+  /** Of the axes D, H, W, before augmentation. */
+  readonly spacingMm?: readonly number[];
+  readonly id: string;
+  readonly epoch: number;
+}
+
+/** An augmentation of one's own. All its chance must come from `random`, which is the patch's own: then batches are the same every time. */
+export type OwnAugmentation = (patch: OwnPatch, random: Random) => void;
+
 export interface Batch {
   /** `[N, C, D, H, W]`. */
   readonly input: Float32Array;
   /** Class indices, `[N, D, H, W]`; empty with `targetType: "none"`. */
   readonly target: Float32Array | Int32Array;
+  /** Sizes of both arrays: `[N, C, D, H, W]` and `[N, D, H, W]`. */
+  readonly shapes: { readonly input: readonly number[]; readonly target: readonly number[] };
   readonly cases: readonly string[];
   readonly epoch: number;
   readonly step: number;
@@ -63,6 +91,8 @@ export type Loader = AnyLoader<Batch>;
 export interface PatchSetup {
   readonly prepare: Preprocessing;
   readonly withLabel: boolean;
+  /** URL of the user's module. */
+  readonly augment?: string;
   /** Absent where whole cases are wanted. */
   readonly patches?: {
     readonly augmentation: Augmentation;
@@ -102,14 +132,20 @@ export function createLoader(options: LoaderOptions): Loader {
     foregroundProbability,
     targetType,
   };
-  const setup: PatchSetup = { prepare, withLabel: targetType !== "none", patches };
+  const setup: PatchSetup = { prepare, withLabel: targetType !== "none", patches, augment: moduleOf(options) };
+  const shapes = {
+    input: [batch, prepare.channels, ...patch],
+    target: setup.withLabel ? [batch, ...patch] : [0],
+  };
   const targetBytes = 4 * batch * patch[0] * patch[1] * patch[2];
   return startLoader<DataCase, PatchBatch, Batch>(
     {
       ...volumeItems(sortById(options.cases), setup),
       batch,
       buffers: [targetBytes * prepare.channels, ...(setup.withLabel ? [targetBytes] : [])],
-      batchOf: ({ input, target = new Int32Array(0) }, { ids, ...place }) => ({ input, target, cases: ids, ...place }),
+      batchOf: ({ input, target = new Int32Array(0) }, { ids, ...place }) => {
+        return { input, target, shapes, cases: ids, ...place };
+      },
     },
     options,
   );
@@ -161,6 +197,18 @@ function volumeItems(
     filesOf: ({ image, moreChannels = [], label }) =>
       withLabel && label !== undefined ? [image, ...moreChannels, label] : [image, ...moreChannels],
   };
+}
+
+/** The URL of the user's module. @throws ConfigError where there is no such file */
+function moduleOf({ augment }: LoaderOptions): string | undefined {
+  if (augment === undefined) return undefined;
+  const url =
+    augment instanceof URL || /^[a-z]+:\/\//.test(augment) ? new URL(augment) : pathToFileURL(resolve(augment));
+  if (url.protocol === "file:" && !existsSync(url))
+    throw new ConfigError(
+      `loader: augment: ${fileURLToPath(url)} is not there; expected a module with a default export`,
+    );
+  return url.href;
 }
 
 function checkOptions(options: LoaderOptions): void {

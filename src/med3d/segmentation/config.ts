@@ -202,14 +202,14 @@ export function optimizerOf(
   const isNew = new RegExp(`^(?!${encoderPattern.source.slice(1)})`);
   const both = new RegExp(`${isNew.source}.*(${undecayed.source})`);
   const groups: ParameterGroup[] = [
-    ...(freeze ? [{ match: encoderPattern, frozen: true }] : []),
+    ...(freeze ? [{ match: encoderPattern, frozen: true, movingStatistics: true }] : []),
     ...(lrFactor === 1
       ? []
       : [
-          { match: both, lrFactor, weightDecay: 0 },
-          { match: isNew, lrFactor },
+          { match: both, lrFactor, weightDecay: 0, optional: true },
+          { match: isNew, lrFactor, optional: true },
         ]),
-    { match: undecayed, weightDecay: 0 },
+    { match: undecayed, weightDecay: 0, optional: true },
   ];
   switch (config.optimizer) {
     case "adamW":

@@ -173,7 +173,16 @@ const vggStages = [
 export function frozenStages(config: DetectionConfig, detector: DetectorConfig): ParameterGroup[] {
   const learning = config.trainableStages ?? (hasStart(config) && !movesStatistics(detector) ? 3 : 5);
   const stages = (detector.backbone.kind === "vgg16" ? vggStages : resnetStages).slice(0, 5 - learning);
-  return stages.length === 0 ? [] : [{ match: new RegExp(`^backbone\\.(?:${stages.join("|")})\\.`), frozen: true }];
+  return stages.length === 0
+    ? []
+    : [
+        {
+          match: new RegExp(`^backbone\\.(?:${stages.join("|")})\\.`),
+          frozen: true,
+          movingStatistics: true,
+          optional: true,
+        },
+      ];
 }
 
 /** The augmentation of pictures. @throws ConfigError for a preset that there is not */

@@ -90,7 +90,9 @@ export function phaseConfig(phase: Phase, config: DetectorConfig): DetectorConfi
 
 /** The optimizer's groups of a phase. */
 export function phaseGroups(phase: Phase): ParameterGroup[] {
-  return phase.frozenBackbone ? [{ match: BACKBONE_PARAMETERS, frozen: true }] : [];
+  return phase.frozenBackbone
+    ? [{ match: BACKBONE_PARAMETERS, frozen: true, movingStatistics: true, optional: true }]
+    : [];
 }
 
 /** The detector that four phases end with: the RPN of the third, the rest of the fourth. */

@@ -12,6 +12,10 @@ const { device, threads } = workerData as WorkerStart;
 env.logLevel = "fatal";
 
 const port = parentPort!;
+// A message that cannot be read has no number to answer to: the thread ends, so that whoever waits is told.
+port.on("messageerror", (error) => {
+  throw new Error(`a message to the engine could not be read: ${error.message}`);
+});
 serveEngine(
   {
     ort: { InferenceSession, Tensor },

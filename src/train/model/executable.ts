@@ -1,6 +1,8 @@
 /**
  * What a model runs: one program, or the two of a network that decides something between its stages (`stages.ts`).
  */
+import { ShapeError } from "../../errors.ts";
+import { checkedArrays, kindOf } from "../../runtime/message.ts";
 import type { ArrayMessage, Bank, Feeds, Program, RunResult } from "../../runtime/types.ts";
 import { type NamedGraph, type Stages, splitStages } from "./stages.ts";
 import { earlyName, type FeedType } from "./step.ts";
@@ -132,12 +134,18 @@ function keyOf(types: Readonly<Record<string, FeedType>>): string {
   return JSON.stringify(Object.entries(types).map(([name, { shape, dtype }]) => [name, dtype, ...shape]));
 }
 
-/** Types of arrays that are fed. */
+/**
+ * Types of arrays that are fed.
+ * @throws ShapeError naming the array that is of another kind, or does not fill its shape
+ */
 export function typesOf(feeds: Feeds): Record<string, FeedType> {
   return Object.fromEntries(
-    Object.entries(feeds).map(([name, { data, shape }]) => [
-      name,
-      { shape, dtype: data instanceof Int32Array ? "int32" : "float32" },
-    ]),
+    Object.entries(checkedArrays("batch", feeds)).map(([name, { data, shape }]) => {
+      if (data instanceof Int32Array) return [name, { shape, dtype: "int32" }];
+      if (data instanceof Float32Array) return [name, { shape, dtype: "float32" }];
+      throw new ShapeError(
+        `batch: ${name}: its data are ${kindOf(data)}; expected a Float32Array, or an Int32Array for whole numbers such as labels`,
+      );
+    }),
   );
 }

@@ -17,10 +17,11 @@ import {
   splitWeights,
   type WeightLayout,
 } from "../../graph/index.ts";
-import type { Optimizer } from "../../nn/index.ts";
+import { type Optimizer, refuseEmptyGroups } from "../../nn/index.ts";
 import { random } from "../../random.ts";
 import type { ArrayMessage, Engine, Feeds, RunResult } from "../../runtime/types.ts";
 import { type Between, type Executable, plainExecutable, stagedExecutable, typesOf } from "./executable.ts";
+import { type InputRule, inputRules, refuseStrangeLabels } from "./labels.ts";
 import type { NamedGraph } from "./stages.ts";
 import {
   type BuiltGraph,
@@ -83,8 +84,16 @@ export interface StepResult {
   readonly monitored?: Readonly<Record<string, Float32Array>>;
   /** Time in the engine. */
   readonly ms: number;
-  /** The batches' buffers, to be filled again. */
+  /** The batches' buffers, to be filled again; none unless the step took them. */
   readonly feeds: readonly NonNullable<RunResult["feeds"]>[];
+}
+
+export interface StepOptions {
+  /**
+   * Take the batches' arrays instead of copying them, which is quicker. They are empty afterwards; their memory comes back in `feeds` of
+   * the result. Off by default.
+   */
+  readonly takeArrays?: boolean;
 }
 
 /** Whose step it is, and how many updates that branch has had with it (from 1). */
@@ -95,12 +104,19 @@ export interface BranchTurn {
 
 export interface Model {
   /**
-   * One update from as many batches as `accumulate` says.
+   * One update from as many batches as `accumulate` says. The batches' arrays stay the caller's, unless `takeArrays` hands them over.
    * @param step from 1
    * @param lr learning rate of this step
    * @param turn the branch, in a model that has several
+   * @throws ShapeError naming the array that does not fill its shape; DataError naming a label that no class has
    */
-  step(batches: readonly Feeds[], step: number, lr: number, turn?: BranchTurn): Promise<StepResult>;
+  step(
+    batches: readonly Feeds[],
+    step: number,
+    lr: number,
+    turn?: BranchTurn,
+    options?: StepOptions,
+  ): Promise<StepResult>;
   /** Outputs in evaluation mode; also `loss` if the feeds hold what the loss needs and `withLoss` is set. */
   evaluate(
     feeds: Feeds,
@@ -115,6 +131,7 @@ export interface Model {
   /** Names and shapes of parameters and buffers, in the network's order. */
   readonly parameters: ReadonlyMap<string, { readonly shape: readonly number[]; readonly trainable: boolean }>;
   close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
@@ -145,6 +162,8 @@ export async function createBranchedModel(options: BranchedModelOptions): Promis
   const entries: Entries = new Map();
   const layouts = new Map<string, WeightLayout>();
   const programs = new Map<string, Promise<Executable>>();
+  /** What a branch's loss expects of labels. */
+  const rules = new Map<string, readonly InputRule[]>();
 
   const load = (label: string, graph: NamedGraph) => engine.load(encodeBuilt(graph, contrib), { label });
   const loadBuilt = async (label: string, built: BuiltGraph, lowered: Lowered | undefined): Promise<Executable> =>
@@ -192,6 +211,7 @@ export async function createBranchedModel(options: BranchedModelOptions): Promis
   let decisive: { built: BuiltGraph; lowered: Lowered | undefined } | undefined;
   for (const [name, branch] of Object.entries(branches)) {
     const built = buildStep(definitionOf(branch), wholeExample(branch));
+    rules.set(name, inputRules(built.graph));
     const lowered = lowerBuilt(built, lowering, undefined);
     const fresh = newEntries(built.graph, entries, name);
     for (const [parameter, layout] of lowered?.layouts ?? []) if (fresh.has(parameter)) layouts.set(parameter, layout);
@@ -200,6 +220,10 @@ export async function createBranchedModel(options: BranchedModelOptions): Promis
     decisive ??= { built, lowered };
   }
   if (decisive === undefined) throw new ConfigError("model: it has no branch");
+  refuseEmptyGroups(
+    optimizer,
+    [...entries.keys()].filter((name) => !name.startsWith("optimizer.")),
+  );
   const bank = engine.bank();
   await bank.write(writes);
   // The other branches' steps are loaded when their turn comes, and so is one in two stages.
@@ -231,8 +255,15 @@ export async function createBranchedModel(options: BranchedModelOptions): Promis
     return state;
   };
 
+  const close = async (): Promise<void> => {
+    for (const loaded of await Promise.allSettled(programs.values())) {
+      if (loaded.status === "fulfilled") await loaded.value.close();
+    }
+    await bank.close();
+  };
   return {
-    step: async (batches, step, lr, turn = { branch: first, update: step }) => {
+    step: async (batches, step, lr, turn = { branch: first, update: step }, { takeArrays = false } = {}) => {
+      for (const batch of batches) refuseStrangeLabels(batch, rules.get(turn.branch) ?? [], `step ${step}`);
       const scalars: Record<string, ArrayMessage> = {};
       for (const [name, value] of Object.entries(optimizer.scalars(step, lr))) scalars[name] = scalarMessage(value);
       const ownScalars: Record<string, ArrayMessage> = {};
@@ -252,7 +283,7 @@ export async function createBranchedModel(options: BranchedModelOptions): Promis
         if (program.reads("seed")) feeds.seed = { data: Int32Array.of(dropSeed(seed, step, i)), shape: [] };
         const fetch = (name: string): boolean =>
           name === "loss" || name === "gradientNorm" || name.startsWith(monitorName(""));
-        last = await program.run(feeds, { bank, fetch, recycle: true, stream: `step ${step} batch ${i}` });
+        last = await program.run(feeds, { bank, fetch, recycle: takeArrays, stream: `step ${step} batch ${i}` });
         total += Number(last.outputs.loss.data[0]);
         ms += last.ms;
         if (last.feeds !== undefined) recycled.push(last.feeds);
@@ -272,6 +303,7 @@ export async function createBranchedModel(options: BranchedModelOptions): Promis
       };
     },
     evaluate: async (feeds, { withLoss = false, fetch, branch = first } = {}) => {
+      if (withLoss) refuseStrangeLabels(feeds, rules.get(branch) ?? [], "evaluation");
       const program = await programFor(withLoss ? "evaluateWithLoss" : "evaluate", feeds, branch);
       return program.run(feeds, { bank, fetch: fetch && ((name) => fetch.includes(name)), stream: "evaluation" });
     },
@@ -290,12 +322,8 @@ export async function createBranchedModel(options: BranchedModelOptions): Promis
       await bank.write(writes);
     },
     parameters: new Map([...entries].filter(([name]) => !name.startsWith("optimizer."))),
-    close: async () => {
-      for (const loaded of await Promise.allSettled(programs.values())) {
-        if (loaded.status === "fulfilled") await loaded.value.close();
-      }
-      await bank.close();
-    },
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }
 

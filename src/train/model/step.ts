@@ -13,7 +13,7 @@ import {
   type Shape,
   type Tensor,
 } from "../../graph/index.ts";
-import { clipByNorm, groupOf, type Optimizer } from "../../nn/index.ts";
+import { clipByNorm, groupOf, type Optimizer, statisticsStay } from "../../nn/index.ts";
 
 /** An array's shape and element type. */
 export interface FeedType {
@@ -93,7 +93,7 @@ export function buildStep(
   types: Readonly<Record<string, FeedType>>,
   kind: "update" | "collect" = "update",
 ): BuiltGraph {
-  const g = graph({ training: true });
+  const g = graph({ training: true, frozen: (name) => statisticsStay(optimizer, name) });
   const inputs = inputsOf(g, types);
   const made = network(inputs);
   const value = loss(made, inputs);
