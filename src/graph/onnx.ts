@@ -18,6 +18,7 @@ import {
   ValueInfoProtoSchema,
 } from "onnx-buf";
 import { ShapeError } from "../errors.ts";
+import { baked, type FreeAxes, freeOf, freeSizes, stretched } from "./axes/free.ts";
 import {
   type DType,
   type Graph,
@@ -30,7 +31,6 @@ import {
   type TensorData,
   type TensorType,
 } from "./core.ts";
-import { baked, type FreeAxes, freeOf, freeSizes, stretched } from "./axes/free.ts";
 import { reachable } from "./gradients.ts";
 import { ONNX_DTYPE } from "./operators/elementwise.ts";
 import type { EmitContext, Emitter, OnnxAttribute } from "./operators/types.ts";

@@ -48,6 +48,7 @@ export {
   type StepResult,
 } from "./model/model.ts";
 export { type PortableWeightsOptions, writePortableWeights } from "./model/portable-weights.ts";
+export { loadStart, type StartOptions } from "./model/start.ts";
 export {
   type BuiltGraph,
   buildEvaluation,
@@ -70,7 +71,6 @@ export {
   type ShapedBatch,
   type TrainingData,
 } from "./sources.ts";
-export { loadStart, type StartOptions } from "./model/start.ts";
 export { memoryStore, placeOf, type Store, type StoreContent } from "./store.ts";
 export {
   type FreeAxis,

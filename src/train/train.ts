@@ -9,9 +9,9 @@ import { createEngine, type Engine, type EngineOptions } from "../runtime/index.
 import { type EpochReport, runTraining } from "./loop.ts";
 import { encodePortable } from "./model/baked.ts";
 import { createModel, type Model, type StateMap } from "./model/model.ts";
+import { loadStart, type StartOptions } from "./model/start.ts";
 import { buildEvaluation } from "./model/step.ts";
 import { type NumberArray, openTrainingData, type TrainingData } from "./sources.ts";
-import { loadStart, type StartOptions } from "./model/start.ts";
 
 /** What {@link train} is told. */
 export interface TrainOptions {
