@@ -10,12 +10,12 @@ import { ConfigError, DataError, MedvoxError } from "../../errors.ts";
 import { createEngine, type DeviceName, type EngineOptions } from "../../runtime/index.ts";
 import { refuseMaxPool, requireDevice } from "../../runtime/node/devices.ts";
 import { LAST_CHECKPOINT, readWeights, writeCheckpoint } from "../checkpoint.ts";
+import type { RunEvents, RunPlace } from "../events.ts";
 import { folderStore } from "../folder-store.ts";
 import { appendLog, LOG, readLog } from "../log.ts";
 import { runTraining } from "../loop.ts";
 import type { StateMap } from "../model/model.ts";
 import type { Store } from "../store.ts";
-import type { RunEvents, RunPlace } from "./events.ts";
 import {
   FINGERPRINT,
   MODEL,
