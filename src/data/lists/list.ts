@@ -11,7 +11,7 @@ import { leaveIgnoredOut } from "../masks/values.ts";
 import type { DataCase, OpenedDataset } from "../types.ts";
 import { caseIds } from "./case-id.ts";
 import { isMissing, parseCsv, withKnownNames } from "./csv.ts";
-import { withDescription } from "./described.ts";
+import { withDescription } from "../plan/described.ts";
 import { checkDescription, nonEmptyPath } from "./description.ts";
 import { channelPickSchema, labelPickSchema, select } from "./selection.ts";
 import { fileFinder } from "./volume-files.ts";
