@@ -6,7 +6,7 @@ import { ConfigError } from "../../errors.ts";
 import { adam, adamW, encoderPattern, type Optimizer, type ParameterGroup, sgd } from "../../nn/index.ts";
 import { type ConfigOf, checkedConfig, type RequestOf, refuseContradictions, sharedKeys } from "../../train/index.ts";
 import { type encoderKeys, med3dKeys, refuseFrozenNothing, type stepKeys } from "../encoder/config.ts";
-import { keepLargestSchema } from "./prediction/keep-largest.ts";
+import { keepLargestSchema } from "./keep-largest.ts";
 
 const size = z.number().int().positive();
 

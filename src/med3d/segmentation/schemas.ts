@@ -4,7 +4,7 @@ import { planSchema } from "../../data/index.ts";
 import { commonOptions } from "../../train/index.ts";
 import { segmentationConfigSchema } from "./config.ts";
 import { volumeCaseSchema } from "./data.ts";
-import { keepLargestSchema } from "./prediction/keep-largest.ts";
+import { keepLargestSchema } from "./keep-largest.ts";
 
 /** Of windows that are predicted one by one. */
 export const windowOptions = {

@@ -16,7 +16,7 @@ import { spacingOf } from "../../volume/index.ts";
 import { encoderName } from "../encoder/config.ts";
 import type { SegmentationConfig } from "./config.ts";
 import { usedWeights } from "./export.ts";
-import { type KeepLargest, keepLargestText, keepLargestWord } from "./prediction/keep-largest.ts";
+import { type KeepLargest, keepLargestText, keepLargestWord } from "./keep-largest.ts";
 import { predictionPath, type SegmentationFound } from "./prediction/predictor.ts";
 import type { SegmentationRun } from "./session.ts";
 

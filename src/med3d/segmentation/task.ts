@@ -34,8 +34,8 @@ import { coarseConfig, planChoicesOf, resolveSegmentationConfig, type Segmentati
 import { checkPlannedPatch, creditOf, filesOf, hashesOf, openFor, type VolumeCase, volumeCase } from "./data.ts";
 import { COARSE, encodeRun } from "./export.ts";
 import { foldsOf, splitsOf } from "./folds.ts";
-import type { SegmentationDecoder } from "./network.ts";
-import { checkKeepLargest } from "./prediction/keep-largest.ts";
+import { checkKeepLargest } from "./keep-largest.ts";
+import type { SegmentationDecoder } from "./network/network.ts";
 import { type SegmentationFound, segmentationPredictor } from "./prediction/predictor.ts";
 import { segmentationSchemas } from "./schemas.ts";
 import {

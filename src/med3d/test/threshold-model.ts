@@ -2,7 +2,7 @@
 
 import type { IntensityScheme, Plan } from "../../data/index.ts";
 import { type BuildingGraph, concat, graph, mul, softmax, sub } from "../../graph/index.ts";
-import type { KeepLargest } from "../segmentation/prediction/keep-largest.ts";
+import type { KeepLargest } from "../segmentation/keep-largest.ts";
 
 /** `model.onnx` as a segmentation run exports it, with labels 0 and 7. */
 export function thresholdModel(

@@ -6,7 +6,7 @@ import type { Axis } from "../../../augment/index.ts";
 import { restoreClasses } from "../../../data/index.ts";
 import { ConfigError } from "../../../errors.ts";
 import type { Volume } from "../../../volume/index.ts";
-import { type KeepLargest, keepLargest, keepLargestText } from "./keep-largest.ts";
+import { type KeepLargest, keepLargest, keepLargestText } from "../keep-largest.ts";
 import type { Pass } from "./members.ts";
 import { mostProbable } from "./probabilities.ts";
 

@@ -6,7 +6,7 @@ import type { GraphMemory } from "../../../graph/index.ts";
 import { createEngine, type Engine, type Program } from "../../../runtime/index.ts";
 import { bytesText } from "../../../text/index.ts";
 import type { Volume, VoxelArray } from "../../../volume/index.ts";
-import { checkKeepLargest, type KeepLargest, keepLargest } from "./keep-largest.ts";
+import { checkKeepLargest, type KeepLargest, keepLargest } from "../keep-largest.ts";
 import { fitMemory, type ImageSize, loadingBytes, networkBytes, type PredictionMemory } from "./memory.ts";
 import type { ModelsOf, OpenedModel } from "./models.ts";
 import { keptProbabilities, probabilitiesOn } from "./probabilities.ts";

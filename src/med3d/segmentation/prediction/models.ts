@@ -18,9 +18,9 @@ import {
   runWeights,
   usedWeights,
 } from "../export.ts";
-import type { NetworkConfig, SegmentationNetwork } from "../network.ts";
+import { type KeepLargest, keepLargestSchema } from "../keep-largest.ts";
+import type { NetworkConfig, SegmentationNetwork } from "../network/network.ts";
 import type { SegmentationRun } from "../session.ts";
-import { type KeepLargest, keepLargestSchema } from "./keep-largest.ts";
 
 /** A network that has not been loaded yet. */
 export interface OpenedModel {

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { type DataCase, readCaseSize } from "../../../data/index.ts";
 import type { Host, Options, PredictedFile, Predictor, Source } from "../../../train/index.ts";
 import type { LoadedVolume, Volume, VoxelArray } from "../../../volume/index.ts";
+import { checkKeepLargest } from "../keep-largest.ts";
 import type { SegmentationRun } from "../session.ts";
-import { checkKeepLargest } from "./keep-largest.ts";
 import {
   openSegmenterOf,
   type PredictOptions,

@@ -25,7 +25,7 @@ import {
 } from "../../../volume/index.ts";
 import { openSegmenter } from "../../runs.ts";
 import { thresholdModel } from "../../test/threshold-model.ts";
-import type { KeepLargest } from "./keep-largest.ts";
+import type { KeepLargest } from "../keep-largest.ts";
 import type { SegmentationProgress, Segmenter } from "./segmenter.ts";
 
 const SAMPLE = fileURLToPath(

@@ -3,9 +3,9 @@
  * class, or of some classes. Far specks go; who keeps components of each class loses small lesions, too.
  */
 import { z } from "zod";
-import type { Plan } from "../../../data/index.ts";
-import { ConfigError } from "../../../errors.ts";
-import { keepLargestComponents, type Vec3 } from "../../../volume/index.ts";
+import type { Plan } from "../../data/index.ts";
+import { ConfigError } from "../../errors.ts";
+import { keepLargestComponents, type Vec3 } from "../../volume/index.ts";
 
 const count = z.number().int().positive();
 
