@@ -67,7 +67,7 @@ export {
   type SegmentationNetwork,
   segmentationProbabilities,
   segmentationScores,
-} from "./segmentation/network.ts";
+} from "./segmentation/network/network.ts";
 export {
   fitMemory,
   type ImageSize,

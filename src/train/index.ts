@@ -1,14 +1,5 @@
 /** @module medvox/train/internal: all that `train` shows the other parts of medvox. `public.ts` names what `medvox/train` promises to users. */
 
-export {
-  BEST_CHECKPOINT,
-  LAST_CHECKPOINT,
-  readCheckpoint,
-  readWeights,
-  type Tally,
-  type TrainingPosition,
-  writeCheckpoint,
-} from "./checkpoint.ts";
 export { checkedConfig } from "./config/checked-config.ts";
 export {
   type ConfigOf,
@@ -20,7 +11,6 @@ export {
   sharedKeys,
   withDefaults,
 } from "./config/shared-config.ts";
-export { bestCheckpoint, folderStore, lastCheckpoint, logFile } from "./folder-store.ts";
 export { appendLog, LOG, type LogLine, readLog } from "./log.ts";
 export {
   type BatchSource,
@@ -71,7 +61,17 @@ export {
   type ShapedBatch,
   type TrainingData,
 } from "./sources.ts";
-export { memoryStore, placeOf, type Store, type StoreContent } from "./store.ts";
+export {
+  BEST_CHECKPOINT,
+  LAST_CHECKPOINT,
+  readCheckpoint,
+  readWeights,
+  type Tally,
+  type TrainingPosition,
+  writeCheckpoint,
+} from "./store/checkpoint.ts";
+export { bestCheckpoint, folderStore, lastCheckpoint, logFile } from "./store/folder-store.ts";
+export { memoryStore, placeOf, type Store, type StoreContent } from "./store/store.ts";
 export {
   type FreeAxis,
   type ToOnnxOptions,
