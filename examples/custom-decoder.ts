@@ -33,8 +33,14 @@ const stop = new AbortController();
 let steps = 0;
 await trainSegmentation(
   { data, width: 8, epochs: 2, stepsPerEpoch: 4, patch: [40, 56, 40], heldOut: 2, validation: 0 },
-  { out, force: true, decoder, signal: stop.signal, onStep: () => ++steps === 6 && stop.abort() },
-).catch((error) => console.log(`stopped: ${error.code}`));
+  {
+    out,
+    force: true,
+    decoder,
+    signal: stop.signal,
+    onStep: () => ++steps === 6 && stop.abort(new Error("enough for now")),
+  },
+).catch((error) => console.log(`stopped: ${error.message}`));
 
 // A function cannot be written into run.json, so it is given again.
 await resumeSegmentation(out, { decoder, onEpoch: ({ epoch, trainLoss }) => console.log(epoch, trainLoss.toFixed(3)) });

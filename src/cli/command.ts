@@ -9,7 +9,7 @@ import type { Style } from "./style.ts";
 
 /** What the frame hands to a running command. */
 export interface CommandContext {
-  /** Aborted at the first Ctrl-C (or SIGTERM): finish the step, save, and throw an `E_INTERRUPTED` {@link interrupted}. */
+  /** Aborted at the first Ctrl-C (or SIGTERM): finish the step, save, and throw its reason, an `E_INTERRUPTED`. */
   readonly signal: AbortSignal;
   /** Goes to standard error. */
   readonly progress: Progress;

@@ -15,7 +15,7 @@ export interface Failure {
   exitCode: 1 | 2;
 }
 
-/** The error to throw after Ctrl-C, once all is saved: `stopped after step 412; resume with: …`. */
+/** The reason that Ctrl-C stops with. A training that was stopped says more: `stopped after step 412; resume with: …`. */
 export function interrupted(message: string): MedvoxError {
   return new MedvoxError("E_INTERRUPTED", message);
 }

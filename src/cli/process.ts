@@ -1,4 +1,5 @@
 /** The process around the frame: signals, broken pipes, output that is still under way, and the exit status. */
+import { interrupted } from "./failure.ts";
 import { reportFailure, runCommandLine } from "./frame.ts";
 import type { CommandEntry } from "./table.ts";
 
@@ -21,7 +22,7 @@ export async function runProcess(commands: readonly CommandEntry[]): Promise<nev
         process.removeAllListeners(name);
         process.kill(process.pid, name);
       }
-      stop.abort();
+      stop.abort(interrupted("stopped"));
       stderr.write("\nstopping after this step; once more to stop at once\n");
     });
   }

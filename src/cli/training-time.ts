@@ -5,7 +5,6 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { MedvoxError } from "../errors.ts";
 import { duration } from "../progress.ts";
 import { type AnyTask, beginRun, type RunEvents } from "../train/index.ts";
 
@@ -85,8 +84,7 @@ export async function measureTraining(
       },
     });
   } catch (error) {
-    const isStopped = error instanceof MedvoxError && error.code === "E_INTERRUPTED";
-    if (!isStopped || !enough.signal.aborted || signal?.aborted) throw error;
+    if (!enough.signal.aborted || error !== enough.signal.reason) throw error;
   } finally {
     await rm(out, { recursive: true, force: true });
   }

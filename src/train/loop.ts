@@ -5,7 +5,7 @@
  *
  * Resuming is exact: batches depend on epoch and step alone, and a checkpoint holds all arrays and the position.
  */
-import { ConfigError, DataError, MedvoxError } from "../errors.ts";
+import { ConfigError, DataError } from "../errors.ts";
 import {
   defaultSchedule,
   type ScheduleFunction,
@@ -17,6 +17,7 @@ import {
 import type { Feeds, RunResult } from "../runtime/types.ts";
 import { appendLog, LOG, readLog, truncateLog } from "./log.ts";
 import type { BranchTurn, Model, StepResult } from "./model/model.ts";
+import { stopReason } from "./stopped.ts";
 import {
   BEST_CHECKPOINT,
   LAST_CHECKPOINT,
@@ -140,7 +141,7 @@ interface EpochTimes {
 }
 
 /**
- * Trains to the end, or to the signal: then it saves and throws `E_INTERRUPTED`.
+ * Trains to the end, or to the signal: then it saves and throws the signal's reason ({@link stopReason}).
  * @throws DataError if the loss is no number, nothing can be written, or a run's checkpoint is gone
  */
 export async function runTraining(options: LoopOptions): Promise<LoopResult> {
@@ -220,7 +221,7 @@ async function trainEpoch(training: Training): Promise<EpochTimes> {
     for (const used of feeds) data.recycle?.(used);
     collected = [];
     takeStep(training, loss, monitored, batch.turn);
-    if (signal?.aborted) await stopHere(training);
+    if (signal?.aborted) await stopHere(training, signal);
     if (training.position.stepInEpoch === updates) break;
     await saveIfDue(training);
   }
@@ -252,7 +253,7 @@ async function closeEpoch(training: Training, { began, waitedMs, stepSeconds }: 
   const validation = watches
     ? await validate().catch((error: unknown) => {
         if (!signal?.aborted) throw error;
-        return stopHere(training);
+        return stopHere(training, signal);
       })
     : undefined;
   const better = validation !== undefined && (before === undefined || validation.score > before.score);
@@ -277,16 +278,16 @@ async function closeEpoch(training: Training, { began, waitedMs, stepSeconds }: 
   if (atEnd) await save(training);
   else if (!signal?.aborted) await saveIfDue(training);
   options.onEpoch?.(report);
-  if (signal?.aborted && !atEnd) await stopHere(training);
+  if (signal?.aborted && !atEnd) await stopHere(training, signal);
 }
 
 /** Saves, says so in the log, and ends the training. */
-async function stopHere(training: Training): Promise<never> {
+async function stopHere(training: Training, signal: AbortSignal): Promise<never> {
   const { store } = training.options;
   const { epoch, step } = training.position;
   await save(training);
   if (store !== undefined) await appendLog(store, { event: "stopped", epoch, step, saved: step });
-  throw new MedvoxError("E_INTERRUPTED", `stopped after step ${step}`);
+  throw stopReason(signal, `stopped after step ${step}`);
 }
 
 async function save(training: Training): Promise<void> {

@@ -4,6 +4,7 @@ import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { countOpens, type OpenCount } from "../../src/data/test/count-opens.ts";
+import { DataError } from "../../src/errors.ts";
 import {
   type AnyTask,
   beginRun,
@@ -57,7 +58,7 @@ async function stopped(name: string): Promise<{ data: string; out: string }> {
   const [data, out] = [writeToy(join(work, `${name}-data`)), join(work, name)];
   const stop = new AbortController();
   const options = { out, signal: stop.signal, onStep: () => stop.abort() };
-  await expect(beginRun(toy, { data, epochs: 2 }, options)).rejects.toMatchObject({ code: "E_INTERRUPTED" });
+  await expect(beginRun(toy, { data, epochs: 2 }, options)).rejects.toSatisfy((error) => error === stop.signal.reason);
   return { data, out };
 }
 
@@ -334,21 +335,36 @@ describe("predictAll as a server calls it", () => {
     expect(engines.open).toBe(before);
   });
 
-  test("stops at the signal, and closes", async () => {
-    const opened = await openSource(cleanRun, taskOf);
+  test.each([new Error("enough"), new DataError("c2: a reason that looks like a broken case"), "a word"])(
+    "stops at the signal with its reason, %s, and closes",
+    async (reason) => {
+      const opened = await openSource(cleanRun, taskOf);
+      const stop = new AbortController();
+      const seen: string[] = [];
+      const going = predictAll(opened, clean, {
+        signal: stop.signal,
+        onProgress: (_share, _at, _of, id) => {
+          seen.push(id);
+          if (id === "c2") stop.abort(reason);
+        },
+      });
+      await expect(going).rejects.toBe(reason);
+      expect(new Set(seen)).toEqual(new Set(["c0", "c1", "c2"]));
+      expect(engines.open).toBe(0);
+      expect((await predictAll(opened, clean)).failed).toEqual([]);
+      expect(engines.open).toBe(0);
+    },
+  );
+
+  test("a score stops at the signal with its reason, of whatever class, and closes", async () => {
+    const reason = new DataError("c1: looks like a broken case");
     const stop = new AbortController();
-    const seen: string[] = [];
-    const going = predictAll(opened, clean, {
+    const going = evaluateRun(await open(cleanRun), {
+      data: clean,
       signal: stop.signal,
-      onProgress: (_share, _at, _of, id) => {
-        seen.push(id);
-        if (id === "c2") stop.abort();
-      },
+      onCase: () => stop.abort(reason),
     });
-    await expect(going).rejects.toThrow();
-    expect(new Set(seen)).toEqual(new Set(["c0", "c1", "c2"]));
-    expect(engines.open).toBe(0);
-    expect((await predictAll(opened, clean)).failed).toEqual([]);
+    await expect(going).rejects.toBe(reason);
     expect(engines.open).toBe(0);
   });
 

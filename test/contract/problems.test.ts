@@ -104,7 +104,7 @@ describe.each(rules)("%s, which %s", (rule, effect) => {
     const data = writeToy(join(work, `resume-data-${rule}`));
     const stop = new AbortController();
     const begun = beginRun(toy, { data, epochs: 2 }, { out, signal: stop.signal, onStep: () => stop.abort() });
-    await expect(begun).rejects.toMatchObject({ code: "E_INTERRUPTED" });
+    await expect(begun).rejects.toSatisfy((error) => error === stop.signal.reason);
     // The reader finds it now; the cases that are trained on are the same, unless it leaves one of them out.
     writeToy(data, [`!${rule},c5,${said(rule)}`]);
     const resumed = await medvox("train", "--resume", out, "--json");
@@ -128,9 +128,9 @@ describe.each(rules)("%s, which %s", (rule, effect) => {
     const out = join(work, `again-${rule}`);
     const stop = new AbortController();
     const options = { out, signal: stop.signal, onStep: () => stop.abort() };
-    await expect(beginRun(toy, { data: dataOf(rule), epochs: 2 }, options)).rejects.toMatchObject({
-      code: "E_INTERRUPTED",
-    });
+    await expect(beginRun(toy, { data: dataOf(rule), epochs: 2 }, options)).rejects.toSatisfy(
+      (error) => error === stop.signal.reason,
+    );
     const { stdout, stderr } = await medvox("train", "--resume", out, "--json");
     expect(JSON.parse(stdout).problems).toEqual(counted(rule));
     expect(stderr).toContain(`1 problem (1 ${rule})\n  c0: ${said(rule)}\n`);

@@ -16,7 +16,7 @@ export type FileContent = string | Uint8Array | readonly Uint8Array[] | AsyncIte
 export interface WriteOptions {
   /** Replace the file if it exists; otherwise an existing file is a {@link ConfigError}. Default false. */
   force?: boolean;
-  /** Stops between pieces; what was written of the file is removed. */
+  /** Stops between pieces; what was written of the file is removed, and the call is rejected with the signal's reason. */
   signal?: AbortSignal;
 }
 
@@ -54,6 +54,7 @@ export async function writeFileAtomic(path: string, content: FileContent, option
     await syncFolder(dirname(target));
   } catch (error) {
     if (temporary !== undefined) await unlink(temporary).catch(() => {});
+    options.signal?.throwIfAborted();
     throw writeError(path, error);
   }
 }
@@ -102,7 +103,6 @@ export async function removeStaleTemporaries(folder: string): Promise<string[]> 
 /** Turns a system error on writing `path` into a `DataError` that says what to do; leaves medvox's own errors alone. */
 export function writeError(path: string, error: unknown): Error {
   if (error instanceof ConfigError || error instanceof DataError) return error;
-  if (error instanceof Error && error.name === "AbortError") return error;
   const code = (error as NodeJS.ErrnoException | null)?.code ?? "";
   if (code === "EEXIST") return alreadyThere(path);
   const reasons: Record<string, string> = {

@@ -37,6 +37,8 @@ export async function scoreSegmentation(
     labels: labelNames(plan),
     case: item.id,
     ignore: item.ignoreLabel,
+    // They are said above, and stand in the evaluation.
+    unlisted: "count",
     nsdToleranceMm: options.nsdToleranceMm as number | undefined,
   });
 }

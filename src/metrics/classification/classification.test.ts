@@ -1,7 +1,7 @@
 /** Classification scores: small cases by hand, then scikit-learn and scipy (`oracle/classification_metrics.py`). */
 import { readFileSync } from "node:fs";
 import { describe, expect, it, test } from "vitest";
-import { ConfigError, ShapeError } from "../../errors.ts";
+import { ConfigError, DataError, ShapeError } from "../../errors.ts";
 import {
   averagePrecision,
   type CaseProbabilities,
@@ -177,7 +177,10 @@ describe("evaluateClassification", () => {
   it("names a case that does not fit", () => {
     const wrong = (item: Partial<CaseProbabilities>) => () =>
       evaluateClassification([{ case: "odd", truth: 0, probabilities: [1, 0], ...item }], ["a", "b"]);
-    expect(wrong({ truth: 2 })).toThrow(new ShapeError("odd: true class 2; must be 0 to 1"));
+    for (const truth of [2, -1, 255, 0.5, Number.NaN])
+      expect(wrong({ truth })).toThrow(
+        new DataError(`odd: truth: label ${truth} at case 0; labels of 2 classes are 0 to 1`),
+      );
     expect(wrong({ probabilities: [1] })).toThrow(new ShapeError("odd: 1 probabilities for 2 classes"));
     expect(wrong({ probabilities: [Number.NaN, 1] })).toThrow(ShapeError);
     expect(() => evaluateClassification([], ["a", "b"])).toThrow(ConfigError);

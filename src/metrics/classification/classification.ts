@@ -6,6 +6,7 @@
  * With more, areas are one class against the rest, and their mean over classes (each class counts the same).
  */
 import { ConfigError, ShapeError } from "../../errors.ts";
+import { classRule, isClass, refuseLabel } from "../labels.ts";
 import { type Proportion, proportion } from "./proportion.ts";
 import { averagePrecision, delong, rocCurve, type TwoClasses } from "./roc.ts";
 
@@ -97,7 +98,8 @@ export function againstRest(cases: readonly CaseProbabilities[], k: number): Two
 
 /**
  * @param classes names, in the order of the probabilities
- * @throws ConfigError without cases, ShapeError naming a case that does not fit the classes
+ * @throws ConfigError without cases, ShapeError naming a case whose probabilities do not fit the classes, DataError naming one whose true
+ * class is none of them
  */
 export function evaluateClassification(
   cases: readonly CaseProbabilities[],
@@ -210,11 +212,10 @@ function check(cases: readonly CaseProbabilities[], classes: readonly string[]):
   if (cases.length === 0) throw new ConfigError("classification scores: no cases; score at least one");
   if (classes.length < 2)
     throw new ConfigError(`classification scores: ${classes.length} classes; at least two are needed`);
-  for (const { case: name, truth, probabilities } of cases) {
+  for (const [i, { case: name, truth, probabilities }] of cases.entries()) {
     if (probabilities.length !== classes.length)
       throw new ShapeError(`${name}: ${probabilities.length} probabilities for ${classes.length} classes`);
-    if (!Number.isInteger(truth) || truth < 0 || truth >= classes.length)
-      throw new ShapeError(`${name}: true class ${truth}; must be 0 to ${classes.length - 1}`);
+    if (!isClass(truth, classes.length)) refuseLabel(`${name}: truth`, truth, `case ${i}`, classRule(classes.length));
     if (!probabilities.every((p) => p >= 0 && p <= 1))
       throw new ShapeError(`${name}: probabilities ${probabilities.join(", ")}; each must lie between 0 and 1`);
   }

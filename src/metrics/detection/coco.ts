@@ -77,7 +77,7 @@ interface Curves {
 /**
  * Scores all images. Of detections with equal scores, those of earlier images count first; pycocotools takes images in the
  * order of their numbers.
- * @throws ShapeError naming the image whose lists do not belong together; ConfigError for bad options
+ * @throws ShapeError naming the image whose lists do not belong together; DataError naming the image and the box of a label that no class has; ConfigError for bad options
  */
 export function cocoScores(images: readonly DetectionImage[], options: CocoOptions): CocoScores {
   const { axes, classes } = options;

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { ShapeError } from "../../errors.ts";
+import { DataError, ShapeError } from "../../errors.ts";
 import { cocoFigures, cocoScores } from "./coco.ts";
 import type { DetectionImage } from "./detection.ts";
 import { detectionCsv, detectionJson, evaluateDetection } from "./summary.ts";
@@ -231,7 +231,24 @@ describe("by hand", () => {
   it("refuses lists that do not belong together", () => {
     const bad = one([left], [], { labels: [0, 1] });
     expect(() => cocoScores([bad], { axes: 2, classes: ["cell"] })).toThrow(ShapeError);
-    expect(() => vocScores([one([left], [])], { axes: 2, classes: [] })).toThrow("one: label 0, there are 0 classes");
+    expect(() => vocScores([one([left], [])], { axes: 2, classes: [] })).toThrow(
+      "one: truth: label 0 at box 0; there are no classes",
+    );
+    const rule = "labels of 2 classes are 0 to 1";
+    for (const label of [2, -1, 255, 0.5, Number.NaN]) {
+      const image = one([left, left], [[left, 0.5]], { labels: [0, label] });
+      const found = one([left], []);
+      const detections = { boxes: Float64Array.from([...left, ...left]), labels: [1, label], scores: [0.5, 0.4] };
+      const options = { axes: 2, classes: ["cell", "plate"] } as const;
+      for (const score of [cocoScores, vocScores, evaluateDetection]) {
+        expect(() => score([image], options)).toThrow(
+          new DataError(`${image.image}: truth: label ${label} at box 1; ${rule}`),
+        );
+        expect(() => score([{ ...found, detections }], options)).toThrow(
+          new DataError(`${found.image}: detections: label ${label} at box 1; ${rule}`),
+        );
+      }
+    }
     expect(() => cocoScores([one([left], [])], { axes: 2, classes: ["c"] }).averagePrecision({ iou: 0.42 })).toThrow(
       "0.42",
     );

@@ -6,6 +6,7 @@
  */
 import { type Axes, areaOf, type BoxArray, boxCount, intersectionOf } from "../../boxes/index.ts";
 import { ShapeError } from "../../errors.ts";
+import { classRule, isClass, refuseLabel } from "../labels.ts";
 import type { FrocFinding } from "./froc.ts";
 
 /** The true boxes of one image. Flags are per box, absent where none is set. */
@@ -40,7 +41,7 @@ export interface DetectionImage {
   readonly detections: Detections;
 }
 
-/** @throws ShapeError naming the image whose lists do not belong together */
+/** @throws ShapeError naming the image whose lists do not belong together; DataError naming the image and the box of a label that no class has */
 export function checkDetectionImages(images: readonly DetectionImage[], axes: Axes, classes: number): void {
   for (const { image, truth, detections } of images) {
     const [g, d] = [boxCount(truth.boxes, axes), boxCount(detections.boxes, axes)];
@@ -54,10 +55,9 @@ export function checkDetectionImages(images: readonly DetectionImage[], axes: Ax
     }
     if (detections.labels.length !== d) fail("labels", detections.labels.length, d);
     if (detections.scores.length !== d) fail("scores", detections.scores.length, d);
-    for (const label of [...Array.from(truth.labels), ...Array.from(detections.labels)]) {
-      if (!(Number.isInteger(label) && label >= 0 && label < classes)) {
-        throw new ShapeError(`${image}: label ${label}, there are ${classes} classes (0 to ${classes - 1})`);
-      }
+    for (const [what, { labels }] of [["truth", truth] as const, ["detections", detections] as const]) {
+      for (let i = 0; i < labels.length; i++)
+        if (!isClass(labels[i], classes)) refuseLabel(`${image}: ${what}`, labels[i], `box ${i}`, classRule(classes));
     }
   }
 }

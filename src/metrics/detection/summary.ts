@@ -69,7 +69,7 @@ export interface DetectionSummaryOptions {
 /** Detections of a class that count in an image, where nothing is asked: COCO's. */
 export const DETECTIONS_COUNTED = 100;
 
-/** @throws ShapeError naming the image whose lists do not belong together, ConfigError for bad options */
+/** @throws ShapeError naming the image whose lists do not belong together; DataError naming the image and the box of a label that no class has, ConfigError for bad options */
 export function evaluateDetection(
   images: readonly DetectionImage[],
   options: DetectionSummaryOptions,

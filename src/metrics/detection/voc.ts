@@ -44,7 +44,7 @@ export interface VocMatches {
   readonly hits: readonly boolean[];
 }
 
-/** @throws ShapeError naming the image whose lists do not belong together */
+/** @throws ShapeError naming the image whose lists do not belong together; DataError naming the image and the box of a label that no class has */
 export function vocScores(images: readonly DetectionImage[], options: VocOptions): VocScores {
   const { axes, classes, rule = "area" } = options;
   checkDetectionImages(images, axes, classes.length);

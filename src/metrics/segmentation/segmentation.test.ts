@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { inflateSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ConfigError, GeometryError, ShapeError } from "../../errors.ts";
+import { ConfigError, DataError, GeometryError, ShapeError } from "../../errors.ts";
 import type { Vec3 } from "../../volume/types.ts";
 import { type ClassScores, countOverlap, dice, evaluateSegmentation, type LabelNames } from "./segmentation.ts";
 import { averageSurfaceDistance, hausdorffPercentile, surfaceDistances, surfaceVoxels } from "./surface.ts";
@@ -93,8 +93,32 @@ describe("evaluateSegmentation, by hand", () => {
     });
   });
 
-  it("counts voxels of labels nobody listed", () => {
-    const scores = evaluateSegmentation(line("1.77"), line("14.."), { size: [4, 1, 1], spacingMm: [1, 1, 1], labels });
+  it("refuses labels nobody listed, with the value, the voxel and the classes", () => {
+    const grid = { size: [2, 2, 1] as Vec3, spacingMm: [1, 1, 1] as Vec3, labels, case: "spleen_29" };
+    const scored = (truth: number[], prediction: number[], more = {}) =>
+      evaluateSegmentation(truth, prediction, { ...grid, ...more });
+    const rule = 'labels of 2 classes are 0, 1 (unlisted: "count" takes others for background)';
+    expect(() => scored([1, 0, 0, 7], [1, 0, 0, 0])).toThrow(
+      new DataError(`spleen_29: truth: label 7 at voxel [1, 1, 0]; ${rule}`),
+    );
+    for (const strange of [2, -1, 255, 0.5, Number.NaN, Infinity])
+      expect(() => scored([1, 0, 0, 0], [1, 0, strange, 0])).toThrow(
+        new DataError(`spleen_29: prediction: label ${strange} at voxel [0, 1, 0]; ${rule}`),
+      );
+    // A declared value of voxels that do not count is left out, whatever is predicted there; a prediction may not hold it elsewhere.
+    expect(scored([1, 255, 0, 0], [1, 9, 0, 0], { ignore: 255 })).toMatchObject({ ignoredVoxels: 1, meanDice: 1 });
+    expect(() => scored([1, 255, 0, 0], [1, 0, 255, 0], { ignore: 255 })).toThrow(
+      /prediction: label 255 .*, or 255 where the truth/,
+    );
+    // Counted or not, what is no whole number from 0 is no label.
+    for (const strange of [-1, 0.5])
+      expect(() => scored([1, strange, 0, 0], [1, 0, 0, 0], { unlisted: "count" })).toThrow(/whole numbers from 0/);
+  });
+
+  it("counts voxels of labels nobody listed where that is asked for", () => {
+    const scores = evaluateSegmentation(line("1.77"), line("14.."), {
+      ...{ size: [4, 1, 1], spacingMm: [1, 1, 1], labels, unlisted: "count" },
+    });
     expect(scores.unlistedVoxels).toEqual({ truth: 2, prediction: 1 });
     expect(scores.classes[0].dice).toBe(1);
   });
@@ -121,7 +145,9 @@ describe("evaluateSegmentation, by hand", () => {
     const [count] = countOverlap(line(".11..99."), line(".1111111"), labels, 9);
     expect(count).toMatchObject({ truth: 2, prediction: 5, both: 2 });
     // Without it, they are voxels of a label that nobody listed.
-    expect(evaluateSegmentation(line(".11..99."), line(".1111111"), { ...grid, ignore: undefined })).toMatchObject({
+    expect(
+      evaluateSegmentation(line(".11..99."), line(".1111111"), { ...grid, ignore: undefined, unlisted: "count" }),
+    ).toMatchObject({
       ignoredVoxels: 0,
       unlistedVoxels: { truth: 2 },
       classes: [{ predictionVoxels: 7 }],
@@ -139,6 +165,7 @@ describe("evaluateSegmentation, by hand", () => {
       size: [2, 2, 1],
       spacingMm: [1, 1, 1],
       labels: { 1: "a", 2: "b", 3: "c" },
+      unlisted: "count",
     });
     expect(JSON.parse(JSON.stringify(scores))).toEqual(scores);
   });
@@ -268,6 +295,7 @@ describe("surface Dice (NSD)", () => {
         size,
         spacingMm,
         labels: { [label]: "it" },
+        unlisted: "count",
         nsdToleranceMm,
       });
       const { nsd } = scores.classes[0];

@@ -11,6 +11,7 @@
  */
 import { ConfigError, GeometryError, ShapeError } from "../../errors.ts";
 import { eachAxis, type Vec3, type VoxelArray } from "../../volume/types.ts";
+import { refuseLabel } from "../labels.ts";
 import { averageSurfaceDistance, hausdorff, hausdorffPercentile, surfaceDice, surfaceDistances } from "./surface.ts";
 
 /** A label map: one integer per voxel, x fastest. */
@@ -56,7 +57,7 @@ export interface CaseScores {
   readonly classes: readonly ClassScores[];
   /** How far a surface may lie from the other one and still count as right in `nsd`, mm. */
   readonly nsdToleranceMm: number;
-  /** Voxels with a label that is not listed; scored as if they were background. */
+  /** Voxels with a label that is not listed; scored as if they were background. More than 0 only where {@link EvaluationGrid.unlisted} says "count". */
   readonly unlistedVoxels: { readonly truth: number; readonly prediction: number };
   /** Voxels that the truth says not to count. */
   readonly ignoredVoxels: number;
@@ -74,6 +75,11 @@ export interface EvaluationGrid {
   readonly ignore?: number;
   /** How far a surface may lie from the other one and still count as right in `nsd`, mm. Default {@link usualNsdToleranceMm}. */
   readonly nsdToleranceMm?: number;
+  /**
+   * What becomes of a whole number that `labels` does not list, 0 and `ignore` aside. Default "refuse": a label that no class has would cost
+   * nothing. "count" scores it as background and says how many there are in {@link CaseScores.unlistedVoxels}.
+   */
+  readonly unlisted?: "refuse" | "count";
   /** For messages and tables. */
   readonly case?: string;
 }
@@ -82,7 +88,7 @@ export interface EvaluationGrid {
  * Compares a prediction with the truth.
  * @param truth,prediction labels, `size[0] × size[1] × size[2]` each, x fastest
  * @throws ShapeError when an array does not fit `size`; GeometryError for a spacing that is not positive; ConfigError
- *   for bad labels or a bad tolerance
+ *   for bad labels or a bad tolerance; DataError with the voxel of a value that is no label
  */
 export function evaluateSegmentation(truth: LabelArray, prediction: LabelArray, grid: EvaluationGrid): CaseScores {
   const name = grid.case ?? "case";
@@ -91,7 +97,9 @@ export function evaluateSegmentation(truth: LabelArray, prediction: LabelArray, 
   if (!(nsdToleranceMm >= 0 && nsdToleranceMm < Infinity))
     throw new ConfigError(`${name}: nsdToleranceMm ${nsdToleranceMm}; a tolerance is a number of millimetres from 0`);
   const labels = listLabels(grid.labels);
-  const { maps, ignoredVoxels } = countedMaps(numbers(truth), numbers(prediction), grid.ignore);
+  const counted = { truth: numbers(truth), prediction: numbers(prediction) };
+  refuseStrange(counted, labels, grid, name);
+  const { maps, ignoredVoxels } = countedMaps(counted.truth, counted.prediction, grid.ignore);
   const { found, unlistedVoxels } = countLabels(maps.truth, maps.prediction, grid.size, labels);
   const classes = found.map((count) => scoreClass(count, maps, { ...grid, nsdToleranceMm }));
   const meanDice = meanOf(classes.map((c) => c.dice));
@@ -310,6 +318,35 @@ function classDistances({ label, low, high }: LocatedCount, maps: Maps, grid: Sc
 
 function ratio(part: number, whole: number): number | null {
   return whole === 0 ? null : part / whole;
+}
+
+/** @throws DataError for a value that is no label: no whole number, below 0, or, where they are refused, not listed */
+function refuseStrange(
+  maps: Maps,
+  labels: readonly { label: number }[],
+  { size, ignore, unlisted = "refuse" }: EvaluationGrid,
+  name: string,
+): void {
+  const slot = slotFinder(labels);
+  const { length } = maps.truth;
+  for (const what of ["truth", "prediction"] as const) {
+    const map = maps[what];
+    for (let i = 0; i < length; i++) {
+      const label = map[i];
+      if (label === 0 || maps.truth[i] === ignore || slot(label) >= 0) continue;
+      if (unlisted === "count" && Number.isInteger(label) && label >= 0) continue;
+      const place = [i % size[0], Math.floor(i / size[0]) % size[1], Math.floor(i / (size[0] * size[1]))];
+      const rule = unlisted === "count" ? "labels are whole numbers from 0" : listedRule(labels, ignore);
+      refuseLabel(`${name}: ${what}`, label, `voxel [${place.join(", ")}]`, rule);
+    }
+  }
+}
+
+function listedRule(labels: readonly { label: number }[], ignore: number | undefined): string {
+  const listed = [0, ...labels.map(({ label }) => label)];
+  const some = `${listed.slice(0, 10).join(", ")}${listed.length > 10 ? ", …" : ""}`;
+  const except = ignore === undefined ? "" : `, or ${ignore} where the truth does not count`;
+  return `labels of ${listed.length} classes are ${some}${except} (unlisted: "count" takes others for background)`;
 }
 
 /** 64-bit label files come as BigInt arrays; labels themselves are small. */

@@ -92,7 +92,7 @@ export interface PhasesResult {
 
 /**
  * Runs all phases.
- * @throws MedvoxError `E_INTERRUPTED` after the signal, with everything saved; DataError if a loss is no number
+ * @throws the signal's reason, with everything saved; DataError if a loss is no number
  */
 export async function trainPhases(options: PhasesOptions): Promise<PhasesResult> {
   const { schedule, start = new Map(), store, resume, signal, onStep, onEpoch } = options;

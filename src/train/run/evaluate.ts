@@ -148,6 +148,8 @@ export async function evaluateRun<S = unknown, F = unknown>(
           rows.set(item, row);
           onCase?.(scored.size, cases.length, item.id, task.scoreText(score));
         } catch (error) {
+          // Whatever class its reason has, being stopped is no fault of the case.
+          signal?.throwIfAborted();
           problems.push(unreadable(item, error));
         }
       }

@@ -142,7 +142,8 @@ export async function predictAll(
     if (out !== undefined) refuseFiles(predictor, cases, out, force || goesOn);
     const kept = new Set(goesOn ? cases.filter((item) => isPredicted(predictor, item, out!)) : []);
     // All of them before the first: a night's predictions do not end in the middle.
-    for (const item of cases) if (!kept.has(item)) await attempt(item, failed, async () => predictor.check?.(item));
+    for (const item of cases)
+      if (!kept.has(item)) await attempt(item, failed, async () => predictor.check?.(item), signal);
     const broken = new Set(failed.map(({ image }) => image));
     if (out !== undefined) await makeFolder(out);
     for (const [i, item] of cases.entries()) {
@@ -151,7 +152,7 @@ export async function predictAll(
       const tell = (share: number, detail: string): void =>
         onProgress?.((i + share) / cases.length, i + 1, cases.length, item.id, detail);
       tell(0, "");
-      const found = await attempt(item, failed, () => predictor.predict(item, { signal, onProgress: tell }));
+      const found = await attempt(item, failed, () => predictor.predict(item, { signal, onProgress: tell }), signal);
       if (found === undefined) continue;
       const { files, row } = predictor.present(item, found);
       rows.push(row);
@@ -195,11 +196,17 @@ function named({ case: id, message }: Pick<Failure, "case" | "message">): string
   return message.startsWith(id) ? message : `${id}: ${message}`;
 }
 
-/** Does it, or notes why an image cannot be predicted. @throws what is no fault of the image */
-async function attempt<T>(item: PredictInput, failed: Failure[], work: () => Promise<T>): Promise<T | undefined> {
+/** Does it, or notes why an image cannot be predicted. @throws what is no fault of the image, the signal's reason before all */
+async function attempt<T>(
+  item: PredictInput,
+  failed: Failure[],
+  work: () => Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T | undefined> {
   try {
     return await work();
   } catch (error) {
+    signal?.throwIfAborted();
     const { message } = unreadable(item, error);
     failed.push({ case: item.id, image: item.image, message });
     return undefined;

@@ -6,13 +6,14 @@
 import { changedText } from "../../data/content-hash.ts";
 import { type CaseCache, createCaseCache } from "../../data/index.ts";
 import { countProblems, joinProblems, type Problem, refuseProblems } from "../../data/problem.ts";
-import { ConfigError, DataError, MedvoxError } from "../../errors.ts";
+import { ConfigError, DataError } from "../../errors.ts";
 import { createEngine, type DeviceName, type EngineOptions } from "../../runtime/index.ts";
 import { refuseMaxPool, requireDevice } from "../../runtime/node/devices.ts";
 import type { RunEvents, RunPlace } from "../events.ts";
 import { appendLog, LOG, readLog } from "../log.ts";
 import { runTraining } from "../loop.ts";
 import type { StateMap } from "../model/model.ts";
+import { stopReason } from "../stopped.ts";
 import { LAST_CHECKPOINT, readWeights, writeCheckpoint } from "../store/checkpoint.ts";
 import { folderStore } from "../store/folder-store.ts";
 import type { Store } from "../store/store.ts";
@@ -33,6 +34,7 @@ import {
 import type { AnyRun, AnyTask, Child, DataCredit, DataFingerprint, Host, Prepared, Run, Stage, Task } from "./task.ts";
 
 export interface ResumeOptions extends RunEvents {
+  /** Ends the training after its step, saved to be gone on with; the call is rejected with the signal's reason. */
   readonly signal?: AbortSignal;
   /** What earlier trainings left of the data in memory. */
   readonly cache?: CaseCache;
@@ -64,8 +66,8 @@ export function hostOf({ signal, cache = createCaseCache(), ...events }: ResumeO
 
 /**
  * Begins a run and trains it to its end.
- * @throws ConfigError for a wrong request or a folder that holds a run already, DataError for broken data; MedvoxError
- * `E_INTERRUPTED` after the signal, with everything saved
+ * @throws ConfigError for a wrong request or a folder that holds a run already, DataError for broken data; the signal's reason, with
+ * everything saved
  */
 export async function beginRun<T extends AnyTask>(task: T, request: object, options: BeginOptions): Promise<RunOf<T>> {
   const { out, force = false, command = "", credit, only } = options;
@@ -260,7 +262,7 @@ async function trainChild(
 ): Promise<void> {
   const store = parent.store.child(child.name);
   if (await isFinished(store)) return;
-  if (host.signal?.aborted) throw new MedvoxError("E_INTERRUPTED", `stopped before ${child.title}`);
+  if (host.signal?.aborted) throw stopReason(host.signal, `stopped before ${child.title}`);
   const place = { ...position, child: child.title };
   await withClaim(store, host, (claimed) => trainClaimed(task, parent, child, claimed, place));
 }
