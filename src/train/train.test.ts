@@ -1,5 +1,14 @@
 /** `train()`: a network of one's own in one call. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
+import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createLoader, openDataset } from "../data/index.ts";
+import { soundCases, writeDecathlon } from "../data/test/made-up.ts";
+import { readWeightsFile, writeSafetensors } from "../files/index.ts";
 import { ConfigError } from "../errors.ts";
 import {
   conv as convolve,
