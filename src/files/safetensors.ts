@@ -11,6 +11,7 @@ import {
   headerLength,
   type Safetensors,
   type SafetensorsHeader,
+  type StoredTensor,
   type WeightTensor,
 } from "../weights/index.ts";
 import { type WriteOptions, writeFileAtomic } from "./disk/atomic.ts";
@@ -39,7 +40,7 @@ export async function readSafetensorsHeader(path: string): Promise<SafetensorsHe
 /** Writes a file whole or not at all. Throws as {@link writeFileAtomic} does, and `WeightsError` for wrong tensors. */
 export async function writeSafetensors(
   path: string,
-  tensors: ReadonlyMap<string, WeightTensor>,
+  tensors: ReadonlyMap<string, StoredTensor>,
   metadata: Readonly<Record<string, string>> = {},
   options: WriteOptions = {},
 ): Promise<void> {

@@ -120,6 +120,8 @@ export interface GraphOptions {
   training?: boolean;
   /** Whether a parameter or buffer of this name is frozen: a batch norm with frozen statistics uses them and leaves them as they are. */
   frozen?: (name: string) => boolean;
+  /** Group, instance and layer norm are built from means, which take any size, instead of their faster form, which fixes every size. */
+  anySize?: boolean;
 }
 
 /** What the numbers of a tensor of labels may be: 0 … classes − 1, and the label that is ignored, if there is one. */
@@ -141,12 +143,14 @@ export class Graph {
   /** What losses expect of the labels that are fed to them. */
   readonly labelRules: LabelRule[] = [];
   readonly frozen: (name: string) => boolean;
+  readonly anySize: boolean;
   #count = 0;
 
   constructor(operators: OperatorTable, options: GraphOptions = {}) {
     this.operators = operators;
     this.training = options.training ?? false;
     this.frozen = options.frozen ?? (() => false);
+    this.anySize = options.anySize ?? false;
   }
 
   /** A value fed at every run. */

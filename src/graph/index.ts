@@ -1,10 +1,12 @@
 /** @module medvox/graph: tensors, operators, gradients, ONNX. */
+export type { FreeAxes } from "./axes/free.ts";
 export { cleanUp } from "./cleanup.ts";
 export {
   type DType,
   Graph,
   type GraphOptions,
   type Initializer,
+  type LabelRule,
   type Node,
   type Operator,
   type OperatorTable,

@@ -108,13 +108,14 @@ export function encodeOnnx(
 
   for (const node of reachable(...Object.values(outputs))) {
     writer.prefix = `${node.op}_${node.id}`;
+    const grows = twins !== undefined && refuseBaked(node, graph, twins, writer.contrib);
     const context: EmitContext<unknown> = {
       inputs: node.inputs.map(nameOf),
       inputTypes: node.inputs,
       outputTypes: node.outputs,
       attributes: node.attributes,
+      anySize: grows,
     };
-    const grows = twins !== undefined && refuseBaked(node, graph, twins, writer.contrib);
     const made =
       grows && node.op === "reshape"
         ? writer.node("Reshape", [context.inputs[0], writer.int64s(freeSizes(node, twins))])
@@ -154,7 +155,7 @@ function refuseBaked(node: Node, graph: Graph, twins: ReadonlyMap<Tensor, Tensor
   const written = (inputTypes: readonly Tensor[], outputTypes: readonly Tensor[]): string => {
     const writer = new Writer(contrib);
     const inputs = node.inputs.map((_, i) => `input_${i}`);
-    const context = { inputs, inputTypes, outputTypes, attributes: node.attributes };
+    const context = { inputs, inputTypes, outputTypes, attributes: node.attributes, anySize: true };
     (graph.operators[node.op] as Operator<unknown>).onnx(writer, context);
     return writer.written();
   };

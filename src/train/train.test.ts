@@ -1,13 +1,25 @@
 /** `train()`: a network of one's own in one call. */
+
+import { readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createLoader, openDataset } from "../data/index.ts";
+import { soundCases, writeDecathlon } from "../data/test/made-up.ts";
 import { ConfigError } from "../errors.ts";
+import { readWeightsFile, writeSafetensors } from "../files/index.ts";
 import {
   conv as convolve,
   globalAveragePool,
   gradients,
   graph,
+  maxPool,
   mean,
   relu,
+  resize,
   scope,
   square,
   type Tensor,
@@ -16,6 +28,8 @@ import {
   adamW,
   conv,
   crossEntropy,
+  groupNorm,
+  instanceNorm,
   kaimingNormalFanOut,
   linear,
   meanSquaredError,
@@ -243,4 +257,89 @@ test("a signal ends it after the step at hand", async () => {
   });
   await expect(running).rejects.toThrow("this will do");
   expect(epochs).toEqual([1, 2]);
+});
+
+test("trains through a loader as it is, to the bit as through its batches given one by one", async () => {
+  const { cases } = await openDataset(await writeDecathlon(soundCases(4)));
+  const prepare = {
+    orientation: "RAS",
+    spacingMm: [1, 1, 1],
+    intensity: { kind: "zscore" },
+    channels: 1,
+    labels: [0, 1, 2],
+  } as const;
+  const weightsOf = async (whole: boolean): Promise<number[]> => {
+    await using loader = createLoader({ cases, prepare, patch: [8, 8, 8], batch: 2, seed: 3 });
+    const oneByOne = async function* (epoch: number): AsyncGenerator<LabelledBatch> {
+      for await (const { input, target, shapes } of loader.batches(epoch))
+        yield { input: { data: input, shape: shapes.input }, target: { data: target, shape: shapes.target } };
+    };
+    await using model = await train({
+      engine,
+      network: (x) => conv(x, 3, scope("scores"), { kernel: 3, padding: 1 }),
+      loss: crossEntropy,
+      optimizer: adamW({ lr: 0.01 }),
+      schedule: ({ epoch, step }) => 1 / (1 + epoch + step),
+      data: whole ? loader : oneByOne,
+      epochs: 2,
+    });
+    return [...(await model.weights()).get("scores.weight")!.data];
+  };
+  const whole = await weightsOf(true);
+  expect(whole.every(Number.isFinite)).toBe(true);
+  expect(await weightsOf(false)).toEqual(whole);
+});
+
+describe("an encoder from a file", () => {
+  const fixture = fileURLToPath(new URL("../../test/fixtures/weights/resnet10-bare-zip.pth.gz", import.meta.url));
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "medvox-start-"));
+    await writeFile(join(folder, "resnet_10.pth"), gunzipSync(readFileSync(fixture)));
+    const tensors = await readWeightsFile(join(folder, "resnet_10.pth"));
+    await writeSafetensors(join(folder, "resnet_10.safetensors"), tensors);
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  test.each(["resnet_10.pth", "resnet_10.safetensors"])("%s: stays bit for bit where it is frozen", async (name) => {
+    const from = join(folder, name);
+    await using model = await train({
+      engine,
+      network: (x) =>
+        linear(globalAveragePool(resnet3d(x, { depth: 10, scope: scope("encoder") }).out), 2, scope("head")),
+      loss: crossEntropy,
+      start: { from, into: "encoder" },
+      freeze: /^encoder\./,
+      optimizer: adamW({ lr: 0.01 }),
+      data: batches.slice(0, 1),
+    });
+    const weights = await model.weights();
+    const file = await readWeightsFile(from);
+    for (const part of ["conv1.weight", "bn1.running_mean", "bn1.running_var", "layer4.0.bn2.bias"])
+      expect([...weights.get(`encoder.${part}`)!.data], part).toEqual([
+        // The checkpoint has other types, too; the network has 32-bit floats.
+        ...Float32Array.from(file.get(part)!.data as Float32Array),
+      ]);
+  });
+});
+
+test.each([
+  ["instance norm", (x: Tensor) => instanceNorm(x, scope("norm"))],
+  ["group norm", (x: Tensor) => groupNorm(x, 2, scope("norm"))],
+  ["resize", (x: Tensor) => resize(maxPool(x, { kernel: 2 }), { size: x.shape.slice(2) })],
+] as const)("an exported network with %s takes any batch", async (_, middle) => {
+  await using model = await train({
+    engine,
+    network: (x) =>
+      linear(globalAveragePool(relu(middle(conv(x, 4, scope("conv1"), { kernel: 3, padding: 1 })))), 2, scope("head")),
+    loss: crossEntropy,
+    optimizer: adamW({ lr: 0.01 }),
+    data: batches.slice(0, 1),
+  });
+  const { input } = waves(9);
+  const program = await engine.load(await model.toOnnx({ shape: [1, ...SIZE.slice(1)], free: ["batch"] }));
+  const { output } = (await program.run({ input })).outputs;
+  const expected = await model.predict(input);
+  expect(output.shape).toEqual(expected.shape);
+  for (const [i, value] of expected.data.entries()) expect(Number(output.data[i])).toBeCloseTo(value, 4);
 });

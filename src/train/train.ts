@@ -154,9 +154,9 @@ function trainedModel(model: Model, network: (input: Tensor) => Tensor): Trained
     },
     weights: () => model.weights(),
     toOnnx: async ({ shape, free = [], metadata }) => {
-      const built = buildEvaluation(({ input }) => ({ output: network(input) }), {
-        input: { shape, dtype: "float32" },
-      });
+      const types = { input: { shape, dtype: "float32" } } as const;
+      const anySize = free.length > 0;
+      const built = buildEvaluation(({ input }) => ({ output: network(input) }), types, undefined, [], { anySize });
       const axes = Object.fromEntries(free.map((name) => [axisOf(name, shape.length), name]));
       return encodePortable(built, await model.weights(), { free: { input: axes }, metadata });
     },

@@ -13,6 +13,7 @@ export {
 export type {
   Safetensors,
   SafetensorsHeader,
+  StoredTensor,
   TensorEntry,
   WeightData,
   WeightDtype,

@@ -67,6 +67,9 @@ export interface WeightTensor {
   readonly data: WeightData;
 }
 
+/** A tensor to be written. Without `dtype` it is stored as its array says: a Float32Array as `F32`. */
+export type StoredTensor = Omit<WeightTensor, "dtype"> & Partial<Pick<WeightTensor, "dtype">>;
+
 export interface Safetensors {
   readonly tensors: Map<string, WeightTensor>;
   readonly metadata: Record<string, string>;
@@ -215,7 +218,7 @@ export function decodeValues(values: Uint8Array, dtype: WeightDtype): WeightData
  * begin at a multiple of 8. Throws `WeightsError` where a tensor's data do not fit its shape or dtype.
  */
 export function encodeSafetensors(
-  tensors: ReadonlyMap<string, WeightTensor>,
+  tensors: ReadonlyMap<string, StoredTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
   const pieces = encodePieces(tensors, metadata);
@@ -230,13 +233,13 @@ export function encodeSafetensors(
 
 /** The same bytes in pieces, header first: views of the tensors' own memory, so that a large file needs no second copy. */
 export function encodePieces(
-  tensors: ReadonlyMap<string, WeightTensor>,
+  tensors: ReadonlyMap<string, StoredTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array[] {
   const rank = (dtype: WeightDtype): number => DTYPES.indexOf(dtype);
-  const ordered = [...tensors].sort(
-    ([nameA, a], [nameB, b]) => rank(a.dtype) - rank(b.dtype) || compareUtf8(nameA, nameB),
-  );
+  const ordered = [...tensors]
+    .map(([name, tensor]) => [name, { ...tensor, dtype: tensor.dtype ?? dtypeOf(name, tensor.data) }] as const)
+    .sort(([nameA, a], [nameB, b]) => rank(a.dtype) - rank(b.dtype) || compareUtf8(nameA, nameB));
   // Built by hand: an object would lose the order of names like "0", and the name "__proto__".
   const members: string[] = [];
   const keys = Object.keys(metadata).sort(compareUtf8);
@@ -284,6 +287,15 @@ const ARRAY_OF: Readonly<Record<WeightDtype, { name: string }>> = {
   U8: Uint8Array,
   BOOL: Uint8Array,
 };
+
+/** The dtype that stores an array as it is. @throws WeightsError for what is no typed array of those */
+function dtypeOf(name: string, data: WeightData): WeightDtype {
+  const plain: readonly WeightDtype[] = ["F64", "I64", "U64", "F32", "I32", "U32", "I16", "U16", "I8", "U8"];
+  const found = plain.find((dtype) => ARRAY_OF[dtype].name === data?.constructor.name);
+  if (found === undefined)
+    throw refusal("safetensors")(`${name}: data is ${data?.constructor.name}; it must be a typed array`);
+  return found;
+}
 
 function encodeValues(name: string, { dtype, shape, data }: WeightTensor): Uint8Array {
   const refuse = refusal("safetensors");

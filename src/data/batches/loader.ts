@@ -227,7 +227,8 @@ export function startLoader<Item extends { readonly id: string }, Made, Batch>(
     try {
       return await one.promise;
     } finally {
-      if (--waiting === 0) for (const { worker } of threads) worker.unref();
+      // After a failure the workers are ending, and whoever closes the loader waits for that.
+      if (--waiting === 0 && failure === undefined) for (const { worker } of threads) worker.unref();
       if (pending.get(n) === one) {
         pending.delete(n);
         asked = n + 1;

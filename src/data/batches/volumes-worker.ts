@@ -68,7 +68,16 @@ function bytesOf({ image, label, foreground }: PreparedCase): number {
 /** The default export of the user's module. */
 async function ownAugmentation(module: string | undefined): Promise<OwnAugmentation | undefined> {
   if (module === undefined) return undefined;
-  const { default: augment } = (await import(module)) as { default?: unknown };
+  const { default: augment } = await loaded(module);
   if (typeof augment === "function") return augment as OwnAugmentation;
   throw new DataError(`augment: ${module}: has no function as its default export; expected (patch, random) => void`);
+}
+
+async function loaded(module: string): Promise<{ readonly default?: unknown }> {
+  try {
+    return await import(module);
+  } catch (cause) {
+    const rule = /\.[cm]?tsx?$/.test(module) ? "; a worker thread loads JavaScript: name the compiled module" : "";
+    throw new DataError(`augment: ${module}: cannot be loaded: ${(cause as Error)?.message}${rule}`, { cause });
+  }
 }

@@ -14,7 +14,7 @@ export type FreeAxes = Readonly<Record<string, Readonly<Record<number, string>>>
  * @throws ShapeError naming the node that has a size baked in, or an input or axis that is not there
  */
 export function stretched(graph: Graph, outputs: readonly Tensor[], free: FreeAxes): Map<Tensor, Tensor> {
-  const twin = new Graph(graph.operators, { training: graph.training });
+  const twin = new Graph(graph.operators, { training: graph.training, anySize: graph.anySize });
   const twins = new Map<Tensor, Tensor>();
   refuseUnknown(graph, free);
   for (const tensor of graph.inputs) {

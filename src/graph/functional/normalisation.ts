@@ -1,10 +1,23 @@
 /** Normalisation, softmax and dropout. */
 import { ShapeError } from "../../errors.ts";
 import { shapeText, sizeOf, type Tensor } from "../core.ts";
-import { add, bitShift, bitwiseXor, cast, div, greaterOrEqual, mul, type Operand, where } from "./elementwise.ts";
+import {
+  add,
+  bitShift,
+  bitwiseXor,
+  cast,
+  div,
+  greaterOrEqual,
+  mul,
+  type Operand,
+  sqrt,
+  square,
+  sub,
+  where,
+} from "./elementwise.ts";
 import { channelwise } from "./linear.ts";
 import { reshape } from "./movement.ts";
-import { normaliseAxis } from "./reduce.ts";
+import { mean, normaliseAxis, spatialAxes } from "./reduce.ts";
 
 export interface BatchStatistics {
   /** The normalised, scaled and shifted map. */
@@ -49,7 +62,9 @@ export function groupNorm(x: Tensor, groups: number, scale?: Tensor, bias?: Tens
   if (x.rank < 2 || c % groups !== 0) {
     throw new ShapeError(`groupNorm: ${groups} groups do not divide the ${c} channels of ${shapeText(x.shape)}`);
   }
-  const normal = reshape(standardise(reshape(x, [1, n * groups, x.size / (n * groups)]), epsilon), x.shape);
+  const normal = x.graph.anySize
+    ? standardiseGroups(x, groups, epsilon)
+    : reshape(standardise(reshape(x, [1, n * groups, x.size / (n * groups)]), epsilon), x.shape);
   if (scale === undefined || bias === undefined) return normal;
   return channelAffine(normal, scale, bias);
 }
@@ -57,7 +72,9 @@ export function groupNorm(x: Tensor, groups: number, scale?: Tensor, bias?: Tens
 /** Over the last `axes` axes: scale and bias have their shape. */
 export function layerNorm(x: Tensor, axes: number, scale?: Tensor, bias?: Tensor, epsilon = 1e-5): Tensor {
   const inner = sizeOf(x.shape.slice(x.rank - axes));
-  const normal = reshape(standardise(reshape(x, [1, x.size / inner, inner]), epsilon), x.shape);
+  const normal = x.graph.anySize
+    ? standardiseAxes(x, [...x.shape.keys()].slice(x.rank - axes), epsilon)
+    : reshape(standardise(reshape(x, [1, x.size / inner, inner]), epsilon), x.shape);
   if (scale === undefined || bias === undefined) return normal;
   return add(mul(normal, scale), bias);
 }
@@ -68,6 +85,20 @@ function standardise(x: Tensor, epsilon: number): Tensor {
   const ones = x.graph.constant(new Float32Array(groups).fill(1), [groups]);
   const zeros = x.graph.constant(new Float32Array(groups), [groups]);
   return batchNorm(x, ones, zeros, epsilon).output;
+}
+
+/** Zero mean and unit variance over some axes, with no size fixed. */
+function standardiseAxes(x: Tensor, axes: readonly number[], epsilon: number): Tensor {
+  const centred = sub(x, mean(x, { axes, keepDims: true }));
+  return div(centred, sqrt(add(mean(square(centred), { axes, keepDims: true }), epsilon)));
+}
+
+/** Zero mean and unit variance per group of channels, with no size fixed but the channels'. */
+function standardiseGroups(x: Tensor, groups: number, epsilon: number): Tensor {
+  const [n, c, ...spatial] = x.shape;
+  if (groups === c) return standardiseAxes(x, spatialAxes(x), epsilon);
+  const apart = reshape(x, [n, groups, c / groups, ...spatial]);
+  return reshape(standardiseAxes(apart, [...apart.shape.keys()].slice(2), epsilon), x.shape);
 }
 
 /** Shares that sum to one along an axis (channels by default). */

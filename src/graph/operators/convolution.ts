@@ -145,7 +145,14 @@ export const convolution: Family<"matmul" | "axisMatrix" | "conv" | "convTranspo
       }
       return [{ shape: x.shape.map((n, i) => (i === axis ? matrix.shape[0] : n)), dtype: "float32" }];
     },
-    onnx: (emit, { inputs: [x, matrix], inputTypes: [tx, tm], outputTypes: [ty], attributes: { axis } }) => {
+    onnx: (emit, { inputs: [x, matrix], inputTypes: [tx, tm], outputTypes: [ty], attributes: { axis }, anySize }) => {
+      if (anySize) {
+        const permutation = [...tx.shape.keys()];
+        [permutation[axis], permutation[tx.shape.length - 1]] = [tx.shape.length - 1, axis];
+        const [turned] = emit.node("Transpose", [x], { perm: permutation });
+        const product = emit.node("MatMul", [turned, swapLast(emit, matrix, tm.shape.length)]);
+        return emit.node("Transpose", product, { perm: permutation });
+      }
       const rows = sizeOf(tx.shape.slice(0, axis));
       const columns = sizeOf(tx.shape.slice(axis + 1));
       const last = columns === 1;

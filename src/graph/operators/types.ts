@@ -171,4 +171,6 @@ export interface EmitContext<A> {
   readonly inputTypes: readonly TensorType[];
   readonly outputTypes: readonly TensorType[];
   readonly attributes: A;
+  /** Whether an axis here is free: what is written must then hold none of its sizes. */
+  readonly anySize?: boolean;
 }

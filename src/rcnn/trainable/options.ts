@@ -21,7 +21,10 @@ export interface DetectorStartOptions {
 export interface DetectorTrainingOptions {
   /** SGD with learning rate 0.005, momentum 0.9 and weight decay 1e-4 by default. */
   readonly optimizer?: Optimizer;
-  /** Parameters that stay as they are, by name: `/^backbone\.body\.(conv1|bn1|layer1)\./`. */
+  /**
+   * Parameters that stay as they are, by name: `/^backbone\.body\.(conv1|bn1|layer1)\./`. Batch norms whose names match use their running
+   * statistics and leave them as they are.
+   */
   readonly freeze?: RegExp;
   /** Joint norm above which gradients are scaled down; null for none. 10 by default. */
   readonly clipNorm?: number | null;
@@ -93,8 +96,8 @@ export function configOf(options: CreateDetectorOptions): DetectorConfig {
   return parseDetector(laidOver(usual, asked));
 }
 
-/** The optimizer, with what is frozen in front of its groups. @throws ConfigError where statistics would go on moving */
-export function optimizerOf({ optimizer, freeze }: DetectorTrainingOptions, config: DetectorConfig): Optimizer {
+/** The optimizer, with what is frozen in front of its groups. */
+export function optimizerOf({ optimizer, freeze }: DetectorTrainingOptions): Optimizer {
   const chosen =
     optimizer ??
     sgd({
@@ -104,9 +107,5 @@ export function optimizerOf({ optimizer, freeze }: DetectorTrainingOptions, conf
       groups: [{ match: WEIGHT_DECAY_EXEMPT, weightDecay: 0 }],
     });
   if (freeze === undefined) return chosen;
-  if (config.backbone.kind !== "vgg16" && config.backbone.norm === "batch")
-    throw new ConfigError(
-      `freeze: ${freeze}: statistics of the backbone's batch norms would go on moving; set backbone.norm to "frozen" or "group"`,
-    );
   return { ...chosen, groups: [{ match: freeze, frozen: true }, ...chosen.groups] };
 }

@@ -97,6 +97,25 @@ describe("a detector that is made in memory", () => {
     await expect(wrong({ regions: { head: (x: unknown) => x } })).rejects.toThrow("regions.head: gives [1, 32, 7, 7]");
   });
 
+  it("leaves what is frozen as it is, running statistics included", async () => {
+    const { images, truth } = batch(1);
+    const { backbone } = small();
+    await using detector = await fasterRcnn.create({
+      ...small(),
+      backbone: { ...backbone, norm: "batch" },
+      freeze: /^backbone\.body\.(conv1|bn1|layer1)\./,
+    });
+    await detector.step(images, truth);
+    const before = await detector.weights();
+    await detector.step(images, truth);
+    const after = await detector.weights();
+    const moved = [...after].flatMap(([name, { data }]) =>
+      data.every((value, i) => value === before.get(name)?.data[i]) ? [] : [name],
+    );
+    expect(moved.filter((name) => /^backbone\.body\.(conv1|bn1|layer1)\./.test(name))).toEqual([]);
+    expect(moved).toContain("backbone.body.layer2.0.bn1.running_mean");
+  });
+
   it("takes boxes in every form, leaves the caller's arrays alone, and gives the same loss for each", async () => {
     const { images, truth } = batch(1);
     const lists = truth.map(({ boxes, labels }) => ({

@@ -100,7 +100,7 @@ export function trainableDetector(
 ): TrainableDetector {
   const { seed = 0, clipNorm = 10, canvas, tile, overlap } = options;
   const { axes, input } = config;
-  const optimizer = optimizerOf(options, config);
+  const optimizer = optimizerOf(options);
   refuseNothing(options.freeze, config);
   const definition = trainingDefinition(config, "joint", { seed });
   let steps = taken;

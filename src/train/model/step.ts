@@ -7,6 +7,7 @@ import {
   cleanUp,
   encodeOnnx,
   type Graph,
+  type GraphOptions,
   gradients,
   graph,
   mul,
@@ -168,8 +169,9 @@ export function buildEvaluation(
   types: Readonly<Record<string, FeedType>>,
   loss?: Loss,
   early: readonly string[] = [],
+  { anySize }: Pick<GraphOptions, "anySize"> = {},
 ): BuiltGraph {
-  const g = graph({ training: false });
+  const g = graph({ training: false, anySize });
   const inputs = inputsOf(g, types);
   const outputs = network(inputs);
   for (const name of early) outputs[earlyName(name)] = outputs[name];
