@@ -12,9 +12,8 @@ import { refuseMaxPool, requireDevice } from "../../runtime/node/devices.ts";
 import { LAST_CHECKPOINT, readWeights, writeCheckpoint } from "../checkpoint.ts";
 import { folderStore } from "../folder-store.ts";
 import { appendLog, LOG, readLog } from "../log.ts";
-import { runTraining } from "../loop.ts";
+import { runTraining, stopReason } from "../loop.ts";
 import type { StateMap } from "../model/model.ts";
-import { stopReason } from "../stopped.ts";
 import type { Store } from "../store.ts";
 import type { RunEvents, RunPlace } from "./events.ts";
 import {
