@@ -50,7 +50,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   images: { may: [...base, "volume"], browser: true },
   metrics: { may: images, browser: true },
   weights: { may: base, browser: true },
-  augment: { may: [...images, "images"], browser: true },
+  augment: { may: [...images, "images", "text"], browser: true },
   files: { may: [...images, "images", "weights"], browser: false },
   data: {
     may: [...images, "images", "files", "augment", "progress", "threads", "text"],
@@ -74,8 +74,10 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     may: training,
     browser: false,
     parts: {
-      ...inBrowser("model", "loop", "store", "checkpoint", "log", "config"),
+      ...inBrowser("model", "loop", "store", "events", "log", "config"),
       "model/portable-weights": false,
+      "model/start": false,
+      "store/folder-store": false,
     },
   },
   report: {

@@ -77,7 +77,6 @@ export { classOf, med3dNodules, positiveShare, type RatingRule, ratingScale, rul
 export { type OpenOptions, openDataset } from "./lists/dataset.ts";
 export { checkDescription, checkedJson } from "./lists/description.ts";
 export { type ListedImages, listImages } from "./lists/list-images.ts";
-export { type NamedFold, readSplitsFile, scoredIn } from "./lists/nnunet-splits.ts";
 export { type Selection, select, selectionSchema } from "./lists/selection.ts";
 export { matchClasses } from "./masks/classes.ts";
 export { affineToleranceMm } from "./masks/grid.ts";
@@ -91,6 +90,7 @@ export {
   type IntensitySummary,
   readableOf,
 } from "./plan/fingerprint.ts";
+export { type NamedFold, readSplitsFile, scoredIn } from "./plan/nnunet-splits.ts";
 export { makePlan, type Plan, type PlanChoices, patchFor } from "./plan/plan.ts";
 export {
   checkPlanFits,

@@ -90,7 +90,7 @@ export {
   type SegmentationNetwork,
   segmentationProbabilities,
   segmentationScores,
-} from "./segmentation/network.ts";
+} from "./segmentation/network/network.ts";
 export {
   fitMemory,
   type ImageSize,

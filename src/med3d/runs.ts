@@ -25,7 +25,7 @@ import type { PretrainingRequest } from "./pretraining/config.ts";
 import type { PretrainingRun } from "./pretraining/session.ts";
 import { pretraining } from "./pretraining/task.ts";
 import type { SegmentationRequest } from "./segmentation/config.ts";
-import type { SegmentationDecoder } from "./segmentation/network.ts";
+import type { SegmentationDecoder } from "./segmentation/network/network.ts";
 import type { SegmenterParts } from "./segmentation/prediction/models.ts";
 import {
   openSegmenterOf,

@@ -96,7 +96,7 @@ export interface DetectionRequest {
    */
   readonly seed?: number;
   /**
-   * Where ONNX Runtime computes; `medvox doctor` says which of them work here.
+   * Where ONNX Runtime computes; `webgpu` and `cuda` are experimental, and `medvox doctor` says whether they work here.
    * @default "cpu"
    */
   readonly device?: "cpu" | "webgpu" | "cuda";
@@ -351,7 +351,7 @@ export interface DetectionConfig {
    */
   readonly seed: number;
   /**
-   * Where ONNX Runtime computes; `medvox doctor` says which of them work here.
+   * Where ONNX Runtime computes; `webgpu` and `cuda` are experimental, and `medvox doctor` says whether they work here.
    * @default "cpu"
    */
   readonly device: "cpu" | "webgpu" | "cuda";

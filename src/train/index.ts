@@ -1,14 +1,5 @@
 /** @module medvox/train/internal: all that `train` shows the other parts of medvox. `public.ts` names what `medvox/train` promises to users. */
 
-export {
-  BEST_CHECKPOINT,
-  LAST_CHECKPOINT,
-  readCheckpoint,
-  readWeights,
-  type Tally,
-  type TrainingPosition,
-  writeCheckpoint,
-} from "./checkpoint.ts";
 export { checkedConfig } from "./config/checked-config.ts";
 export {
   type ConfigOf,
@@ -20,7 +11,7 @@ export {
   sharedKeys,
   withDefaults,
 } from "./config/shared-config.ts";
-export { bestCheckpoint, folderStore, lastCheckpoint, logFile } from "./folder-store.ts";
+export type { RunEvents, RunPlace, StartReport } from "./events.ts";
 export { appendLog, LOG, type LogLine, readLog } from "./log.ts";
 export {
   type BatchSource,
@@ -61,7 +52,6 @@ export {
   type StepDefinition,
 } from "./model/step.ts";
 export type { EvaluateOptions } from "./run/evaluate.ts";
-export type { RunEvents, RunPlace, StartReport } from "./run/events.ts";
 export type { ExportedWeights, ExportFormat, ExportOptions } from "./run/export.ts";
 export * from "./run/index.ts";
 export type { Failure, OpenedSource, TaskLookup } from "./run/predict.ts";
@@ -106,7 +96,17 @@ export {
   type ShapedBatch,
   type TrainingData,
 } from "./sources.ts";
-export { type Claim, memoryStore, placeOf, type Store, type StoreContent } from "./store.ts";
+export {
+  BEST_CHECKPOINT,
+  LAST_CHECKPOINT,
+  readCheckpoint,
+  readWeights,
+  type Tally,
+  type TrainingPosition,
+  writeCheckpoint,
+} from "./store/checkpoint.ts";
+export { bestCheckpoint, folderStore, lastCheckpoint, logFile } from "./store/folder-store.ts";
+export { type Claim, memoryStore, placeOf, type Store, type StoreContent } from "./store/store.ts";
 export {
   type FreeAxis,
   type ToOnnxOptions,

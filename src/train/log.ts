@@ -1,6 +1,6 @@
 /** The log of a run: `log.jsonl`, one JSON object a line. A resumed run drops the lines its checkpoint does not know. */
 import { z } from "zod";
-import type { Store } from "./store.ts";
+import type { Store } from "./store/store.ts";
 
 /** Where a run keeps its log. */
 export const LOG = "log.jsonl";

@@ -15,6 +15,8 @@ import {
   type Warmup,
 } from "../nn/index.ts";
 import type { Feeds, RunResult } from "../runtime/types.ts";
+import { appendLog, LOG, readLog, truncateLog } from "./log.ts";
+import type { BranchTurn, Model, StepResult } from "./model/model.ts";
 import {
   BEST_CHECKPOINT,
   LAST_CHECKPOINT,
@@ -22,10 +24,8 @@ import {
   type Tally,
   type TrainingPosition,
   writeCheckpoint,
-} from "./checkpoint.ts";
-import { appendLog, LOG, readLog, truncateLog } from "./log.ts";
-import type { BranchTurn, Model, StepResult } from "./model/model.ts";
-import { placeOf, type Store } from "./store.ts";
+} from "./store/checkpoint.ts";
+import { placeOf, type Store } from "./store/store.ts";
 
 export interface TrainingBatch {
   readonly feeds: Feeds;

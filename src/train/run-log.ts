@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { readLog } from "./log.ts";
 import type { EpochReport } from "./loop.ts";
-import type { Store } from "./store.ts";
+import type { Store } from "./store/store.ts";
 
 /** JSON has no NaN; it writes null. */
 const figure = z

@@ -219,7 +219,7 @@ describe("evaluate", () => {
 
   test("in words, by another rule, of another data set", async () => {
     const { stdout } = await medvox("evaluate", run, "--positive", "5", "--negative", "1,2");
-    expect(stdout).toMatch(/^held out {5}AUC .* 5 cases: 3 benign, 2 malignant$/m);
+    expect(stdout).toMatch(/^out of fold {2}AUC .* 5 cases: 3 benign, 2 malignant$/m);
     expect(stdout).toMatch(/^at Youden’s .*chosen on these cases\)$/m);
     const other = await medvox("evaluate", run, "--data", data, "--json");
     expect(JSON.parse(other.stdout)).toMatchObject({

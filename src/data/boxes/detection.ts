@@ -15,7 +15,7 @@ import { readdir, stat } from "node:fs/promises";
 import { basename, extname, join, resolve } from "node:path";
 import { ConfigError, DataError } from "../../errors.ts";
 import { pictureKind } from "../../images/index.ts";
-import { isVolumeName } from "../lists/case-id.ts";
+import { isVolumeName } from "../case-id.ts";
 import { readText, systemReason } from "../text.ts";
 import { cocoFilesIn, readCocoFiles, readCocoFolder } from "./coco/coco.ts";
 import { readNodulesJson, readWorldCsv } from "./formats/findings.ts";

@@ -4,7 +4,7 @@ import { basename, extname, join } from "node:path";
 import { DataError } from "../../errors.ts";
 import { caseName } from "../../files/index.ts";
 import { pictureKind } from "../../images/index.ts";
-import { isVolumeName } from "../lists/case-id.ts";
+import { isVolumeName } from "../case-id.ts";
 import { listImages } from "../lists/list-images.ts";
 import { listPictures, pictureSizes, unsupportedPicture } from "../pictures.ts";
 import type { Problem } from "../problem.ts";

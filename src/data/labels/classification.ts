@@ -19,8 +19,8 @@ import { basename, dirname, extname, isAbsolute, join, resolve } from "node:path
 import { z } from "zod";
 import { ConfigError, DataError } from "../../errors.ts";
 import { arraySlice } from "../../files/index.ts";
-import { caseIds, idOf, isVolumeName } from "../lists/case-id.ts";
-import { isMissing, parseCsv, withKnownNames } from "../lists/csv.ts";
+import { caseIds, idOf, isVolumeName } from "../case-id.ts";
+import { isMissing, parseCsv, withKnownNames } from "../csv.ts";
 import { checkDescription } from "../lists/description.ts";
 import { fileFinder } from "../lists/volume-files.ts";
 import type { Problem } from "../problem.ts";

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ConfigError, DataError } from "../../errors.ts";
 import { writeVolume } from "../../files/index.ts";
+import { parseCsv } from "../csv.ts";
 import { readImage } from "../prepare/read-case.ts";
 import { imageOf, labelOf, soundCases, temporaryFolder, writeDecathlon } from "../test/made-up.ts";
-import { parseCsv } from "./csv.ts";
 import { openDataset } from "./dataset.ts";
 
 function folderWith(files: Record<string, string>): string {

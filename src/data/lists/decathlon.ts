@@ -14,10 +14,10 @@
 import { dirname, isAbsolute, resolve } from "node:path";
 import { z } from "zod";
 import { DataError } from "../../errors.ts";
+import { caseIds } from "../case-id.ts";
 import { describedLabels } from "../masks/nnunet.ts";
 import type { Problem } from "../problem.ts";
 import type { DataCase, OpenedDataset } from "../types.ts";
-import { caseIds } from "./case-id.ts";
 import { checkDescription, nonEmptyPath } from "./description.ts";
 import { casesInFolders, type FoundCases, testCases } from "./folders.ts";
 import { checkEnding, fileFinder } from "./volume-files.ts";

@@ -6,9 +6,9 @@
 import { basename, join } from "node:path";
 import { DataError } from "../../errors.ts";
 import { volumeExtension } from "../../files/index.ts";
+import { idOf } from "../case-id.ts";
 import type { Problem } from "../problem.ts";
 import type { DataCase, OpenedDataset } from "../types.ts";
-import { idOf } from "./case-id.ts";
 import { type FolderOfVolumes, groupChannels, haveChannels, unsupported, volumesIn } from "./volume-files.ts";
 
 /** What folders or lists hold. */

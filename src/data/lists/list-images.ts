@@ -4,10 +4,10 @@ import { stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { DataError } from "../../errors.ts";
 import { volumeExtension } from "../../files/index.ts";
+import { idOf } from "../case-id.ts";
 import { openClassification } from "../labels/classification.ts";
 import type { Problem } from "../problem.ts";
 import type { DataCase } from "../types.ts";
-import { idOf } from "./case-id.ts";
 import { openDataset } from "./dataset.ts";
 import { groupChannels, haveChannels, volumesIn } from "./volume-files.ts";
 

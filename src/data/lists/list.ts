@@ -7,11 +7,11 @@
 import { basename, dirname, extname, isAbsolute, resolve } from "node:path";
 import { z } from "zod";
 import { DataError } from "../../errors.ts";
+import { caseIds } from "../case-id.ts";
+import { isMissing, parseCsv, withKnownNames } from "../csv.ts";
 import { leaveIgnoredOut } from "../masks/values.ts";
+import { withDescription } from "../plan/described.ts";
 import type { DataCase, OpenedDataset } from "../types.ts";
-import { caseIds } from "./case-id.ts";
-import { isMissing, parseCsv, withKnownNames } from "./csv.ts";
-import { withDescription } from "./described.ts";
 import { checkDescription, nonEmptyPath } from "./description.ts";
 import { channelPickSchema, labelPickSchema, select } from "./selection.ts";
 import { fileFinder } from "./volume-files.ts";

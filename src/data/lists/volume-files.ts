@@ -7,9 +7,9 @@ import { readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { DataError } from "../../errors.ts";
 import { volumeExtension, volumeExtensions } from "../../files/index.ts";
+import { idOf, isVolumeName } from "../case-id.ts";
 import type { Problem } from "../problem.ts";
 import type { DataCase } from "../types.ts";
-import { idOf, isVolumeName } from "./case-id.ts";
 
 /** Endings of images that are no volume medvox reads; other files beside volumes (notes, tables) are nobody's concern. */
 const foreignEnding = /\.(png|jpe?g|tiff?|bmp|gif|webp|dcm|dicom|ima|mnc|mgh|mgz|npy|npz|h5|zarr|zip)$/i;

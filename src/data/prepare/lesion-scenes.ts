@@ -24,7 +24,7 @@ import { resampleToSpacing } from "../../volume/resample/resample.ts";
 import { mapAxes, type Vec3, type Volume } from "../../volume/types.ts";
 import { asFloat32 } from "../../volume/voxels.ts";
 import type { DetectionDataset } from "../boxes/detection.ts";
-import { parseCsv } from "../lists/csv.ts";
+import { parseCsv } from "../csv.ts";
 import { readText } from "../text.ts";
 
 /** A CT with its lungs. */

@@ -10,7 +10,7 @@
 import { ConfigError } from "../../errors.ts";
 import { graph } from "../../graph/index.ts";
 import { encoder } from "../../nn/index.ts";
-import { type NetworkConfig, segmentationScores } from "../segmentation/network.ts";
+import { type NetworkConfig, segmentationScores } from "../segmentation/network/network.ts";
 
 /** Node, medvox and the engine. */
 const BASE_BYTES = 0.57e9;

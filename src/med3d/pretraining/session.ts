@@ -16,8 +16,8 @@ import {
 } from "../../train/index.ts";
 import { readStart, startFrom, startText } from "../encoder/start-from.ts";
 import { augmentationOf, optimizerOf } from "../segmentation/config.ts";
-import { trainingLoss, trainingOutputs } from "../segmentation/deep-supervision.ts";
-import { ignoresVoxels } from "../segmentation/network.ts";
+import { trainingLoss, trainingOutputs } from "../segmentation/network/deep-supervision.ts";
+import { ignoresVoxels } from "../segmentation/network/network.ts";
 import { balancingOf, branchConfig, type PretrainingConfig } from "./config.ts";
 import { overlapMonitor, setEpoch } from "./scores.ts";
 import type { PretrainingCase, PretrainingPlan } from "./sets.ts";

@@ -19,7 +19,7 @@ import {
   trainSegmentation,
 } from "../index.ts";
 import { coarseConfig } from "./config.ts";
-import { supervisionWeights, trainingLoss, trainingOutputs } from "./deep-supervision.ts";
+import { supervisionWeights, trainingLoss, trainingOutputs } from "./network/deep-supervision.ts";
 
 let engine: Engine;
 beforeAll(async () => {

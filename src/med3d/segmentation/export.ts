@@ -15,7 +15,7 @@ import {
   type NetworkConfig,
   type SegmentationNetwork,
   segmentationProbabilities,
-} from "./network.ts";
+} from "./network/network.ts";
 import { segmentationSchemas } from "./schemas.ts";
 import type { SegmentationRun } from "./session.ts";
 

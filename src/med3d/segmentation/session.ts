@@ -26,8 +26,8 @@ import { cutWindow } from "../../volume/index.ts";
 import { readStart, startFrom, startText } from "../encoder/start-from.ts";
 import { augmentationOf, optimizerOf, type SegmentationConfig } from "./config.ts";
 import type { VolumeCase } from "./data.ts";
-import { trainingLoss, trainingOutputs } from "./deep-supervision.ts";
-import { ignoresVoxels, type SegmentationDecoder } from "./network.ts";
+import { trainingLoss, trainingOutputs } from "./network/deep-supervision.ts";
+import { ignoresVoxels, type SegmentationDecoder } from "./network/network.ts";
 import { predictByWindows, wholeImage } from "./prediction/sliding-window.ts";
 
 export type SegmentationRun = Run<SegmentationConfig, Plan, VolumeCase>;

@@ -35,7 +35,7 @@ import { checkPlannedPatch, creditOf, filesOf, hashesOf, openFor, type VolumeCas
 import { COARSE, encodeRun } from "./export.ts";
 import { foldsOf, splitsOf } from "./folds.ts";
 import { checkKeepLargest } from "./keep-largest.ts";
-import type { SegmentationDecoder } from "./network.ts";
+import type { SegmentationDecoder } from "./network/network.ts";
 import { type SegmentationFound, segmentationPredictor } from "./prediction/predictor.ts";
 import { segmentationSchemas } from "./schemas.ts";
 import {

@@ -176,7 +176,7 @@ export async function evaluateRun<S = unknown, F = unknown>(
   );
   const lines = summary.lines.map((line) => renamed(line, part));
   const evaluation: EvaluationRecord = { ...record, line: lines[0] ?? "" };
-  const json = { ...summary.json, scored: part, evaluation, problems: problemsJson(problems) };
+  const json = { ...summary.json, evaluation, problems: problemsJson(problems) };
   const write = (file: string, text: string): Promise<void> =>
     writeFileAtomic(join(folder, file), text, { force: true });
   await write(EVALUATION, `${JSON.stringify(json, null, 2)}\n`);

@@ -5,8 +5,8 @@
 import { z } from "zod";
 import { ConfigError } from "../../errors.ts";
 import { nameOf } from "../../text/index.ts";
-import { folderStore } from "../folder-store.ts";
-import type { Store } from "../store.ts";
+import { folderStore } from "../store/folder-store.ts";
+import type { Store } from "../store/store.ts";
 import type { Options, SplitName } from "./task.ts";
 
 /** Where the figures of an evaluation stand, in the evaluation's folder. */

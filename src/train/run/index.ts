@@ -1,6 +1,7 @@
 /** Runs of any task: beginning, resuming, evaluating, predicting. What a task is stands in `task.ts`. */
 
 export { problemsText } from "../../data/problem.ts";
+export type { RunEvents, RunPlace, StartReport } from "../events.ts";
 export {
   type EvaluateOptions,
   type Evaluation,
@@ -11,7 +12,6 @@ export {
   problemsJson,
 } from "./evaluate.ts";
 export { EVALUATION, type EvaluationRecord, howText, listEvaluations } from "./evaluations.ts";
-export type { RunEvents, RunPlace, StartReport } from "./events.ts";
 export { type ExportedWeights, type ExportFormat, type ExportOptions, exportRun } from "./export.ts";
 export { checkedOptions, commonOptions, flagOf } from "./options.ts";
 export { plainTask } from "./plain-task.ts";

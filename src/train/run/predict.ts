@@ -9,7 +9,7 @@ import { leavesOut, type Problem, refuseProblems } from "../../data/problem.ts";
 import { ConfigError, DataError } from "../../errors.ts";
 import { makeFolder, writeFileAtomic } from "../../files/index.ts";
 import { readOnnx } from "../../graph/index.ts";
-import { folderStore } from "../folder-store.ts";
+import { folderStore } from "../store/folder-store.ts";
 import { membersOf, problemsJson, unreadable } from "./evaluate.ts";
 import { checkedOptions } from "./options.ts";
 import { readRun } from "./record.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { DataError } from "../../errors.ts";
-import { folderStore } from "../folder-store.ts";
+import { folderStore } from "../store/folder-store.ts";
 import { readFrame } from "./record.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "medvox-record-"));

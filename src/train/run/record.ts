@@ -8,7 +8,7 @@ import { checkDescription, checkedJson } from "../../data/lists/description.ts";
 import { type Problem, problemEffects } from "../../data/problem.ts";
 import { ConfigError, DataError } from "../../errors.ts";
 import { machine, versions } from "../../machine.ts";
-import { placeOf, type Store } from "../store.ts";
+import { placeOf, type Store } from "../store/store.ts";
 import type { AnyRun, AnyTask, DataFingerprint, Prepared, Run, RunRecord } from "./task.ts";
 
 /** Where a run keeps what was asked and where it was done. */

@@ -9,13 +9,13 @@ import { countProblems, joinProblems, type Problem, refuseProblems } from "../..
 import { ConfigError, DataError } from "../../errors.ts";
 import { createEngine, type DeviceName, type EngineOptions } from "../../runtime/index.ts";
 import { refuseMaxPool, requireDevice } from "../../runtime/node/devices.ts";
-import { LAST_CHECKPOINT, readWeights, writeCheckpoint } from "../checkpoint.ts";
-import { folderStore } from "../folder-store.ts";
+import type { RunEvents, RunPlace } from "../events.ts";
 import { appendLog, LOG, readLog } from "../log.ts";
 import { runTraining, stopReason } from "../loop.ts";
 import type { StateMap } from "../model/model.ts";
-import type { Store } from "../store.ts";
-import type { RunEvents, RunPlace } from "./events.ts";
+import { LAST_CHECKPOINT, readWeights, writeCheckpoint } from "../store/checkpoint.ts";
+import { folderStore } from "../store/folder-store.ts";
+import type { Store } from "../store/store.ts";
 import {
   FINGERPRINT,
   MODEL,

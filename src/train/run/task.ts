@@ -12,10 +12,10 @@ import type { Problem } from "../../data/problem.ts";
 import type { Machine, Versions } from "../../machine.ts";
 import type { Engine, EngineOptions } from "../../runtime/index.ts";
 import type { SharedConfig } from "../config/shared-config.ts";
+import type { RunEvents } from "../events.ts";
 import type { EpochReport, LoopSettings } from "../loop.ts";
 import type { Model, StateMap } from "../model/model.ts";
-import type { Store } from "../store.ts";
-import type { RunEvents } from "./events.ts";
+import type { Store } from "../store/store.ts";
 
 /** What every configuration has, whatever the task. */
 export type TaskConfig = Readonly<Pick<SharedConfig, "seed" | "device" | "threads" | "epochs" | "strict">>;

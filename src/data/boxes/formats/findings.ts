@@ -13,8 +13,8 @@ import { swapLpsRas, voxelBoxOf, voxelBoxOfBall, type WorldSpace, worldBoxOf } f
 import { DataError } from "../../../errors.ts";
 import { readVolumeHeader } from "../../../files/index.ts";
 import { eachAxis, type Grid, type Vec3 } from "../../../volume/types.ts";
-import { caseIds, idOf, isVolumeName } from "../../lists/case-id.ts";
-import { parseCsv } from "../../lists/csv.ts";
+import { caseIds, idOf, isVolumeName } from "../../case-id.ts";
+import { parseCsv } from "../../csv.ts";
 import { checkDescription } from "../../lists/description.ts";
 import { readJson, readText } from "../../text.ts";
 import { boxesText, classesByName, collectBoxes, type GivenBox, numberOf, Problems, splitNamed } from "../collect.ts";

@@ -19,7 +19,7 @@ import {
   usedWeights,
 } from "../export.ts";
 import { type KeepLargest, keepLargestSchema } from "../keep-largest.ts";
-import type { NetworkConfig, SegmentationNetwork } from "../network.ts";
+import type { NetworkConfig, SegmentationNetwork } from "../network/network.ts";
 import type { SegmentationRun } from "../session.ts";
 
 /** A network that has not been loaded yet. */

@@ -1,6 +1,6 @@
 /** What a run tells while it works. All of it is plain data, so that a server can pass it on as JSON. */
-import type { Problem } from "../../data/problem.ts";
-import type { EpochReport, StepReport } from "../loop.ts";
+import type { Problem } from "../data/problem.ts";
+import type { EpochReport, StepReport } from "./loop.ts";
 
 /** Where in a run something happens. */
 export interface RunPlace {

@@ -1,5 +1,5 @@
 /** Comma-, semicolon- or tab-separated text (RFC 4180), into rows of named fields. */
-import { DataError } from "../../errors.ts";
+import { DataError } from "../errors.ts";
 
 export interface CsvRow {
   /** Line of the file, from 1, for messages. */

@@ -1,6 +1,6 @@
 /** What a case is called when its list does not say: the file's name, or its path where names repeat. */
 import { relative, sep } from "node:path";
-import { caseName, volumeExtension } from "../../files/index.ts";
+import { caseName, volumeExtension } from "../files/index.ts";
 
 /** Whether a file name looks like a volume that medvox reads. Hidden files (macOS leaves `._x.nii.gz`) do not count. */
 export function isVolumeName(name: string): boolean {

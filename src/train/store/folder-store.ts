@@ -1,10 +1,10 @@
 /** A {@link Store} that is a folder on disk. */
 import { access, appendFile, open, readdir, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { DataError } from "../errors.ts";
-import { lockFolder, makeFolder, removeStaleTemporaries, writeError, writeFileAtomic } from "../files/index.ts";
+import { DataError } from "../../errors.ts";
+import { lockFolder, makeFolder, removeStaleTemporaries, writeError, writeFileAtomic } from "../../files/index.ts";
+import { LOG } from "../log.ts";
 import { BEST_CHECKPOINT, LAST_CHECKPOINT } from "./checkpoint.ts";
-import { LOG } from "./log.ts";
 import type { Store } from "./store.ts";
 
 /** The path of a run's newest checkpoint. */

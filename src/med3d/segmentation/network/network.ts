@@ -1,7 +1,7 @@
 /** The network of a segmentation: MedicalNet's encoder and a decoder, and the loss on its scores. */
-import { type DataCase, ignoredClass } from "../../data/index.ts";
-import { ConfigError, ShapeError } from "../../errors.ts";
-import { resize, type Scope, scope, softmax, type Tensor } from "../../graph/index.ts";
+import { type DataCase, ignoredClass } from "../../../data/index.ts";
+import { ConfigError, ShapeError } from "../../../errors.ts";
+import { resize, type Scope, scope, softmax, type Tensor } from "../../../graph/index.ts";
 import {
   convSeg,
   crossEntropy,
@@ -16,9 +16,9 @@ import {
   supervisedSkipDecoder,
   transposedDecoder,
   upsamplingHead,
-} from "../../nn/index.ts";
-import { type EncoderConfig, encoderFeatures } from "../encoder/config.ts";
-import type { SegmentationConfig } from "./config.ts";
+} from "../../../nn/index.ts";
+import { type EncoderConfig, encoderFeatures } from "../../encoder/config.ts";
+import type { SegmentationConfig } from "../config.ts";
 
 /** What a decoder of one's own is built with. */
 export interface DecoderContext {

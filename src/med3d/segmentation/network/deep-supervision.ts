@@ -6,8 +6,8 @@
  * voxel, beginning with the first: nearest neighbours, where the encoder's halvings lie. (nnU-Net leaves its coarsest level, of which
  * this decoder has none, without weight.)
  */
-import { add, mul, type Scope, slice, softmax, type Tensor } from "../../graph/index.ts";
-import type { SegmentationConfig } from "./config.ts";
+import { add, mul, type Scope, slice, softmax, type Tensor } from "../../../graph/index.ts";
+import type { SegmentationConfig } from "../config.ts";
 import { type NetworkConfig, segmentationLoss, segmentationOutputs } from "./network.ts";
 
 export type TrainingConfig = NetworkConfig & Partial<Pick<SegmentationConfig, "deepSupervision">>;

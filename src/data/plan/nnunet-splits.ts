@@ -9,8 +9,8 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { DataError } from "../../errors.ts";
+import { checkDescription } from "../lists/description.ts";
 import { decodeText, parseJson, systemReason } from "../text.ts";
-import { checkDescription } from "./description.ts";
 
 const names = z.array(z.string().min(1));
 const document = z.array(z.looseObject({ train: names, val: names })).min(2, "expected at least two folds");

@@ -3,9 +3,9 @@
  * whole or not at all, so a crash, a full disk or a power cut leaves the last good one.
  */
 import { z } from "zod";
-import { WeightsError } from "../errors.ts";
-import { decodeSafetensors, encodePieces, type WeightTensor } from "../weights/index.ts";
-import type { StateMap } from "./model/model.ts";
+import { WeightsError } from "../../errors.ts";
+import { decodeSafetensors, encodePieces, type WeightTensor } from "../../weights/index.ts";
+import type { StateMap } from "../model/model.ts";
 import { placeOf, type Store } from "./store.ts";
 
 /** Where a run keeps its newest checkpoint. */

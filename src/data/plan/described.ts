@@ -6,9 +6,9 @@
  */
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { readDecathlon } from "../lists/decathlon.ts";
 import { readJson } from "../text.ts";
 import type { DataCase, OpenedDataset } from "../types.ts";
-import { readDecathlon } from "./decathlon.ts";
 
 /** What a list says itself, and need not be looked up. */
 export interface SaidByList {
