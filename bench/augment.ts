@@ -5,7 +5,7 @@
  * full affine (rotation about three axes and scaling) of image and label; then each intensity transform alone, and the
  * presets as training draws them.
  */
-import { type Augmentation, augmentationPresets, augmentInto, type Sample } from "../src/augment/index.ts";
+import { type Augmentation, augmentationPresets, augmentInto, type PreparedSample } from "../src/augment/index.ts";
 import { random } from "../src/random.ts";
 
 const shapes: readonly (readonly number[])[] = [
@@ -41,7 +41,7 @@ const rows: Readonly<Record<string, Augmentation>> = {
   'preset "elastic"': augmentationPresets.elastic,
 };
 
-function ball(spatial: readonly number[]): Sample {
+function ball(spatial: readonly number[]): PreparedSample {
   const [depth, height, width] = spatial;
   const image = new Float32Array(depth * height * width);
   const label = new Int16Array(image.length);

@@ -5,5 +5,12 @@
  */
 export * from "./errors.ts";
 export { type Machine, machine, type Versions, versions } from "./machine.ts";
-export { type Progress, type ProgressState, silentProgress, streamProgress } from "./progress.ts";
+export {
+  type Progress,
+  type ProgressState,
+  type ProgressStream,
+  type StreamProgressOptions,
+  silentProgress,
+  streamProgress,
+} from "./progress.ts";
 export { type Random, type RandomState, random, restoreRandom } from "./random.ts";

@@ -74,7 +74,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     may: training,
     browser: false,
     parts: {
-      ...inBrowser("model", "loop", "store", "events", "stopped", "log", "config"),
+      ...inBrowser("model", "loop", "store", "events", "log", "config"),
       "model/portable-weights": false,
       "model/start": false,
       "store/folder-store": false,

@@ -3,16 +3,16 @@ import { describe, expect, it } from "vitest";
 import { ConfigError, ShapeError } from "../errors.ts";
 import { random } from "../random.ts";
 import { type Augmentation, augmentationPresets, augmentInto, foregroundVoxels, resolveAugmentation } from "./index.ts";
-import type { Sample } from "./types.ts";
+import type { PreparedSample } from "./types.ts";
 
-function sampleOf(spatial: number[], channels = 1): Sample {
+function sampleOf(spatial: number[], channels = 1): PreparedSample {
   const voxels = spatial.reduce((a, b) => a * b, 1);
   const image = Float32Array.from({ length: voxels * channels }, (_, i) => ((i * 7919) % 101) / 50 - 1);
   const label = Int16Array.from({ length: voxels }, (_, i) => ((i * 31) % 17 < 5 ? 1 + (i % 2) : 0));
   return { image, label, channels, spatial, foreground: foregroundVoxels(label) };
 }
 
-function run(sample: Sample, patch: number[], augmentation: Augmentation, seed = 1, more = {}) {
+function run(sample: PreparedSample, patch: number[], augmentation: Augmentation, seed = 1, more = {}) {
   const voxels = patch.reduce((a, b) => a * b, 1);
   const buffers = { input: new Float32Array(voxels * sample.channels), target: new Int32Array(voxels) };
   augmentInto(sample, { patch, augmentation, ...more }, random(seed, "test"), buffers, 0);
@@ -28,7 +28,7 @@ describe("augmentInto", () => {
   });
 
   it("mirrors a row by hand", () => {
-    const sample: Sample = {
+    const sample: PreparedSample = {
       image: Float32Array.of(1, 2, 3, 4, 5, 6),
       label: Int16Array.of(0, 0, 1, 1, 2, 2),
       channels: 1,
@@ -58,7 +58,7 @@ describe("augmentInto", () => {
   });
 
   it("a quarter turn about z by hand", () => {
-    const sample: Sample = { image: Float32Array.of(1, 2, 3, 4), label: null, channels: 1, spatial: [1, 2, 2] };
+    const sample: PreparedSample = { image: Float32Array.of(1, 2, 3, 4), label: null, channels: 1, spatial: [1, 2, 2] };
     const seen = new Set<string>();
     for (let seed = 0; seed < 30; seed++) {
       const input = new Float32Array(4);
@@ -71,7 +71,12 @@ describe("augmentInto", () => {
   });
 
   it("centres a case in a larger patch, zeros and class 0 around it", () => {
-    const sample: Sample = { image: Float32Array.of(7, 8), label: Int16Array.of(1, 2), channels: 1, spatial: [1, 2] };
+    const sample: PreparedSample = {
+      image: Float32Array.of(7, 8),
+      label: Int16Array.of(1, 2),
+      channels: 1,
+      spatial: [1, 2],
+    };
     const { input, target } = run(sample, [3, 4], {});
     expect([...input]).toEqual([0, 0, 0, 0, 0, 7, 8, 0, 0, 0, 0, 0]);
     expect([...target]).toEqual([0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0]);
@@ -105,7 +110,7 @@ describe("augmentInto", () => {
 
   it("treats a 2D case and a 3D case of depth 1 alike", () => {
     const flat = sampleOf([9, 10]);
-    const deep: Sample = { ...flat, spatial: [1, 9, 10] };
+    const deep: PreparedSample = { ...flat, spatial: [1, 9, 10] };
     for (let seed = 0; seed < 20; seed++) {
       const a = run(flat, [8, 8], augmentationPresets.default, seed);
       expect(run(deep, [1, 8, 8], augmentationPresets.default, seed)).toEqual(a);
@@ -115,7 +120,7 @@ describe("augmentInto", () => {
   it("leaves z alone when a 3D case is cut into one-slice patches", () => {
     const spatial = [5, 6, 6];
     const image = Float32Array.from({ length: 180 }, (_, i) => Math.floor(i / 36) + 1);
-    const sample: Sample = { image, label: null, channels: 1, spatial };
+    const sample: PreparedSample = { image, label: null, channels: 1, spatial };
     const input = new Float32Array(36);
     const augmentation: Augmentation = {
       rotate: { probability: 1, degrees: 30 },
@@ -141,7 +146,7 @@ describe("augmentInto", () => {
             for (let x = 0; x < 13; x++, i++) label[i] = Math.hypot(z - 5, y - 7, x - 4) < 4 ? 1 : 0;
           }
         }
-        const sample: Sample = { image: Float32Array.from(label), label, channels: 1, spatial };
+        const sample: PreparedSample = { image: Float32Array.from(label), label, channels: 1, spatial };
         const augmentation: Augmentation = {
           rotate: { probability: 1, degrees: 40 },
           scale: { probability: 1, factor: [0.7, 1.4], perAxis: true },
@@ -181,7 +186,13 @@ describe("augmentInto", () => {
     const label = new Int16Array(20 * 20 * 20);
     label[(3 * 20 + 17) * 20 + 9] = 2;
     const image = new Float32Array(label.length);
-    const sample: Sample = { image, label, channels: 1, spatial: [20, 20, 20], foreground: foregroundVoxels(label) };
+    const sample: PreparedSample = {
+      image,
+      label,
+      channels: 1,
+      spatial: [20, 20, 20],
+      foreground: foregroundVoxels(label),
+    };
     let hits = 0;
     for (let seed = 0; seed < 40; seed++) {
       expect(run(sample, [6, 6, 6], {}, seed, { foregroundProbability: 1 }).target).toContain(2);

@@ -9,7 +9,7 @@ import { gaussianBlur, simulateLowResolution } from "./blur.ts";
 import { centredOrigin, drawOrigin } from "./crop.ts";
 import { contrast, gammaCurve, scaleShift, statistics } from "./intensity.ts";
 import { addNoise } from "./noise.ts";
-import { type Extent, extentOf, type PatchBuffers, type Sample } from "./types.ts";
+import { type Extent, extentOf, type PatchBuffers, type PreparedSample } from "./types.ts";
 import { drawElastic } from "./warp/elastic.ts";
 import { warpImageElastic, warpLabelElastic } from "./warp/elastic-warp.ts";
 import { drawGeometry, patchAffine } from "./warp/geometry.ts";
@@ -32,7 +32,7 @@ export interface PatchOptions {
  * @throws ShapeError when patch, sample and buffers do not fit each other.
  */
 export function augmentInto(
-  sample: Sample,
+  sample: PreparedSample,
   options: PatchOptions,
   random: Random,
   buffers: PatchBuffers,
@@ -99,7 +99,7 @@ export function augmentIntensity(
   }
 }
 
-function checkShapes(sample: Sample, patch: readonly number[], buffers: PatchBuffers, index: number): void {
+function checkShapes(sample: PreparedSample, patch: readonly number[], buffers: PatchBuffers, index: number): void {
   const axes = sample.spatial.length;
   if (axes !== 2 && axes !== 3) throw new ShapeError(`augment: sample has ${axes} spatial axes; expected 2 or 3`);
   if (patch.length !== axes) {

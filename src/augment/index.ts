@@ -43,7 +43,7 @@ export {
   type ForegroundVoxels,
   type LabelArray,
   type PatchBuffers,
-  type Sample,
+  type PreparedSample,
 } from "./types.ts";
 export { drawElastic, type ElasticField, ElasticRows, elasticField } from "./warp/elastic.ts";
 export { warpImageElastic, warpLabelElastic } from "./warp/elastic-warp.ts";

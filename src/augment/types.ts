@@ -8,7 +8,7 @@
 export type LabelArray = Uint8Array | Int8Array | Int16Array | Uint16Array | Int32Array;
 
 /** A case in memory, already oriented, resampled and normalised. */
-export interface Sample {
+export interface PreparedSample {
   /** `[C, D, H, W]`, or `[C, H, W]`. */
   readonly image: Float32Array;
   /** Class indices, `[D, H, W]` or `[H, W]`. */

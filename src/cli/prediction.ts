@@ -1,12 +1,12 @@
 /** Predicting from the command line, with whatever network was named. */
-import { type OpenedSource, type PredictOptions, predictAll } from "../train/index.ts";
+import { type OpenedSource, type PredictAllOptions, predictAll } from "../train/index.ts";
 import type { CommandContext, Outcome } from "./command.ts";
 
 /** Predicts what `--in` names; images that could not be predicted are listed, and then the exit status is 1. */
 export async function predict(
   { signal, progress, force }: CommandContext,
   opened: OpenedSource,
-  { in: input, ...options }: PredictOptions & { readonly in: string },
+  { in: input, ...options }: PredictAllOptions & { readonly in: string },
 ): Promise<Outcome> {
   const { predicting = "predicting" } = opened.task.progressWords ?? {};
   const made = await predictAll(opened, input, {

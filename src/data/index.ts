@@ -12,16 +12,18 @@ export {
   preparedVolumes,
   type VolumeLoaderOptions,
 } from "./batches/boxes.ts";
-export { type CaseCache, createCaseCache } from "./batches/cache.ts";
+export { type CaseCache, createCaseCache, type ReadVolume } from "./batches/cache.ts";
+export type { Loader } from "./batches/loader.ts";
+export type { BatchArrays } from "./batches/mapper.ts";
 export {
   type Batch,
   createLoader,
-  type Loader,
   type LoaderOptions,
   type OwnAugmentation,
   type OwnPatch,
   type PreparedCasesOptions,
   preparedCases,
+  type VolumeLoader,
 } from "./batches/volumes.ts";
 export type { WholeItems } from "./batches/whole.ts";
 export { requireClasses } from "./boxes/classes.ts";

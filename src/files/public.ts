@@ -5,9 +5,11 @@
 export {
   caseName,
   encodeNpy,
+  type FileContent,
   type FolderLock,
   lockFolder,
   makeFolder,
+  type NpyHeader,
   type ReadOptions,
   readImage2d,
   readImageSize,

@@ -3,6 +3,8 @@ export type { FreeAxes } from "./axes/free.ts";
 export { cleanUp } from "./cleanup.ts";
 export {
   type DType,
+  type GradientContext,
+  type GradientRule,
   Graph,
   type GraphOptions,
   type Initializer,
@@ -16,6 +18,7 @@ export {
   sizeOf,
   Tensor,
   type TensorData,
+  type TensorSource,
   type TensorType,
 } from "./core.ts";
 export * from "./functional/elementwise.ts";
@@ -50,10 +53,23 @@ export {
 } from "./functional/selection.ts";
 export { gradients, reachable } from "./gradients.ts";
 export { BuildingGraph, graph } from "./graph.ts";
+export type { ConvolutionCase, Form, FormRule, Forms } from "./lowering/forms.ts";
 export * from "./lowering/index.ts";
+export type { WindowGeometry } from "./lowering/windows.ts";
+export type { AxisAlgorithm } from "./lowering/winograd-axis.ts";
 export { type GraphMemory, graphMemory } from "./memory.ts";
 export { byteSize, encodeOnnx, type OnnxOptions, OPSET } from "./onnx.ts";
 export { type OnnxModel, type OnnxValue, readOnnx } from "./onnx-read.ts";
 export { operators } from "./operators/table.ts";
-export type { Attributes, Emitter, Fitting, OperatorName } from "./operators/types.ts";
+export type {
+  Attributes,
+  ConvAttributes,
+  EmitContext,
+  Emitter,
+  Fitting,
+  OnnxAttribute,
+  OperatorName,
+  Reduction,
+} from "./operators/types.ts";
+export type { Rewritten } from "./rewrite.ts";
 export { type Scope, scope } from "./scope.ts";

@@ -1,4 +1,15 @@
 /** @module medvox/med3d/internal: all that `med3d` shows the other parts of medvox. `public.ts` names what `medvox/med3d` promises to users. */
+
+export type {
+  Experiment,
+  ExperimentOptions,
+  Findings,
+  Trial,
+  TrialEvents,
+  TrialResult,
+  TrialScores,
+} from "../experiments/index.ts";
+export type { AuxiliaryTarget } from "./classification/auxiliary-targets.ts";
 export {
   type ClassificationConfig,
   type ClassificationRequest,
@@ -7,10 +18,17 @@ export {
 } from "./classification/config.ts";
 export type { ClassificationCase } from "./classification/data.ts";
 export { openFor as openClassificationFor } from "./classification/data.ts";
-export { classificationProbabilities, classificationScores, classShares } from "./classification/network.ts";
+export {
+  type ClassifierNetwork,
+  classificationProbabilities,
+  classificationScores,
+  classShares,
+} from "./classification/network.ts";
 export { type ClassificationPlan, type PlanningConfig, planClassification, usualBatch } from "./classification/plan.ts";
 export type { Classifier, ClassifierOptions } from "./classification/prediction/classifier.ts";
-export { type ClassificationScore, ruleText } from "./classification/scores.ts";
+export type { ClassifierConfig } from "./classification/prediction/export.ts";
+export type { ClassificationFound } from "./classification/prediction/predictor.ts";
+export { type ClassificationScore, ruleText, type ScoredCase } from "./classification/scores.ts";
 export type { ClassificationRun } from "./classification/session.ts";
 export { type ClassificationTask, classification } from "./classification/task.ts";
 export { type EncoderConfig, encoderFeatures, encoderName } from "./encoder/config.ts";
@@ -26,7 +44,9 @@ export { type ImportedWeights, type ImportOptions, importWeights } from "./encod
 export { readStart, type Start, startFrom, startText } from "./encoder/start-from.ts";
 export { encoderParameters, segmentationParameters, stepMemoryBytes, voxelsFor } from "./encoder/step-memory.ts";
 export { findOverlap, type Overlap, type UsedCase, usedCases } from "./encoder/used-cases.ts";
+export type { ExperimentKind } from "./experiments/config.ts";
 export * from "./experiments/index.ts";
+export type { CaseScore, TrialCaseScores } from "./experiments/trial.ts";
 export { branchRecord, branchRun } from "./pretraining/branch.ts";
 export {
   type PretrainingConfig,
@@ -61,8 +81,11 @@ export {
 } from "./segmentation/config.ts";
 export { splitCases, type VolumeCase } from "./segmentation/data.ts";
 export { inferenceMemory, networkOf } from "./segmentation/export.ts";
+export type { KeepLargest } from "./segmentation/keep-largest.ts";
 export {
+  type CustomDecoder,
   type DecoderContext,
+  type NetworkConfig,
   type SegmentationDecoder,
   type SegmentationNetwork,
   segmentationProbabilities,
@@ -76,7 +99,7 @@ export {
   predictionMemory,
 } from "./segmentation/prediction/memory.ts";
 export type { SegmenterParts } from "./segmentation/prediction/models.ts";
-export { predictionPath } from "./segmentation/prediction/predictor.ts";
+export { predictionPath, type SegmentationFound } from "./segmentation/prediction/predictor.ts";
 export type {
   PredictionEstimate,
   PredictOptions,
@@ -87,8 +110,10 @@ export type {
   SizeOfImage,
 } from "./segmentation/prediction/segmenter.ts";
 export {
+  type CutWindow,
   gaussianWindow,
   predictByWindows,
+  type Span,
   slicedImage,
   WINDOW_OVERLAP,
   type WindowedImage,

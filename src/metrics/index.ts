@@ -83,12 +83,12 @@ export {
   dice,
   type EvaluationGrid,
   evaluateSegmentation,
-  type LabelArray,
   type LabelNames,
   listLabels,
   meanOf,
   type OverlapCount,
   type Presence,
+  type ScoredLabels,
   usualNsdToleranceMm,
 } from "./segmentation/segmentation.ts";
 export {

@@ -21,6 +21,7 @@ export type {
   TorchvisionOptions,
 } from "./detect/load.ts";
 export { boxesPng, detectionsJson, type FoundImage, foundImage } from "./detect/output.ts";
+export type { DetectionFound } from "./detect/predictor.ts";
 export {
   detectInTiles,
   detectWhole,
@@ -34,6 +35,8 @@ export {
   type WholeOptions,
 } from "./detect/tiles.ts";
 export * from "./experiments/index.ts";
+export type { ImageScore } from "./experiments/scores.ts";
+export type { RpnScores } from "./experiments/trial.ts";
 export { type ExportDetectorOptions, type ExportedDetector, encodeDetector, exportDetector } from "./export/export.ts";
 export { type DetectorGraph, detectorGraph } from "./export/graph.ts";
 export { fasterRcnn } from "./faster-rcnn.ts";
@@ -67,7 +70,7 @@ export {
   levelAnchors,
 } from "./parts/anchors.ts";
 export { type BoxCoder, decodeBoxes, encodeBoxes, SIDE_CLAMP } from "./parts/box-coder.ts";
-export { IGNORED, type Matches, type MatchRule, matchBoxes, NEGATIVE } from "./parts/matcher.ts";
+export { IGNORED, type Matches, type MatchRule, matchBoxes, NEGATIVE, type PassedOver } from "./parts/matcher.ts";
 export { type NmsOptions, nms, type SoftNmsOptions, softNms } from "./parts/nms.ts";
 export { type DetectedBoxes, filterDetections, type SelectionRule, selectDetections } from "./parts/post-process.ts";
 export { type ProposalRule, type Proposals, selectProposals } from "./parts/proposals.ts";
@@ -102,6 +105,7 @@ export type {
 export {
   type CurrentDetector,
   type ImageSource,
+  type PhaseOptions,
   type PhasesOptions,
   type PhasesResult,
   trainPhases,
@@ -110,6 +114,7 @@ export { alternatingSchedule, jointSchedule, type Phase, phaseEpochs } from "./t
 export {
   type TrainingDefinition,
   type TrainingImages,
+  type TrainingOptions,
   type TrainingPart,
   trainingDefinition,
 } from "./training/training.ts";

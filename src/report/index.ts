@@ -8,12 +8,15 @@ export {
   type VolumePictureOptions,
   volumeBoxesPng,
 } from "./figures/boxes.ts";
+export type { Series } from "./figures/chart.ts";
 export type { ClassifiedVolumes } from "./figures/classification-figure.ts";
 export { type CurveOptions, curvesSvg } from "./figures/curves.ts";
 export type { ForestGroup, ForestRow } from "./figures/forest.ts";
 export {
   type ChartsReportInput,
+  type CurveChart,
   chartsSvg,
+  type ForestPlot,
   type ReportChart,
   type ReportTable,
   renderChartsReport,
@@ -24,12 +27,14 @@ export {
   type ClassifiedLoader,
   hitsAndMistakes,
   renderClassificationReport,
+  type TrainedNetwork,
   writeClassificationReport,
 } from "./pages/classification.ts";
 export {
   type DetectionPainter,
   type DetectionReportInput,
   renderDetectionReport,
+  type TrainedPhase,
   worstAndBest,
   writeDetectionReport,
 } from "./pages/detection.ts";
@@ -38,10 +43,10 @@ export type {
   CaseLoader,
   CaseVolumes,
   Convention,
-  DataCredit,
   EpochRecord,
   Json,
   MachineInfo,
+  ReportCredit,
   ReportFrame,
   ReportInput,
 } from "./pages/input.ts";

@@ -11,6 +11,7 @@ export {
   sharedKeys,
   withDefaults,
 } from "./config/shared-config.ts";
+export type { RunEvents, RunPlace, StartReport } from "./events.ts";
 export { appendLog, LOG, type LogLine, readLog } from "./log.ts";
 export {
   type BatchSource,
@@ -50,7 +51,41 @@ export {
   type Network,
   type StepDefinition,
 } from "./model/step.ts";
+export type { EvaluateOptions } from "./run/evaluate.ts";
+export type { ExportedWeights, ExportFormat, ExportOptions } from "./run/export.ts";
 export * from "./run/index.ts";
+export type { Failure, OpenedSource, TaskLookup } from "./run/predict.ts";
+export type { OpenedRun } from "./run/record.ts";
+export type { BeginOptions, ResumeOptions, RunOf } from "./run/run.ts";
+export type {
+  AnyRun,
+  AnyTask,
+  Child,
+  Conclusion,
+  DataFingerprint,
+  EvaluationFrame,
+  EvaluationLine,
+  Listed,
+  Options,
+  Outcome,
+  PredictCall,
+  PredictedFile,
+  PredictInput,
+  Prediction,
+  Prepared,
+  Run,
+  RunCase,
+  RunRecord,
+  Scored,
+  ScoredPart,
+  Source,
+  SplitName,
+  Splits,
+  Stage,
+  Summary,
+  TaskConfig,
+  WrittenFiles,
+} from "./run/task.ts";
 export { epochRecordsOf, epochsOf } from "./run-log.ts";
 export {
   type Batches,
@@ -71,7 +106,7 @@ export {
   writeCheckpoint,
 } from "./store/checkpoint.ts";
 export { bestCheckpoint, folderStore, lastCheckpoint, logFile } from "./store/folder-store.ts";
-export { memoryStore, placeOf, type Store, type StoreContent } from "./store/store.ts";
+export { type Claim, memoryStore, placeOf, type Store, type StoreContent } from "./store/store.ts";
 export {
   type FreeAxis,
   type ToOnnxOptions,

@@ -5,7 +5,7 @@
  *
  * Resuming is exact: batches depend on epoch and step alone, and a checkpoint holds all arrays and the position.
  */
-import { ConfigError, DataError } from "../errors.ts";
+import { ConfigError, DataError, MedvoxError } from "../errors.ts";
 import {
   defaultSchedule,
   type ScheduleFunction,
@@ -17,7 +17,6 @@ import {
 import type { Feeds, RunResult } from "../runtime/types.ts";
 import { appendLog, LOG, readLog, truncateLog } from "./log.ts";
 import type { BranchTurn, Model, StepResult } from "./model/model.ts";
-import { stopReason } from "./stopped.ts";
 import {
   BEST_CHECKPOINT,
   LAST_CHECKPOINT,
@@ -279,6 +278,16 @@ async function closeEpoch(training: Training, { began, waitedMs, stepSeconds }: 
   else if (!signal?.aborted) await saveIfDue(training);
   options.onEpoch?.(report);
   if (signal?.aborted && !atEnd) await stopHere(training, signal);
+}
+
+/**
+ * The signal's own reason. The command line gives an `E_INTERRUPTED` as reason to be told how far the training came: it gets one with the
+ * fact as its message, and the reason as its cause.
+ * @param fact e.g. `stopped after step 412`
+ */
+export function stopReason({ reason }: AbortSignal, fact: string): unknown {
+  if (!(reason instanceof MedvoxError) || reason.code !== "E_INTERRUPTED") return reason;
+  return new MedvoxError(reason.code, fact, { cause: reason });
 }
 
 /** Saves, says so in the log, and ends the training. */

@@ -1,5 +1,6 @@
 /** @module medvox/volume/internal: all that `volume` shows the other parts of medvox. `public.ts` names what `medvox/volume` promises to users. */
 export * from "./affine.ts";
+export type { VoxelBox } from "./crop.ts";
 export * from "./crop.ts";
 export { gzip, isGzip } from "./formats/gzip.ts";
 export type { LoadedVolume, VolumeFormat, VolumeHeader } from "./formats/header.ts";
@@ -9,6 +10,7 @@ export type { DecodeOptions, EncodeOptions } from "./formats/nifti.ts";
 export { decodeNifti, encodeNifti, encodeNiftiPair, isNifti } from "./formats/nifti.ts";
 export type { NiftiHeader } from "./formats/nifti-header.ts";
 export { decodeNrrd, isNrrd } from "./formats/nrrd.ts";
+export type { DataFiles } from "./formats/text-header.ts";
 export type { AxisOrder, VolumeView } from "./orient.ts";
 export { axisOrderTo, orderAxes, orderView, reorient, viewOf } from "./orient.ts";
 export type { ResampleOptions } from "./resample/resample.ts";
@@ -27,7 +29,7 @@ export { cutWindow, overlapOf, type Size3, windowStarts } from "./resample/windo
 export type { Affine, Grid, Vec3, Volume, VoxelArray } from "./types.ts";
 export { type Component, labelComponents } from "./values/components.ts";
 export * from "./values/intensity.ts";
-export { keepLargestComponents } from "./values/largest-components.ts";
+export { type ComponentOptions, keepLargestComponents } from "./values/largest-components.ts";
 export { type Pass, percentiles, percentilesOf } from "./values/percentiles.ts";
 export type { VoxelType } from "./voxels.ts";
 export { asFloat32, bytesPerVoxel, convertVoxels, emptyLike, labelTypeFor, voxelTypeOf, voxelTypes } from "./voxels.ts";

@@ -7,7 +7,7 @@ import type { Random } from "../../random.ts";
 import { augmentIntensity } from "../augment.ts";
 import type { Augmentation } from "../augmentation.ts";
 import { centredOrigin } from "../crop.ts";
-import { type Extent, extentOf, type Sample } from "../types.ts";
+import { type Extent, extentOf, type PreparedSample } from "../types.ts";
 import { drawGeometry, patchAffine } from "../warp/geometry.ts";
 import { warpImage } from "../warp/warp.ts";
 import { type BoxShape, boxesThrough, keepCentres } from "./boxes.ts";
@@ -49,7 +49,7 @@ export const lesionBoxAugmentation: Augmentation = {
  * @throws ShapeError where sample, patch and buffer do not fit each other, ConfigError for an elastic deformation
  */
 export function augmentBoxesInto(
-  sample: Omit<Sample, "label" | "foreground">,
+  sample: Omit<PreparedSample, "label" | "foreground">,
   boxes: Float64Array,
   options: BoxPatchOptions,
   random: Random,

@@ -11,8 +11,8 @@ import {
   ElasticRows,
   type Extent,
   elasticField,
+  type PreparedSample,
   patchAffine,
-  type Sample,
   warpImage,
   warpImageElastic,
   warpLabel,
@@ -144,7 +144,7 @@ describe("the warp", () => {
     });
     for (let seed = 0; seed < 10; seed++) {
       const augmentation = { elastic: { probability: 1, spacing: [0.3, 0.5], magnitude: [0.3, 0.4] } } as const;
-      const sample: Sample = { image: Float32Array.from(label), label, channels: 1, spatial: shape };
+      const sample: PreparedSample = { image: Float32Array.from(label), label, channels: 1, spatial: shape };
       const buffers = { input: new Float32Array(label.length), target: new Int32Array(label.length) };
       augmentInto(sample, { patch: shape, augmentation, crop: "centre" }, random(seed, "e"), buffers, 0);
       expect(buffers.target.every((value) => value === 0 || value === 7)).toBe(true);
@@ -201,7 +201,7 @@ describe("drawing", () => {
   it("of magnitude 0, or never, leaves every bit, with the rest of the augmentation or without", () => {
     const shape = [10, 11, 12];
     const image = Float32Array.from({ length: 1320 }, (_, i) => Math.sin(i));
-    const sample: Sample = {
+    const sample: PreparedSample = {
       image,
       label: Int16Array.from(image, (v) => (v > 0 ? 1 : 0)),
       channels: 1,

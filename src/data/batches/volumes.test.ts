@@ -8,7 +8,7 @@ import { openDataset } from "../lists/dataset.ts";
 import type { Preprocessing } from "../prepare/preprocess.ts";
 import { imageOf, labelOf, soundCases, writeDecathlon } from "../test/made-up.ts";
 import type { Dataset } from "../types.ts";
-import { type Batch, createLoader, type Loader, type LoaderOptions } from "./volumes.ts";
+import { type Batch, createLoader, type LoaderOptions, type VolumeLoader } from "./volumes.ts";
 
 const prepare: Preprocessing = {
   orientation: "RAS",
@@ -24,8 +24,8 @@ beforeAll(async () => {
   dataset = await openDataset(await writeDecathlon(soundCases(7)));
 });
 
-const open: Loader[] = [];
-function loaderOf(more: Partial<LoaderOptions> = {}): Loader {
+const open: VolumeLoader[] = [];
+function loaderOf(more: Partial<LoaderOptions> = {}): VolumeLoader {
   const options = { cases: dataset.cases, prepare, patch, batch: 2, seed: 5, augmentation: "default" } as const;
   const loader = createLoader({ ...options, ...more });
   open.push(loader);
@@ -40,7 +40,7 @@ function digest({ input, target }: Batch): string {
   return createHash("sha1").update(bytes(input)).update(bytes(target)).digest("hex");
 }
 
-async function digests(loader: Loader, epoch: number): Promise<string[]> {
+async function digests(loader: VolumeLoader, epoch: number): Promise<string[]> {
   const seen: string[] = [];
   for await (const batch of loader.batches(epoch)) {
     seen.push(`${batch.cases.join()} ${digest(batch)}`);

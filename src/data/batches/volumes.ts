@@ -13,7 +13,7 @@ import type { PreparedCase } from "../prepare/prepare.ts";
 import type { Preprocessing } from "../prepare/preprocess.ts";
 import type { DataCase } from "../types.ts";
 import type { CaseCache } from "./cache.ts";
-import { type Loader as AnyLoader, startLoader } from "./loader.ts";
+import { type Loader, startLoader } from "./loader.ts";
 import type { Mapper } from "./mapper.ts";
 import { startWhole, type WholeItems } from "./whole.ts";
 
@@ -85,7 +85,7 @@ export interface Batch {
   readonly waitedMs: number;
 }
 
-export type Loader = AnyLoader<Batch>;
+export type VolumeLoader = Loader<Batch>;
 
 /** What a worker is told that cuts patches. */
 export interface PatchSetup {
@@ -117,7 +117,7 @@ export interface PatchBatch {
  * Starts the worker threads.
  * @throws ConfigError for options that make no sense, DataError for a case without a label.
  */
-export function createLoader(options: LoaderOptions): Loader {
+export function createLoader(options: LoaderOptions): VolumeLoader {
   checkOptions(options);
   const { batch, patch, seed, prepare, crop = "random", targetType = "int32", foregroundProbability = 1 / 3 } = options;
   const augmentation = resolveAugmentation(options.augmentation ?? "none");

@@ -1,5 +1,5 @@
 /** A case from its files into memory, ready to cut patches from or to predict on. */
-import { type ForegroundVoxels, foregroundVoxels, type Sample } from "../../augment/index.ts";
+import { type ForegroundVoxels, foregroundVoxels, type PreparedSample } from "../../augment/index.ts";
 import { readVolume } from "../../files/index.ts";
 import { spacingOf } from "../../volume/affine.ts";
 import { cropOrPad, foregroundBox, growBox, type VoxelBox } from "../../volume/crop.ts";
@@ -11,7 +11,7 @@ import { type PreprocessedImage, type Preprocessing, preprocess, preprocessLabel
 import { labelProblems, readImage, readLabel } from "./read-case.ts";
 
 /** A case as a network sees it: `image` `[C, D, H, W]`, `label` class indices `[D, H, W]`, −1 for voxels that do not count. */
-export interface PreparedCase extends Sample {
+export interface PreparedCase extends PreparedSample {
   readonly id: string;
   readonly label: Int16Array | null;
   readonly spatial: readonly [number, number, number];

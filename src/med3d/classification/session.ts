@@ -2,9 +2,9 @@
 import {
   type Batch,
   createLoader,
-  type Loader,
   type PreparedCase,
   preparedCases,
+  type VolumeLoader,
   type WholeItems,
 } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
@@ -144,7 +144,7 @@ export async function classificationSession(
 
 /** The loader's batches as the engine takes them, each with what the network should say. */
 function batchSource(
-  loader: Loader,
+  loader: VolumeLoader,
   { config, splits }: ClassificationRun["record"],
   plan: ClassificationPlan,
 ): BatchSource {

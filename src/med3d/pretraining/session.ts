@@ -3,7 +3,7 @@
  * set's: it takes a batch of that set and renews the encoder and that set's decoder. Sets smaller than the largest are
  * filled up to its size by augmented copies. What is left for others is the encoder.
  */
-import { type CaseCache, createLoader, type Loader } from "../../data/index.ts";
+import { type CaseCache, createLoader, type VolumeLoader } from "../../data/index.ts";
 import { scope } from "../../graph/index.ts";
 import {
   type Beginning,
@@ -113,7 +113,7 @@ function openStreams(
     const { preprocessing, patch, batch } = plan.sets[name];
     const patches = balancing === undefined ? cases.length : largest;
     const updates = config.updatesPerSet ?? Math.ceil(patches / (batch * config.accumulate));
-    const loader: Loader = createLoader({
+    const loader: VolumeLoader = createLoader({
       cases,
       prepare: preprocessing,
       augmentation: augmentationOf(config),

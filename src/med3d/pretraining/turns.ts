@@ -1,5 +1,5 @@
 /** Whose turn it is: the branches' steps of an epoch, mixed, and their batches drawn from each set's own stream. */
-import type { Batch, Loader, Plan } from "../../data/index.ts";
+import type { Batch, Plan, VolumeLoader } from "../../data/index.ts";
 import { random } from "../../random.ts";
 import type { Feeds } from "../../runtime/index.ts";
 import type { BatchSource } from "../../train/index.ts";
@@ -20,7 +20,7 @@ export interface SetStream {
   readonly name: string;
   readonly plan: Plan;
   /** Its epoch has as many batches as its updates take. */
-  readonly loader: Loader;
+  readonly loader: VolumeLoader;
 }
 
 /** The batches of all sets as one source: `accumulate` of one set for each update. */

@@ -3,10 +3,10 @@ import {
   type Batch,
   createLoader,
   ignoredClass,
-  type Loader,
   type Plan,
   type PreparedCase,
   preparedCases,
+  type VolumeLoader,
   type WholeItems,
 } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
@@ -129,7 +129,7 @@ export async function segmentationSession(
 }
 
 /** The loader's batches as the engine takes them. */
-function batchSource(loader: Loader, { patch, batch, preprocessing }: Plan): BatchSource {
+function batchSource(loader: VolumeLoader, { patch, batch, preprocessing }: Plan): BatchSource {
   const feedsOf = ({ input, target }: Batch): Feeds => ({
     input: { data: input, shape: [batch, preprocessing.channels, ...patch] },
     target: { data: target, shape: [batch, ...patch] },

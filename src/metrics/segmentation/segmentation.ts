@@ -15,7 +15,7 @@ import { refuseLabel } from "../labels.ts";
 import { averageSurfaceDistance, hausdorff, hausdorffPercentile, surfaceDice, surfaceDistances } from "./surface.ts";
 
 /** A label map: one integer per voxel, x fastest. */
-export type LabelArray = VoxelArray | readonly number[];
+export type ScoredLabels = VoxelArray | readonly number[];
 
 /** Label value → class name, as in a Decathlon `dataset.json`. 0 is background, may be listed and is never scored. */
 export type LabelNames = Readonly<Record<string | number, string>>;
@@ -90,7 +90,7 @@ export interface EvaluationGrid {
  * @throws ShapeError when an array does not fit `size`; GeometryError for a spacing that is not positive; ConfigError
  *   for bad labels or a bad tolerance; DataError with the voxel of a value that is no label
  */
-export function evaluateSegmentation(truth: LabelArray, prediction: LabelArray, grid: EvaluationGrid): CaseScores {
+export function evaluateSegmentation(truth: ScoredLabels, prediction: ScoredLabels, grid: EvaluationGrid): CaseScores {
   const name = grid.case ?? "case";
   const { nsdToleranceMm = usualNsdToleranceMm } = grid;
   checkGrid(truth, prediction, grid, name);
@@ -128,8 +128,8 @@ export function dice(count: Pick<OverlapCount, "truth" | "prediction" | "both">)
  * @param ignore the truth's value of voxels that do not count
  */
 export function countOverlap(
-  truth: LabelArray,
-  prediction: LabelArray,
+  truth: ScoredLabels,
+  prediction: ScoredLabels,
   labels: LabelNames,
   ignore?: number,
 ): OverlapCount[] {
@@ -350,12 +350,17 @@ function listedRule(labels: readonly { label: number }[], ignore: number | undef
 }
 
 /** 64-bit label files come as BigInt arrays; labels themselves are small. */
-function numbers(labels: LabelArray): ArrayLike<number> {
+function numbers(labels: ScoredLabels): ArrayLike<number> {
   if (labels instanceof BigInt64Array || labels instanceof BigUint64Array) return Float64Array.from(labels, Number);
   return labels;
 }
 
-function checkGrid(truth: LabelArray, prediction: LabelArray, { size, spacingMm }: EvaluationGrid, name: string): void {
+function checkGrid(
+  truth: ScoredLabels,
+  prediction: ScoredLabels,
+  { size, spacingMm }: EvaluationGrid,
+  name: string,
+): void {
   checkLength("truth", truth.length, size, name);
   checkLength("prediction", prediction.length, size, name);
   if (!spacingMm.every((mm) => mm > 0 && mm < Infinity)) {

@@ -7,7 +7,7 @@ import { counted } from "../../data/counted.ts";
 import { type Markup, markup, type Piece, trusted } from "../draw/markup.ts";
 import { duration } from "../draw/numbers.ts";
 import { chartStyle, pageStyle, themeVariables } from "../draw/theme.ts";
-import type { DataCredit, Json, MachineInfo, ReportFrame } from "./input.ts";
+import type { Json, MachineInfo, ReportCredit, ReportFrame } from "./input.ts";
 import { problemCounts, problemTable } from "./problems.ts";
 
 /** The whole page around a task's own headline numbers and sections. */
@@ -113,7 +113,7 @@ function machinePairs(machine: MachineInfo): [string, Piece][] {
 }
 
 /** Only an https address becomes a link; anything else is text. */
-function credit({ name, licence, source, url, split }: DataCredit): Markup {
+function credit({ name, licence, source, url, split }: ReportCredit): Markup {
   const title = url !== undefined && /^https:\/\/[^\s]+$/i.test(url) ? markup`<a href="${url}">${name}</a>` : name;
   const rest = [split, source, licence].filter((part) => part !== undefined);
   return markup`<li>${title}${rest.length > 0 && markup` <span>· ${rest.join(" · ")}</span>`}</li>`;

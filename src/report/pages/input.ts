@@ -34,7 +34,7 @@ export interface MachineInfo {
 }
 
 /** Where the data came from; shown with the report because most licences ask for it. */
-export interface DataCredit {
+export interface ReportCredit {
   readonly name: string;
   readonly licence?: string;
   /** Who made it, where it is published; an https address becomes a link. */
@@ -57,7 +57,7 @@ export interface ReportFrame {
   readonly machine: MachineInfo;
   /** The command line that makes this again. */
   readonly command: string;
-  readonly data: readonly DataCredit[];
+  readonly data: readonly ReportCredit[];
   /** What was wrong with the data; counted and listed. Left out or empty: no section. */
   readonly problems?: readonly Problem[];
   /** Every evaluation of the run: how it was made, its figures, and whether this page is of it. */

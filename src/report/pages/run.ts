@@ -7,7 +7,7 @@ import { counted } from "../../data/counted.ts";
 import type { Problem } from "../../data/problem.ts";
 import type { Machine, Versions } from "../../machine.ts";
 import { commandLine } from "../../text/index.ts";
-import type { DataCredit, EpochRecord, Json, ReportFrame } from "./input.ts";
+import type { EpochRecord, Json, ReportCredit, ReportFrame } from "./input.ts";
 
 /** Which cases were scored: a part of the run's own data, every case by the folds' networks, or another data set's. */
 export type ScoredPart = "heldOut" | "validation" | "train" | "folds" | "data";
@@ -51,7 +51,7 @@ export interface ReportedRun {
   readonly command: string;
   readonly machine: Machine;
   readonly versions: Versions;
-  readonly credit: DataCredit;
+  readonly credit: ReportCredit;
 }
 
 export interface RunFacts {

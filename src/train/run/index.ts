@@ -21,8 +21,8 @@ export {
   type OpenedSource,
   openSource,
   openSources,
+  type PredictAllOptions,
   type Predictions,
-  type PredictOptions,
   predictAll,
   type TaskLookup,
 } from "./predict.ts";

@@ -79,7 +79,7 @@ export function notOfWeights(file: string): ConfigError {
   return new ConfigError(`${file}: is a file of weights alone; name a run, or a model.onnx that medvox wrote`);
 }
 
-export interface PredictOptions {
+export interface PredictAllOptions {
   /** Where files go; without it nothing is written. */
   readonly out?: string;
   readonly force?: boolean;
@@ -120,7 +120,7 @@ export interface Predictions {
 export async function predictAll(
   opened: OpenedSource,
   input: string,
-  options: PredictOptions = {},
+  options: PredictAllOptions = {},
 ): Promise<Predictions> {
   const { out, force = false, continue: goesOn = false, strict = false, ...more } = options;
   const { signal, report, onProgress, onNote, ...rest } = more;

@@ -11,9 +11,8 @@ import { createEngine, type DeviceName, type EngineOptions } from "../../runtime
 import { refuseMaxPool, requireDevice } from "../../runtime/node/devices.ts";
 import type { RunEvents, RunPlace } from "../events.ts";
 import { appendLog, LOG, readLog } from "../log.ts";
-import { runTraining } from "../loop.ts";
+import { runTraining, stopReason } from "../loop.ts";
 import type { StateMap } from "../model/model.ts";
-import { stopReason } from "../stopped.ts";
 import { LAST_CHECKPOINT, readWeights, writeCheckpoint } from "../store/checkpoint.ts";
 import { folderStore } from "../store/folder-store.ts";
 import type { Store } from "../store/store.ts";
