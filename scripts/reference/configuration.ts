@@ -28,6 +28,7 @@ const sources = [
   "src/experiments/config.ts",
   "src/med3d/encoder/config.ts",
   "src/med3d/segmentation/config.ts",
+  "src/med3d/segmentation/keep-largest.ts",
   "src/med3d/classification/config.ts",
   "src/med3d/pretraining/config.ts",
   "src/rcnn/run/config.ts",

@@ -70,12 +70,12 @@ export async function openFor({ data, mergeLabels }: SegmentationConfig): Promis
 }
 
 /** The list's own split where it has one; else by seed. */
-export function splitCases({ name, cases, test: testCases }: Dataset, config: SegmentationConfig): Splits<DataCase> {
+export function splitCases({ cases, test: testCases }: Dataset, config: SegmentationConfig): Splits<DataCase> {
   const { heldOut, trainCases, seed } = config;
   const splitSeed = config.splitSeed ?? seed;
   const isLabelled = (item: DataCase): boolean => item.label !== undefined;
   const labelled = cases.filter(isLabelled);
-  if (labelled.length === 0) throw new ConfigError(`data: ${name} has no labelled case; a training needs labels`);
+  if (labelled.length === 0) throw new ConfigError(`data: ${config.data} has no labelled case; a training needs labels`);
   // Decathlon's test images have no labels; a list's may have.
   const test = testCases.filter(isLabelled);
   const rest = labelled.filter((item) => item.split !== "validation");

@@ -13,7 +13,7 @@ export function splitsOf(dataset: Dataset, config: SegmentationConfig): Splits<F
   if (config.folds === null) return splitCases(dataset, config);
   const labelled = dataset.cases.filter(({ label }) => label !== undefined);
   if (labelled.length === 0)
-    throw new ConfigError(`data: ${dataset.name} has no labelled case; a training needs labels`);
+    throw new ConfigError(`data: ${config.data} has no labelled case; a training needs labels`);
   const cases = config.splits === null ? labelled : withFolds(labelled, config.splits);
   // Folds that cannot be made are refused before anything is written.
   if (config.splits === null) kFolds(labelled, config.folds, { seed: config.splitSeed ?? config.seed });

@@ -207,7 +207,7 @@ describe("requests", () => {
     const list = join(folder, "unlabelled.csv");
     writeFileSync(list, `image\n${join(data, "imagesTr/case_0.nii.gz")}\n`);
     await expect(trainSegmentation({ ...request, data: list }, { out: join(folder, "blind") })).rejects.toThrow(
-      new ConfigError("data: unlabelled has no labelled case; a training needs labels"),
+      new ConfigError(`data: ${list} has no labelled case; a training needs labels`),
     );
   });
 });
