@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** The {@link Engine} over a port: what it is asked becomes requests, and numbers stand for programs and banks. */
 import { Connection } from "./connection.ts";
 import { checkedArrays } from "./message.ts";

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** The engine as the rest of medvox sees it: programs (ONNX graphs) and banks (parameters), whatever machine is behind it. */
 import type { ArrayMessage, RunResult } from "./protocol.ts";
 

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * Training in one call, for a network of one's own: `train({ network, loss, optimizer, data, epochs })`. Below it lie
  * {@link createModel} and {@link runTraining}, for whoever wants to hold the parts.

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * Batches from worker threads, made while the engine computes, whatever the task: what an item is and how a batch of them is
  * made stands in the task's mapper.

@@ -206,7 +206,9 @@ describe("folds and seeds", () => {
     const onStep = () => {
       if (++steps === 4) stop.abort();
     };
-    await expect(trainClassification(rated, { out, signal: stop.signal, onStep })).rejects.toMatchObject({ name: "AbortError" });
+    await expect(trainClassification(rated, { out, signal: stop.signal, onStep })).rejects.toMatchObject({
+      name: "AbortError",
+    });
     const started: string[] = [];
     await resumeClassification(out, { onStart: ({ child }) => void started.push(child) });
     expect(started[0]).toBe("fold-1-seed-2");

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** The encoder as a feature extractor: maps of any of its stages, or their means, for radiomics and retrieval. */
 import { join } from "node:path";
 import { z } from "zod";

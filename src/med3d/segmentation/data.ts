@@ -75,7 +75,8 @@ export function splitCases({ cases, test: testCases }: Dataset, config: Segmenta
   const splitSeed = config.splitSeed ?? seed;
   const isLabelled = (item: DataCase): boolean => item.label !== undefined;
   const labelled = cases.filter(isLabelled);
-  if (labelled.length === 0) throw new ConfigError(`data: ${config.data} has no labelled case; a training needs labels`);
+  if (labelled.length === 0)
+    throw new ConfigError(`data: ${config.data} has no labelled case; a training needs labels`);
   // Decathlon's test images have no labels; a list's may have.
   const test = testCases.filter(isLabelled);
   const rest = labelled.filter((item) => item.split !== "validation");

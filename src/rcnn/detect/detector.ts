@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * A detector at work: features and the RPN's outputs are one program, proposals are chosen in TypeScript, the region head is a second
  * program that reads the features where they lie. Programs are static, one for each size; those of the sizes met last are kept.

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** A trained detector, or one of torchvision's weights, ready for pictures and volumes. */
 import { worldBoxOf } from "../../boxes/index.ts";
 import type { DetectionClass, DetectionItem } from "../../data/index.ts";

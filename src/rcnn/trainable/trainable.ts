@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * A detector in the caller's hands: it is shown images with their boxes, step by step, and finds boxes in others at any time between.
  * Both stages are trained at once (approximate joint training, Faster R-CNN §3.2). Calls take turns.

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * A network being trained: its parameters live in the engine, its steps and evaluations are programs, one per shape.
  *

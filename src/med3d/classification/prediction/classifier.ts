@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** Predicting classes: a run (all its networks together) or an exported `model.onnx`, as a function from an image to probabilities. */
 import { checkedJson, type DataCase } from "../../../data/index.ts";
 import { DataError } from "../../../errors.ts";

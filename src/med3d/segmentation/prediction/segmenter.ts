@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** Predicting label maps: a run, the mean of its folds, an exported `model.onnx`, or weights and a network, from an image to classes on its own grid. */
 import type { Axis } from "../../../augment/index.ts";
 import { type DataCase, type Plan, readCaseSize, readImage } from "../../../data/index.ts";
