@@ -51,9 +51,9 @@ export class Connection {
 
   async close(): Promise<void> {
     this.#closing = true;
-    await this.#port.close();
-    // A web worker that is ended says nothing; what is pending must not wait for it.
+    // What is pending need not wait for the other end, which may say nothing any more.
     this.#die("it was closed");
+    await this.#port.close();
   }
 
   #answer(reply: Reply): void {

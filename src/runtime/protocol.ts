@@ -70,11 +70,19 @@ export interface Question {
   readonly request: Request;
 }
 
+/** What a thread of Node begins with. */
+export interface ThreadStart extends WorkerStart {
+  /** One number in shared memory: 1 once the caller has closed. */
+  readonly closed: Int32Array;
+}
+
 /** The worker's end. */
 export interface ServerPort {
   onMessage(listener: (question: Question) => void): void;
   /** @param transfer buffers that are handed over instead of copied */
   post(reply: Reply, transfer: readonly ArrayBuffer[]): void;
+  /** Whether the caller has closed: what still waits is not begun. */
+  isClosed?(): boolean;
 }
 
 /** The caller's end. */

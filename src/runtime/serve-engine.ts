@@ -38,6 +38,7 @@ export function serveEngine(platform: Platform, port: ServerPort): void {
   let queue: Promise<void> = Promise.resolve();
   port.onMessage(({ id, request }) => {
     queue = queue.then(async () => {
+      if (port.isClosed?.()) return port.post({ id, ok: false, message: "it is closed" }, []);
       try {
         const { value, transfer = [] } = await served.answer(request);
         port.post({ id, ok: true, value }, transfer);

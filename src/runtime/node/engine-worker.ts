@@ -4,10 +4,10 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { env, InferenceSession, Tensor } from "onnxruntime-node";
-import type { WorkerStart } from "../protocol.ts";
+import type { ThreadStart } from "../protocol.ts";
 import { serveEngine } from "../serve-engine.ts";
 
-const { device, threads } = workerData as WorkerStart;
+const { device, threads, closed } = workerData as ThreadStart;
 // What fails comes back as an error that names the program; the library's own lines on standard error would say it twice.
 env.logLevel = "fatal";
 
@@ -36,5 +36,6 @@ serveEngine(
   {
     onMessage: (listener) => void port.on("message", listener),
     post: (reply, transfer) => port.postMessage(reply, transfer),
+    isClosed: () => Atomics.load(closed, 0) === 1,
   },
 );
