@@ -1,18 +1,7 @@
 /** `medvox train segmentation`: from a data set to a run. */
-import { type SegmentationRequest, segmentation } from "../../med3d/index.ts";
-import {
-  addSegmentationOptions,
-  foldsOf,
-  type SegmentationOptions,
-  segmentationRequest,
-} from "../segmentation-options.ts";
-import { trainingCommand } from "../training-command.ts";
+import { segmentationCommand } from "../segmentation-command.ts";
 
-export const command = trainingCommand<SegmentationOptions, SegmentationRequest>({
-  task: segmentation,
-  addOptions: addSegmentationOptions,
-  request: (options) => segmentationRequest(options),
-  place: (options, request) => ({ out: options.out, only: foldsOf(options, request) }),
+export const command = segmentationCommand({
   examples: [
     "medvox train segmentation --data Task04_Hippocampus --out runs/hippocampus",
     "medvox train segmentation --data cases.csv --arch resnet18 --epochs 60 --held-out 20",

@@ -1,12 +1,6 @@
 /** `medvox transfer liver`: the liver in CT, coarse to fine (Med3D §4.3). */
-import { type SegmentationRequest, segmentation } from "../../med3d/index.ts";
-import {
-  addSegmentationOptions,
-  foldsOf,
-  type SegmentationOptions,
-  segmentationRequest,
-} from "../segmentation-options.ts";
-import { trainingCommand } from "../training-command.ts";
+import type { SegmentationRequest } from "../../med3d/index.ts";
+import { segmentationCommand } from "../segmentation-command.ts";
 import { transferRates } from "../transfer-rates.ts";
 
 /**
@@ -24,12 +18,8 @@ const usual = (from: string | null | undefined): Partial<SegmentationRequest> =>
   ...transferRates(from),
 });
 
-export const command = trainingCommand<SegmentationOptions, SegmentationRequest>({
-  task: segmentation,
-  addOptions: addSegmentationOptions,
+export const command = segmentationCommand({
   usual,
-  request: (options) => segmentationRequest(options, usual),
-  place: (options, request) => ({ out: options.out, only: foldsOf(options, request) }),
   examples: [
     "medvox transfer liver --data Task03_Liver --from resnet50.safetensors --arch resnet50 --out runs/liver",
     "medvox transfer liver --data Task03_Liver --from none --spacing 2,2,2",

@@ -1,12 +1,6 @@
 /** `medvox transfer lung`: lungs in CT, with the paper's decoder of transposed convolutions (Med3D §4.1). */
-import { type SegmentationRequest, segmentation } from "../../med3d/index.ts";
-import {
-  addSegmentationOptions,
-  foldsOf,
-  type SegmentationOptions,
-  segmentationRequest,
-} from "../segmentation-options.ts";
-import { trainingCommand } from "../training-command.ts";
+import type { SegmentationRequest } from "../../med3d/index.ts";
+import { segmentationCommand } from "../segmentation-command.ts";
 import { transferRates } from "../transfer-rates.ts";
 
 /** A lung window; the two lungs are the two largest parts. */
@@ -18,12 +12,8 @@ const usual = (from: string | null | undefined): Partial<SegmentationRequest> =>
   ...transferRates(from),
 });
 
-export const command = trainingCommand<SegmentationOptions, SegmentationRequest>({
-  task: segmentation,
-  addOptions: addSegmentationOptions,
+export const command = segmentationCommand({
   usual,
-  request: (options) => segmentationRequest(options, usual),
-  place: (options, request) => ({ out: options.out, only: foldsOf(options, request) }),
   examples: [
     "medvox transfer lung --data lungs.csv --from resnet10.safetensors --out runs/lung",
     "medvox transfer lung --data lungs.csv --from none --spacing 3,3,3 --epochs 60",

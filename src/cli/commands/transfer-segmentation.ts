@@ -1,20 +1,9 @@
 /** `medvox transfer segmentation`: a segmentation that starts from an encoder's weights, with the rates the paper gives it. */
-import { type SegmentationRequest, segmentation } from "../../med3d/index.ts";
-import {
-  addSegmentationOptions,
-  foldsOf,
-  type SegmentationOptions,
-  segmentationRequest,
-} from "../segmentation-options.ts";
-import { trainingCommand } from "../training-command.ts";
+import { segmentationCommand } from "../segmentation-command.ts";
 import { transferRates } from "../transfer-rates.ts";
 
-export const command = trainingCommand<SegmentationOptions, SegmentationRequest>({
-  task: segmentation,
-  addOptions: addSegmentationOptions,
+export const command = segmentationCommand({
   usual: transferRates,
-  request: (options) => segmentationRequest(options, transferRates),
-  place: (options, request) => ({ out: options.out, only: foldsOf(options, request) }),
   examples: [
     "medvox transfer segmentation --data Task09_Spleen --from resnet18.safetensors --arch resnet18 --out runs/spleen",
     "medvox transfer segmentation --data cases.csv --from runs/pretrain --freeze",
