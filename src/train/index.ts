@@ -51,41 +51,7 @@ export {
   type Network,
   type StepDefinition,
 } from "./model/step.ts";
-export type { EvaluateOptions } from "./run/evaluate.ts";
-export type { ExportedWeights, ExportFormat, ExportOptions } from "./run/export.ts";
 export * from "./run/index.ts";
-export type { Failure, OpenedSource, TaskLookup } from "./run/predict.ts";
-export type { OpenedRun } from "./run/record.ts";
-export type { BeginOptions, ResumeOptions, RunOf } from "./run/run.ts";
-export type {
-  AnyRun,
-  AnyTask,
-  Child,
-  Conclusion,
-  DataFingerprint,
-  EvaluationFrame,
-  EvaluationLine,
-  Listed,
-  Options,
-  Outcome,
-  PredictCall,
-  PredictedFile,
-  PredictInput,
-  Prediction,
-  Prepared,
-  Run,
-  RunCase,
-  RunRecord,
-  Scored,
-  ScoredPart,
-  Source,
-  SplitName,
-  Splits,
-  Stage,
-  Summary,
-  TaskConfig,
-  WrittenFiles,
-} from "./run/task.ts";
 export { epochRecordsOf, epochsOf } from "./run-log.ts";
 export {
   type Batches,

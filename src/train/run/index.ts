@@ -57,6 +57,7 @@ export type {
   DataCredit,
   DataFingerprint,
   EvaluationFrame,
+  EvaluationLine,
   Host,
   Listed,
   Options,
