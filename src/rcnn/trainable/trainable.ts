@@ -9,6 +9,7 @@ import { writeSafetensors } from "../../files/index.ts";
 import { random } from "../../random.ts";
 import type { Engine } from "../../runtime/index.ts";
 import { createModel, type Model, type StateMap } from "../../train/index.ts";
+import { takingTurns } from "../../turns.ts";
 import type { WeightTensor } from "../../weights/index.ts";
 import { createDetector, type DetectOptions, type Detector, type WatchOptions } from "../detect/detector.ts";
 import { type DetectionEstimate, estimateDetection } from "../detect/estimate.ts";
@@ -111,17 +112,12 @@ export function trainableDetector(
   let model: Model | undefined;
   /** Of the weights as they are; a step makes it stale. */
   let current: Detector | undefined;
-  let last: Promise<unknown> = Promise.resolve();
-  const inTurn = <T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> => {
-    const begin = (): Promise<T> => {
+  const turns = takingTurns({ name: "detector", mostWaiting: Number.POSITIVE_INFINITY });
+  const inTurn = <T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> =>
+    turns.take(async () => {
       if (closed) throw new ConfigError("detector: is closed");
-      signal?.throwIfAborted();
       return work();
-    };
-    const own = last.then(begin, begin);
-    last = own.catch(() => {});
-    return own;
-  };
+    }, signal);
   /** Made when its first images are known, whose size its first program is for. */
   const modelFor = async (images: number, size: readonly number[]): Promise<Model> => {
     if (model !== undefined) return model;
