@@ -92,8 +92,7 @@ const onEpoch = ({ epoch, epochs, trainLoss, seconds }: EpochReport): void =>
 if (fresh) rmSync(out, { recursive: true, force: true });
 try {
   if (existsSync(join(out, "run.json"))) await resumePretraining(out, { onEpoch, signal: stop.signal });
-  else
-    await pretrain(await request(), { out, command: `npm run pretrain -- ${name}`, onEpoch, signal: stop.signal });
+  else await pretrain(await request(), { out, command: `npm run pretrain -- ${name}`, onEpoch, signal: stop.signal });
 } catch (error) {
   if (!stop.signal.aborted) throw error;
   console.error("stopped; the same command goes on from here");

@@ -25,7 +25,7 @@ export {
   medicalNetNormalize,
   minMax,
   type NiftiHeader,
-  pad,
+  padVolume,
   type ResampleOptions,
   reorient,
   resample,
