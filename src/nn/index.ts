@@ -56,6 +56,7 @@ export {
   clipByNorm,
   groupOf,
   type Optimizer,
+  type OptimizerOptions,
   type OptimizerStep,
   type ParameterGroup,
   refuseEmptyGroups,

@@ -95,7 +95,12 @@ export { detectorText } from "./run/text.ts";
 export { evaluateDetectionRun, readDetectionRun, resumeDetector, trainDetector } from "./runs.ts";
 export type { ResumeDetectorOptions } from "./trainable/create.ts";
 export type { BoxList, ImageInput, ImageTruth } from "./trainable/images.ts";
-export type { CreateDetectorOptions, DetectorStartOptions, DetectorTrainingOptions } from "./trainable/options.ts";
+export type {
+  CreateDetectorOptions,
+  DetectorSections,
+  DetectorStartOptions,
+  DetectorTrainingOptions,
+} from "./trainable/options.ts";
 export type {
   DetectorStep,
   ImageDetections,

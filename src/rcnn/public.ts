@@ -32,6 +32,7 @@ export {
   type DetectorImage,
   type DetectorOpenOptions,
   type DetectorOptions,
+  type DetectorSections,
   type DetectorSettings,
   type DetectorSource,
   type DetectorStartOptions,

@@ -31,6 +31,7 @@ export {
   resample,
   resampleToSpacing,
   restoreToGrid,
+  type Size3,
   sameGrid,
   spacingOf,
   type Vec3,
@@ -39,6 +40,7 @@ export {
   type VolumeHeader,
   type VoxelArray,
   type VoxelBox,
+  type VoxelPredicate,
   type VoxelType,
   zScore,
 } from "./index.ts";
