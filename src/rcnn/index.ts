@@ -18,6 +18,7 @@ export type {
   DetectorSource,
   LoadedDetector,
   LoadRunOptions,
+  ProposedObject,
   TorchvisionOptions,
 } from "./detect/load.ts";
 export { boxesPng, detectionsJson, type FoundImage, foundImage } from "./detect/output.ts";

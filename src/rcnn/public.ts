@@ -76,6 +76,7 @@ export {
   type PresetOptions,
   type ProposalRule,
   type Proposals,
+  type ProposedObject,
   preset,
   type RegionHead,
   type ResultsEvaluation,
