@@ -320,14 +320,18 @@ function rowsOf(json: JsonSchema, prefix: string): string[][] {
     const name = `${prefix}${key}`;
     const required = json.required?.includes(key) && property.default === undefined;
     const usual = property.default === undefined ? (required ? "required" : "") : code(property.default);
-    const [inner] = nested(property);
+    const inner = nested(property);
     const list = property.type === "array" ? "[]" : "";
-    const others =
-      property.anyOf?.filter((form) => nested(form).length === 0).map((form) => `${typeOf(form)} or `) ?? [];
-    const type = inner === undefined ? typeOf(property) : list ? "list of objects" : `${others.join("")}object`;
-    const rows = inner === undefined ? [] : rowsOf(inner, `${name}${list}.`);
-    return [[`\`${name}\``, type, usual, property.description ?? ""], ...rows];
+    const words = formsOf(property).map((form) => (nested(form).length === 0 ? typeOf(form) : "object"));
+    const type = inner.length === 0 ? typeOf(property) : list ? "list of objects" : [...new Set(words)].join(" or ");
+    const rows = new Map(inner.flatMap((form) => rowsOf(form, `${name}${list}.`)).map((row) => [row[0], row]));
+    return [[`\`${name}\``, type, usual, property.description ?? ""], ...rows.values()];
   });
+}
+
+/** The forms that a value may have, those within forms included. */
+function formsOf(json: JsonSchema): JsonSchema[] {
+  return (json.anyOf ?? json.oneOf)?.flatMap(formsOf) ?? [json];
 }
 
 function code(value: unknown): string {

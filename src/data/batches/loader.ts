@@ -95,7 +95,8 @@ export function startLoader<Item extends { readonly id: string }, Made, Batch>(
   let next = 0;
   let waiting = 0;
   let reading = 0;
-  let failure: unknown;
+  /** Why nothing more will come. */
+  let failure: { readonly reason: unknown } | undefined;
   let closing: Promise<void> | undefined;
 
   const threads = Array.from({ length: workers }, startThread);
@@ -124,8 +125,8 @@ export function startLoader<Item extends { readonly id: string }, Made, Batch>(
   /** Nothing more will come: everyone who waits, now or later, gets the reason. */
   function fail(reason: unknown): void {
     if (failure !== undefined) return;
-    failure = reason ?? new DataError("loader: stopped");
-    for (const { reject } of pending.values()) reject(failure);
+    failure = { reason };
+    for (const { reject } of pending.values()) reject(reason);
     closing = stop();
   }
 
@@ -219,7 +220,7 @@ export function startLoader<Item extends { readonly id: string }, Made, Batch>(
   }
 
   async function take(n: number): Promise<Made> {
-    if (failure !== undefined) throw failure;
+    if (failure !== undefined) throw failure.reason;
     seek(n);
     const one = pendingAt(n);
     // All workers may be busy with batches nobody wants any more; the first that answers then gets this one.

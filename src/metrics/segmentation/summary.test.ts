@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { ConfigError } from "../../errors.ts";
 import { random } from "../../random.ts";
@@ -163,5 +164,16 @@ describe("tables", () => {
     expect(rows).toHaveLength(1 + 3 * 11);
     expect(rows[12]).toMatch(/^2,Posterior,dice,0.5,0,1,0.5,/);
     expect(rows[23]).toMatch(/^,all,dice,0.69/);
+    const page = readFileSync(new URL("../../../docs/reference/formats.md", import.meta.url), "utf8");
+    const table = page.slice(
+      page.indexOf("`summary.csv` has one row per class"),
+      page.indexOf("### A detection's run"),
+    );
+    const named = [...table.matchAll(/^\| (`[^|]*`) \|/gm)].flatMap(([, names]) =>
+      names.replaceAll("`", "").split(", "),
+    );
+    expect(named).toEqual(rows[0].split(","));
+    const measures = [...new Set(rows.slice(1).map((row) => row.split(",")[2]))];
+    expect(/and the measure: (.*) \|/.exec(table)![1].replaceAll("`", "").split(", ")).toEqual(measures);
   });
 });
