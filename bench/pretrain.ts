@@ -1,0 +1,67 @@
+/**
+ * `npm run pretrain -- free [--depth 10 | 18] [--out FOLDER] [--fresh]`: pre-trains the encoder that medvox ships, on the sets of
+ * `bench/pretraining/sets.ts` with the recipe `bench/recipes/pretrain.json`. Stopped at any moment, the same command goes on. Every few
+ * epochs each branch is scored on its held-out cases. Writes `results/pretrain-NAME.json`, then the tables of README.md and docs/.
+ */
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { pretrain, resumePretraining } from "../src/med3d/index.ts";
+import type { EpochReport } from "../src/train/index.ts";
+import { freeSets } from "./pretraining/sets.ts";
+import { watchBranches } from "./pretraining/watch.ts";
+
+process.chdir(fileURLToPath(new URL("..", import.meta.url)));
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    data: { type: "string", default: "../shared/data" },
+    depth: { type: "string", default: "10" },
+    out: { type: "string" },
+    fresh: { type: "boolean", default: false },
+  },
+});
+const [name = "free"] = positionals;
+const out = values.out ?? `runs/pretrain-${name}-resnet${values.depth}`;
+const command = `npm run pretrain -- ${name}${values.depth === "10" ? "" : ` --depth ${values.depth}`}`;
+if (values.fresh) rmSync(out, { recursive: true, force: true });
+
+const stop = new AbortController();
+process.once("SIGINT", () => stop.abort());
+process.once("SIGTERM", () => stop.abort());
+const say = (line: string): void => console.error(line);
+
+/** How often, while it goes on, the held-out cases are looked at. */
+const LOOKS = 3;
+try {
+  for (let done = false; !done; ) {
+    const pause = new AbortController();
+    const signal = AbortSignal.any([stop.signal, pause.signal]);
+    const onEpoch = ({ epoch, epochs, trainLoss, seconds, branches }: EpochReport): void => {
+      const dice = Object.entries(branches ?? {}).map(
+        ([set, of]) => `${set} ${(of as { meanDice: number | null }).meanDice?.toFixed(3)}`,
+      );
+      say(
+        `${new Date().toISOString().slice(11, 19)} epoch ${epoch}/${epochs}  loss ${trainLoss.toFixed(4)}  ${seconds.toFixed(1)} s  ${dice.join(" · ")}`,
+      );
+      if (epoch % Math.ceil(epochs / LOOKS) === 0 && epoch < epochs) pause.abort();
+    };
+    const recipe = JSON.parse(readFileSync("bench/recipes/pretrain.json", "utf8")) as object;
+    try {
+      await (existsSync(`${out}/run.json`)
+        ? resumePretraining(out, { onEpoch, signal })
+        : pretrain(
+            { ...recipe, depth: Number(values.depth) as 10 | 18, sets: await freeSets(values.data) },
+            { out, force: true, command, onEpoch, signal },
+          ));
+      done = true;
+    } catch (error) {
+      if (!pause.signal.aborted || stop.signal.aborted) throw error;
+    }
+    await watchBranches(out, { say, signal: stop.signal });
+  }
+} catch (error) {
+  if (!stop.signal.aborted) throw error;
+  say("stopped; the same command goes on from here");
+  process.exitCode = 130;
+}
