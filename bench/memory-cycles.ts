@@ -14,7 +14,7 @@
 import { spawnSync } from "node:child_process";
 import { parseArgs } from "node:util";
 import { globalAveragePool, relu, scope } from "../src/graph/index.ts";
-import { adamW, batchNorm, conv, crossEntropy, linear } from "../src/nn/index.ts";
+import { adamW, batchNormLayer, convLayer, crossEntropy, linearLayer } from "../src/nn/index.ts";
 import { random } from "../src/random.ts";
 import { createEngine, type Engine, type Feeds } from "../src/runtime/index.ts";
 import { createModel } from "../src/train/index.ts";
@@ -78,9 +78,9 @@ async function trainAndClose(engine: Engine, seed: number): Promise<void> {
       engine,
       network: ({ x }) => {
         const wide = { kernel: 3, padding: 1, bias: false } as const;
-        let y = relu(batchNorm(conv(x, 32, scope("conv1"), wide), scope("bn1")));
-        y = relu(batchNorm(conv(y, 96, scope("conv2"), { ...wide, stride: 2 }), scope("bn2")));
-        return { scores: linear(globalAveragePool(y), 3, scope("fc")) };
+        let y = relu(batchNormLayer(convLayer(x, 32, scope("conv1"), wide), scope("bn1")));
+        y = relu(batchNormLayer(convLayer(y, 96, scope("conv2"), { ...wide, stride: 2 }), scope("bn2")));
+        return { scores: linearLayer(globalAveragePool(y), 3, scope("fc")) };
       },
       loss: ({ scores }, { target }) => crossEntropy(scores, target),
       optimizer: adamW({ lr: 1e-3 }),

@@ -12,7 +12,7 @@ import {
   type SegmentationDecoder,
   trainSegmentation,
 } from "medvox/med3d";
-import { conv, instanceNorm } from "medvox/nn";
+import { convLayer, instanceNormLayer } from "medvox/nn";
 
 const [data = "samples/hippocampus", out = "runs/custom-decoder"] = process.argv.slice(2);
 
@@ -23,8 +23,10 @@ const [data = "samples/hippocampus", out = "runs/custom-decoder"] = process.argv
 const decoder: SegmentationDecoder = ({ out: deep, taps }, { input, classes, scope }) => {
   const half = taps.half.shape.slice(2);
   const together = concat([resize(deep, { size: half }), taps.half], 1);
-  const joined = conv(together, 16, scope.child("join"), { kernel: 3, padding: 1, bias: false });
-  const scores = conv(relu(instanceNorm(joined, scope.child("norm"))), classes, scope.child("scores"), { kernel: 1 });
+  const joined = convLayer(together, 16, scope.child("join"), { kernel: 3, padding: 1, bias: false });
+  const scores = convLayer(relu(instanceNormLayer(joined, scope.child("norm"))), classes, scope.child("scores"), {
+    kernel: 1,
+  });
   return resize(scores, { size: input.shape.slice(2) });
 };
 

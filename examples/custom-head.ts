@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { random } from "medvox";
 import { relu } from "medvox/graph";
-import { adamW, conv, groupNorm, linear } from "medvox/nn";
+import { adamW, convLayer, groupNormLayer, linearLayer } from "medvox/nn";
 import { type CreateDetectorOptions, fasterRcnn, type RegionHead } from "medvox/rcnn";
 
 const SIDE = 64;
@@ -19,9 +19,11 @@ const SIDE = 64;
  * and boxes of the vectors are the detector's own.
  */
 const head: RegionHead = (pooled, scope) => {
-  let y = relu(groupNorm(conv(pooled, 32, scope.child("conv1"), { kernel: 3, padding: 1 }), 8, scope.child("norm1")));
-  y = relu(conv(y, 32, scope.child("conv2"), { kernel: 3, padding: 1 }));
-  return relu(linear(y, 64, scope.child("fc")));
+  let y = relu(
+    groupNormLayer(convLayer(pooled, 32, scope.child("conv1"), { kernel: 3, padding: 1 }), 8, scope.child("norm1")),
+  );
+  y = relu(convLayer(y, 32, scope.child("conv2"), { kernel: 3, padding: 1 }));
+  return relu(linearLayer(y, 64, scope.child("fc")));
 };
 
 const optimizer = adamW({ lr: 1e-3 });

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { random } from "medvox";
 import { writeSafetensors } from "medvox/files";
 import { globalAveragePool, type Scope, scope, type Tensor } from "medvox/graph";
-import { adamW, crossEntropy, linear, meanSquaredError, resnet3d } from "medvox/nn";
+import { adamW, crossEntropy, linearLayer, meanSquaredError, resnet3d } from "medvox/nn";
 import { type LabelledBatch, train } from "medvox/train";
 
 const [folder = "runs/frozen-encoder"] = process.argv.slice(2);
@@ -47,7 +47,7 @@ const sorted = (seed: number): LabelledBatch => {
 const weights = join(folder, "encoder.safetensors");
 {
   await using first = await train({
-    network: (x) => linear(globalAveragePool(encoder(x)), 1, scope("radius")),
+    network: (x) => linearLayer(globalAveragePool(encoder(x)), 1, scope("radius")),
     loss: meanSquaredError,
     optimizer: adamW({ lr: 1e-2 }),
     data: (epoch) => Array.from({ length: 6 }, (_, n) => measured(6 * epoch + n)),
@@ -60,7 +60,7 @@ const weights = join(folder, "encoder.safetensors");
 // `into` names the part of the new network that the file is for; the head begins with random values. Whatever `freeze` matches stays
 // as it is, and so do the running statistics of its batch norms.
 await using second = await train({
-  network: (x) => linear(globalAveragePool(encoder(x, scope("encoder"))), 2, scope("head")),
+  network: (x) => linearLayer(globalAveragePool(encoder(x, scope("encoder"))), 2, scope("head")),
   loss: crossEntropy,
   start: { from: weights, into: "encoder" },
   freeze: /^encoder\./,

@@ -17,7 +17,7 @@ import {
   sum,
   type Tensor,
 } from "medvox/graph";
-import { adamW, batchNorm, conv, linear, oneHot } from "medvox/nn";
+import { adamW, batchNormLayer, convLayer, linearLayer, oneHot } from "medvox/nn";
 import { train } from "medvox/train";
 
 const SIZE = 16;
@@ -27,11 +27,11 @@ function network(input: Tensor): Tensor {
   let y = input;
   for (const [i, channels] of [8, 16].entries()) {
     const block = scope(`block${i + 1}`);
-    y = conv(y, channels, block.child("conv"), { kernel: 3, padding: 1, bias: false });
-    y = relu(batchNorm(y, block.child("norm")));
+    y = convLayer(y, channels, block.child("conv"), { kernel: 3, padding: 1, bias: false });
+    y = relu(batchNormLayer(y, block.child("norm")));
     y = maxPool(y, { kernel: 2 });
   }
-  return linear(globalAveragePool(y), 2, scope("head"));
+  return linearLayer(globalAveragePool(y), 2, scope("head"));
 }
 
 /**

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { createLoader, type Preprocessing, prepareCase } from "medvox/data";
 import { concat, maxPool, relu, resize, type Scope, scope, type Tensor } from "medvox/graph";
 import { dice } from "medvox/metrics";
-import { adamW, conv, diceCrossEntropy, instanceNorm } from "medvox/nn";
+import { adamW, convLayer, diceCrossEntropy, instanceNormLayer } from "medvox/nn";
 import { train } from "medvox/train";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { writeMadeUp } from "./made-up-volumes.ts";
@@ -19,8 +19,8 @@ const [learned, unseen] = [cases.slice(0, 8), cases.slice(8)];
 
 /** A convolution of 3×3×3, a norm and a ReLU. Names of weights are PyTorch's: `down.conv.weight`, `down.norm.bias`, … */
 function block(x: Tensor, channels: number, at: Scope): Tensor {
-  const y = conv(x, channels, at.child("conv"), { kernel: 3, padding: 1, bias: false });
-  return relu(instanceNorm(y, at.child("norm")));
+  const y = convLayer(x, channels, at.child("conv"), { kernel: 3, padding: 1, bias: false });
+  return relu(instanceNormLayer(y, at.child("norm")));
 }
 
 /** A U-Net of two levels: [N, 1, D, H, W] → scores of background and ball, [N, 2, D, H, W]. */
@@ -28,7 +28,7 @@ function network(input: Tensor): Tensor {
   const fine = block(input, 8, scope("fine"));
   const coarse = block(maxPool(fine, { kernel: 2 }), 16, scope("coarse"));
   const joined = concat([resize(coarse, { size: input.shape.slice(2) }), fine], 1);
-  return conv(block(joined, 8, scope("joined")), 2, scope("scores"), { kernel: 1 });
+  return convLayer(block(joined, 8, scope("joined")), 2, scope("scores"), { kernel: 1 });
 }
 
 const prepare: Preprocessing = {

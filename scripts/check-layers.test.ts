@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { checkBounds, checkCircles, checkLayers, filesPerFolder } from "./check-layers.ts";
-import { doorsOf, namesOf, valuesOf } from "./layers/doors.ts";
+import { doorsOf, doubleNames, namesOf, valuesOf } from "./layers/doors.ts";
 import { LAYERS } from "./layers/table.ts";
 import { unusedExports } from "./layers/unused.ts";
 
@@ -165,6 +165,20 @@ describe("doors", () => {
     ]);
     // T is a type, which every reader meets in the signature of a value.
     expect(valuesOf("nn/index.ts", sources)).toBe(7);
+  });
+
+  it("names what two doors call alike and mean differently", () => {
+    const sources = new Map([
+      ["graph/index.ts", "export function conv() {} export interface Shape {}"],
+      ["nn/index.ts", `export function conv() {} export { type Shape } from "../graph/index.ts";`],
+    ]);
+    const doors = new Map([
+      ["medvox/graph", "graph/index.ts"],
+      ["medvox/nn", "nn/index.ts"],
+    ]);
+    expect(doubleNames(doors, sources)).toEqual([
+      "medvox/nn: exports conv of nn/index.ts; medvox/graph has another conv, of graph/index.ts",
+    ]);
   });
 });
 

@@ -1,13 +1,14 @@
 /**
  * `npm run layers`: imports in `src` only point down and never in circles, those of types included; what shall run in a browser touches
- * no Node API; folders and doors stay within their bounds; nothing is exported that nobody uses. `layers/table.ts` is the architecture.
+ * no Node API; folders and doors stay within their bounds; nothing is exported that nobody uses,
+ * and no public name has two meanings. `layers/table.ts` is the architecture.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { circles, wayRound } from "./layers/circles.ts";
-import { doorsOf, namesOf, valuesOf } from "./layers/doors.ts";
+import { doorsOf, doubleNames, namesOf, valuesOf } from "./layers/doors.ts";
 import { importsOf, isTest, nodeGlobalsOf, parse, readSources, resolveImport, type Sources } from "./layers/sources.ts";
 import {
   DOOR_BOUND,
@@ -159,6 +160,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     ...checkCircles(sources),
     ...checkBounds("source files", folders, FOLDER_BOUND, FOLDERS_OF_ANY_SIZE),
     ...checkBounds("names", bounded, DOOR_BOUND, DOORS_OF_ANY_SIZE),
+    ...doubleNames(new Map([...doors].filter(([door]) => !door.endsWith("/internal"))), sources),
     ...checkUnused(
       root,
       [...doors.values()].map((file) => `src/${file}`),

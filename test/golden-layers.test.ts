@@ -1,7 +1,7 @@
 /** First values of layers: PyTorch's bounds and MedicalNet's deviations (`oracle/torch_layers.py`). */
 import { describe, expect, test } from "vitest";
 import { graph, scope } from "../src/graph/index.ts";
-import { batchNorm, conv, convTranspose, kaimingNormalFanOut, linear } from "../src/nn/index.ts";
+import { batchNormLayer, convLayer, convTransposeLayer, kaimingNormalFanOut, linearLayer } from "../src/nn/index.ts";
 import { random } from "../src/random.ts";
 import { countOf, readGolden } from "./golden-values.ts";
 
@@ -21,9 +21,9 @@ function drawn({ layer, weight, groups }: Layer): { weight: Float32Array; bias: 
   const g = graph();
   const [first, second, ...kernel] = weight;
   const x = g.input("x", [1, layer === "convTranspose" ? first : second * groups, ...kernel]);
-  if (layer === "conv") conv(x, first, scope("at"), { kernel, groups });
-  else if (layer === "convTranspose") convTranspose(x, second * groups, scope("at"), { kernel, groups });
-  else linear(x, first, scope("at"));
+  if (layer === "conv") convLayer(x, first, scope("at"), { kernel, groups });
+  else if (layer === "convTranspose") convTransposeLayer(x, second * groups, scope("at"), { kernel, groups });
+  else linearLayer(x, first, scope("at"));
   const values = (name: string): Float32Array => {
     const { source, shape } = g.parameters.get(`at.${name}`)!;
     if (source.kind !== "parameter") throw new Error("not a parameter");
@@ -68,7 +68,7 @@ describe.each(layers.map((entry) => [`${entry.layer} [${entry.weight}], ${entry.
 
 test("batch norm starts as PyTorch's", () => {
   const g = graph({ training: true });
-  batchNorm(g.input("x", [2, 4, 3, 3, 3]), scope("bn"));
+  batchNormLayer(g.input("x", [2, 4, 3, 3, 3]), scope("bn"));
   const first = Object.fromEntries(
     [...g.parameters].map(([name, { source, shape }]) => [
       name,

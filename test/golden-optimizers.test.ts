@@ -7,10 +7,10 @@ import { add, globalAveragePool, relu, scope, type Tensor } from "../src/graph/i
 import {
   adam,
   adamW,
-  batchNorm,
-  conv,
+  batchNormLayer,
+  convLayer,
   crossEntropy,
-  linear,
+  linearLayer,
   type Optimizer,
   type ParameterGroup,
   type ScheduleSpec,
@@ -73,17 +73,17 @@ const three = { kernel: 3, padding: 1 } as const;
 /** The networks of `oracle/torch_network.py`. */
 const networks = {
   small: ({ x }: Named): Record<string, Tensor> => {
-    let y = relu(batchNorm(conv(x, 4, scope("conv1"), { ...three, bias: false }), scope("bn1")));
-    y = relu(conv(y, 6, scope("conv2"), { ...three, stride: 2 }));
-    return { scores: linear(globalAveragePool(y), 3, scope("fc")) };
+    let y = relu(batchNormLayer(convLayer(x, 4, scope("conv1"), { ...three, bias: false }), scope("bn1")));
+    y = relu(convLayer(y, 6, scope("conv2"), { ...three, stride: 2 }));
+    return { scores: linearLayer(globalAveragePool(y), 3, scope("fc")) };
   },
   wide: ({ x }: Named): Record<string, Tensor> => {
-    let y = relu(batchNorm(conv(x, 32, scope("conv1"), { ...three, bias: false }), scope("bn1")));
-    y = relu(conv(y, 32, scope("conv2"), three));
-    const halved = batchNorm(conv(y, 40, scope("conv3"), { ...three, stride: 2, bias: false }), scope("bn3"));
-    y = relu(add(halved, conv(y, 40, scope("down"), { stride: 2, bias: false })));
-    y = relu(conv(y, 32, scope("conv4"), { kernel: 3, padding: 2, dilation: 2 }));
-    return { scores: linear(globalAveragePool(y), 3, scope("fc")) };
+    let y = relu(batchNormLayer(convLayer(x, 32, scope("conv1"), { ...three, bias: false }), scope("bn1")));
+    y = relu(convLayer(y, 32, scope("conv2"), three));
+    const halved = batchNormLayer(convLayer(y, 40, scope("conv3"), { ...three, stride: 2, bias: false }), scope("bn3"));
+    y = relu(add(halved, convLayer(y, 40, scope("down"), { stride: 2, bias: false })));
+    y = relu(convLayer(y, 32, scope("conv4"), { kernel: 3, padding: 2, dilation: 2 }));
+    return { scores: linearLayer(globalAveragePool(y), 3, scope("fc")) };
   },
 };
 

@@ -49,6 +49,27 @@ export function valuesOf(file: string, sources: Sources): number {
   return [...namesOf(file, sources).values()].filter((place) => !isType(place, sources)).length;
 }
 
+/**
+ * Names that two doors let out with two meanings: a reader who imports both would meet one word for two things. Passing the same
+ * thing on is fine. Returns one line for each.
+ */
+export function doubleNames(doors: ReadonlyMap<string, string>, sources: Sources): string[] {
+  const first = new Map<string, { readonly door: string; readonly place: Place }>();
+  const problems: string[] = [];
+  for (const [door, file] of doors) {
+    for (const [name, place] of namesOf(file, sources)) {
+      const other = first.get(name);
+      if (other === undefined) first.set(name, { door, place });
+      else if (other.place.file !== place.file || other.place.name !== place.name) {
+        problems.push(
+          `${door}: exports ${name} of ${place.file}; ${other.door} has another ${name}, of ${other.place.file}`,
+        );
+      }
+    }
+  }
+  return problems;
+}
+
 /** Files and the names of their types; parsed once. */
 const types = new WeakMap<Sources, Map<string, (name: string) => boolean>>();
 

@@ -8,10 +8,21 @@ import { doorsOf } from "./doors.ts";
 import { type ReachableType, reachableTypes } from "./reachable.ts";
 
 /**
- * How many types a signature leads to that no public door exports: parts that a file keeps to itself (`Keys`, `Own`), what a task of one's own
- * is handed by the frame (`Host`, `Session`). The number may only fall.
+ * The types that a signature leads to and no public door exports, each with the reason. A program never has to name them.
  */
-const NOT_EXPORTED = 21;
+const NOT_EXPORTED: Readonly<Record<string, string>> = {
+  "graph/operators/types.d.ts: None": "the attributes of an operator that has none",
+  "train/run/task.d.ts: Predictor": "a task makes it, and the frame alone calls and closes it",
+  "train/run/task.d.ts: Host": "the frame hands it to a task",
+  "train/run/task.d.ts: Session": "a task makes it, and the frame alone calls and closes it",
+  "train/run/task.d.ts: Beginning": "the frame hands it to a task",
+  "train/run/record.d.ts: Readable": "two fields of a task, picked",
+  "train/config/shared-config.d.ts: Keys": "a calculation with types: any record of schemas",
+  "train/config/shared-config.d.ts: Required": "a calculation with types: which keys must be said",
+  "rcnn/network/config.d.ts: Changes": "a calculation with types: DetectorChanges is its result",
+  "rcnn/detect/load.d.ts: Plan": "fields of DetectionPlan, picked",
+  "med3d/pretraining/config.d.ts: Taken": "a calculation with types: keys shared with segmentation",
+};
 
 describe("the package", () => {
   const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -28,7 +39,7 @@ describe("the package", () => {
 
   it("exports the types behind its options and results", () => {
     const hidden = types.filter(({ exported }) => !exported).map(({ name, file }) => `${file}: ${name}`);
-    expect(hidden.length, hidden.sort().join("\n")).toBeLessThanOrEqual(NOT_EXPORTED);
+    expect(hidden.sort()).toEqual(Object.keys(NOT_EXPORTED).sort());
   });
 
   it("closes with await using whatever is to be closed", () => {

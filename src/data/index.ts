@@ -5,6 +5,7 @@ export {
   type DetectionBatch,
   type DetectionBatchImage,
   type DetectionLoader,
+  type DetectionLoaderBaseOptions,
   type DetectionLoaderOptions,
   type PictureLoaderOptions,
   type PreparedImagesOptions,

@@ -23,6 +23,7 @@ export {
   type DetectionDataset,
   type DetectionItem,
   type DetectionLoader,
+  type DetectionLoaderBaseOptions,
   type DetectionLoaderOptions,
   type Fingerprint,
   type FingerprintOptions,

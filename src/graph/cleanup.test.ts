@@ -1,7 +1,7 @@
 /** Clean-up: what goes, what must stay, and that the numbers are the same. */
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { adamW, batchNorm, conv, crossEntropy, linear } from "../nn/index.ts";
+import { adamW, batchNormLayer, convLayer, crossEntropy, linearLayer } from "../nn/index.ts";
 import { createEngine, type Engine } from "../runtime/index.ts";
 import { buildStep, encodeBuilt } from "../train/index.ts";
 import * as m from "./index.ts";
@@ -166,9 +166,9 @@ test("a cleaned graph is clean", () => {
 test.each([true, false])("a training step has no copies and no two equal initializers (lowered: %s)", (lowering) => {
   const network = ({ x }: Readonly<Record<string, Tensor>>) => {
     const three = { kernel: 3, padding: 1, bias: false } as const;
-    let y = m.relu(batchNorm(conv(x, 32, m.scope("conv1"), three), m.scope("bn1")));
-    y = m.relu(batchNorm(conv(y, 32, m.scope("conv2"), three), m.scope("bn2")));
-    return { scores: linear(m.globalAveragePool(y), 3, m.scope("fc")) };
+    let y = m.relu(batchNormLayer(convLayer(x, 32, m.scope("conv1"), three), m.scope("bn1")));
+    y = m.relu(batchNormLayer(convLayer(y, 32, m.scope("conv2"), three), m.scope("bn2")));
+    return { scores: linearLayer(m.globalAveragePool(y), 3, m.scope("fc")) };
   };
   const built = buildStep(
     { network, loss: ({ scores }, { t }) => crossEntropy(scores, t), optimizer: adamW({ lr: 1 }), accumulate: 1 },

@@ -70,6 +70,7 @@ export type {
   OnnxAttribute,
   OperatorName,
   Reduction,
+  WindowAttributes,
 } from "./operators/types.ts";
 export type { Rewritten } from "./rewrite.ts";
 export { type Scope, scope } from "./scope.ts";

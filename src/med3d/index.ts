@@ -60,6 +60,8 @@ export type { PretrainingRun } from "./pretraining/session.ts";
 export type { PretrainingCase, PretrainingPlan } from "./pretraining/sets.ts";
 export { type PretrainingTask, pretraining } from "./pretraining/task.ts";
 export {
+  type CheckpointChoice,
+  type CustomDecoderOptions,
   evaluateBranch,
   evaluateClassificationRun,
   evaluateSegmentationRun,

@@ -5,6 +5,7 @@
 export {
   type AuxiliaryTarget,
   type CaseScore,
+  type CheckpointChoice,
   type ClassificationCase,
   type ClassificationConfig,
   type ClassificationFound,
@@ -18,6 +19,7 @@ export {
   type ClassifierNetwork,
   type ClassifierOptions,
   type CustomDecoder,
+  type CustomDecoderOptions,
   type CutWindow,
   classification,
   type DecoderContext,

@@ -37,12 +37,13 @@ import { type SegmentationRun, withDecoder } from "./segmentation/session.ts";
 import { segmentation, segmentationTask } from "./segmentation/task.ts";
 
 /** Which weights of a run are opened; default: as the run says. */
-interface Use {
+/** Which of a run's two checkpoints is opened. */
+export interface CheckpointChoice {
   readonly use?: "last" | "best";
 }
 
 /** What a segmentation of a decoder of one's own needs. */
-interface Own {
+export interface CustomDecoderOptions {
   /** The decoder of a run whose `decoder` is `custom`: a function cannot be written down, so it is given again every time. */
   readonly decoder?: SegmentationDecoder;
 }
@@ -53,7 +54,7 @@ interface Own {
  */
 export async function trainSegmentation(
   request: SegmentationRequest,
-  { decoder, ...options }: BeginOptions & Own,
+  { decoder, ...options }: BeginOptions & CustomDecoderOptions,
 ): Promise<SegmentationRun> {
   const { decoder: named = "custom" } = request;
   if (decoder === undefined) return beginRun(segmentation, request, options);
@@ -65,7 +66,7 @@ export async function trainSegmentation(
 /** Goes on with a segmentation that was stopped. */
 export async function resumeSegmentation(
   folder: string,
-  { decoder, ...options }: ResumeOptions & Own = {},
+  { decoder, ...options }: ResumeOptions & CustomDecoderOptions = {},
 ): Promise<SegmentationRun> {
   const task = segmentationTask(decoder);
   const run: SegmentationRun = await readRunOf(folderStore(folder), task);
@@ -75,7 +76,7 @@ export async function resumeSegmentation(
 /** Scores a segmentation. @throws as {@link evaluateRun} */
 export async function evaluateSegmentationRun(
   folder: string,
-  { decoder, ...options }: EvaluateOptions & Own & { readonly cases?: readonly DataCase[] } = {},
+  { decoder, ...options }: EvaluateOptions & CustomDecoderOptions & { readonly cases?: readonly DataCase[] } = {},
 ): Promise<Evaluation<CaseScores, SegmentationSummary>> {
   const task = segmentationTask(decoder);
   const run: SegmentationRun = await readRunOf(folderStore(folder), task);
@@ -95,7 +96,7 @@ export async function evaluateSegmentationRun(
  */
 export async function openSegmenter(
   source: string | SegmenterParts | readonly (string | SegmenterParts)[],
-  { use, decoder, ...options }: SegmenterOptions & Use & Own = {},
+  { use, decoder, ...options }: SegmenterOptions & CheckpointChoice & CustomDecoderOptions = {},
 ): Promise<Segmenter> {
   const sources: SegmenterSource[] = [];
   for (const [i, one] of [source].flat().entries()) {
@@ -143,7 +144,7 @@ export async function evaluateClassificationRun(
  */
 export async function openClassifier(
   path: string,
-  { use, ...options }: ClassifierOptions & Use = {},
+  { use, ...options }: ClassifierOptions & CheckpointChoice = {},
 ): Promise<Classifier> {
   return openClassifierOf(await sourceOf<ClassificationRun>(path, classification, use), options);
 }

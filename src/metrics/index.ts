@@ -36,6 +36,7 @@ export {
 } from "./detection/coco.ts";
 export type { AreaRange, DetectionImage, Detections, TrueBoxes } from "./detection/detection.ts";
 export {
+  type ConfidenceInterval,
   type Froc,
   type FrocFinding,
   type FrocMark,

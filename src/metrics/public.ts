@@ -17,6 +17,7 @@ export {
   type CocoOptions,
   type CocoPick,
   type CocoScores,
+  type ConfidenceInterval,
   cocoFigures,
   cocoScores,
   compareAucs,

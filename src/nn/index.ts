@@ -3,19 +3,19 @@
 export * from "./initializers.ts";
 export {
   type BatchNormOptions,
-  batchNorm,
+  batchNormLayer,
   type ConvLayerOptions,
   type ConvTransposeLayerOptions,
-  channelDropout,
-  conv,
-  convTranspose,
-  dropout,
-  groupNorm,
-  instanceNorm,
-  linear,
+  channelDropoutLayer,
+  convLayer,
+  convTransposeLayer,
+  dropoutLayer,
+  groupNormLayer,
+  instanceNormLayer,
+  linearLayer,
   type Norm,
-  norm,
-  sharedConv,
+  normLayer,
+  sharedConvLayer,
 } from "./layers.ts";
 export * from "./losses.ts";
 export {
@@ -56,6 +56,7 @@ export {
   clipByNorm,
   groupOf,
   type Optimizer,
+  type OptimizerOptions,
   type OptimizerStep,
   type ParameterGroup,
   refuseEmptyGroups,

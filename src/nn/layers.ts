@@ -3,16 +3,16 @@
  */
 import {
   add,
+  batchNorm,
   batchNormInference,
-  batchNorm as batchNormOperator,
-  conv as convOperator,
-  convTranspose as convTransposeOperator,
-  dropout as dropoutOperator,
+  conv,
+  convTranspose,
+  dropout,
   type Graph,
-  groupNorm as groupNormOperator,
+  groupNorm,
   type Initializer,
-  instanceNorm as instanceNormOperator,
-  linear as linearOperator,
+  instanceNorm,
+  linear,
   mul,
   type PerAxis,
   type Scope,
@@ -39,12 +39,12 @@ function kernelOf(x: Tensor, kernel: PerAxis): number[] {
 }
 
 /** Convolution to `channels` channels: x [N, Ci, …] → [N, channels, …]. Parameters `weight`, `bias`. */
-export function conv(x: Tensor, channels: number, scope: Scope, options: ConvLayerOptions = {}): Tensor {
-  return sharedConv([x], channels, scope, options)[0];
+export function convLayer(x: Tensor, channels: number, scope: Scope, options: ConvLayerOptions = {}): Tensor {
+  return sharedConvLayer([x], channels, scope, options)[0];
 }
 
 /** One convolution for several inputs, such as the levels of a pyramid. */
-export function sharedConv(
+export function sharedConvLayer(
   inputs: readonly Tensor[],
   channels: number,
   scope: Scope,
@@ -55,7 +55,7 @@ export function sharedConv(
   const shape = [channels, first[1] / groups, ...kernelOf(inputs[0], kernel)];
   const w = graph.parameter(scope.name("weight"), shape, initialize);
   const b = bias ? graph.parameter(scope.name("bias"), [channels], initializeBias ?? biasUniform(shape)) : undefined;
-  return inputs.map((x) => convOperator(x, w, { ...window, groups, bias: b }));
+  return inputs.map((x) => conv(x, w, { ...window, groups, bias: b }));
 }
 
 export interface ConvTransposeLayerOptions extends ConvLayerOptions {
@@ -63,7 +63,7 @@ export interface ConvTransposeLayerOptions extends ConvLayerOptions {
 }
 
 /** Transposed convolution to `channels` channels. Parameters `weight` [Ci, Co, k…], `bias`. */
-export function convTranspose(
+export function convTransposeLayer(
   x: Tensor,
   channels: number,
   scope: Scope,
@@ -73,11 +73,11 @@ export function convTranspose(
   const shape = [x.shape[1], channels / groups, ...kernelOf(x, kernel)];
   const w = x.graph.parameter(scope.name("weight"), shape, initialize);
   const b = bias ? x.graph.parameter(scope.name("bias"), [channels], biasUniform(shape)) : undefined;
-  return convTransposeOperator(x, w, { ...window, groups, bias: b });
+  return convTranspose(x, w, { ...window, groups, bias: b });
 }
 
 /** y = x·wᵀ + b: x [N, In] or [N, In, 1, …] → [N, units]. Parameters `weight`, `bias`. */
-export function linear(
+export function linearLayer(
   x: Tensor,
   units: number,
   scope: Scope,
@@ -87,7 +87,7 @@ export function linear(
   const w = x.graph.parameter(scope.name("weight"), shape, options.initialize ?? kaimingUniform);
   const initializeBias = options.initializeBias ?? biasUniform(shape);
   const b = (options.bias ?? true) ? x.graph.parameter(scope.name("bias"), [units], initializeBias) : undefined;
-  return linearOperator(x, w, b);
+  return linear(x, w, b);
 }
 
 export interface BatchNormOptions {
@@ -108,7 +108,7 @@ export interface BatchNormOptions {
  * Batch norm: batch statistics in a training graph, running ones else. The running variance is the unbiased one, as
  * PyTorch's. Parameters `weight`, `bias`; buffers `running_mean`, `running_var`.
  */
-export function batchNorm(
+export function batchNormLayer(
   x: Tensor,
   scope: Scope,
   { epsilon = 1e-5, momentum = 0.1, frozen = false, statistics }: BatchNormOptions = {},
@@ -128,7 +128,7 @@ export function batchNorm(
     const { mean, variance } = own ?? { mean: runningMean, variance: runningVariance };
     return batchNormInference(x, scale, shift, mean, variance, epsilon);
   }
-  const { output, mean, variance } = batchNormOperator(x, scale, shift, epsilon);
+  const { output, mean, variance } = batchNorm(x, scale, shift, epsilon);
   const count = x.size / x.shape[1];
   const blend = (running: Tensor, batch: Tensor, factor: number): Tensor =>
     add(mul(running, 1 - momentum), mul(batch, momentum * factor));
@@ -140,19 +140,19 @@ export function batchNorm(
 }
 
 /** Each channel of each sample normalised on its own. Parameters `weight`, `bias`. */
-export function instanceNorm(x: Tensor, scope: Scope, epsilon = 1e-5): Tensor {
+export function instanceNormLayer(x: Tensor, scope: Scope, epsilon = 1e-5): Tensor {
   const { graph } = x;
   const scale = graph.parameter(scope.name("weight"), [x.shape[1]], ones);
   const shift = graph.parameter(scope.name("bias"), [x.shape[1]], zeros);
-  return instanceNormOperator(x, scale, shift, epsilon);
+  return instanceNorm(x, scale, shift, epsilon);
 }
 
 /** Groups of channels of each sample normalised together. Parameters `weight`, `bias`. */
-export function groupNorm(x: Tensor, groups: number, scope: Scope, epsilon = 1e-5): Tensor {
+export function groupNormLayer(x: Tensor, groups: number, scope: Scope, epsilon = 1e-5): Tensor {
   const { graph } = x;
   const scale = graph.parameter(scope.name("weight"), [x.shape[1]], ones);
   const shift = graph.parameter(scope.name("bias"), [x.shape[1]], zeros);
-  return groupNormOperator(x, groups, scale, shift, epsilon);
+  return groupNorm(x, groups, scale, shift, epsilon);
 }
 
 /** A norm with a name of its own in the network, whichever kind it is. */
@@ -161,9 +161,9 @@ export type Norm =
   | { readonly kind: "group"; readonly groups: number; readonly epsilon?: number };
 
 /** The norm of a kind. */
-export function norm(x: Tensor, scope: Scope, kind: Norm): Tensor {
-  if (kind.kind === "group") return groupNorm(x, kind.groups, scope, kind.epsilon);
-  return batchNorm(x, scope, { frozen: kind.frozen, epsilon: kind.epsilon, statistics: kind.statistics });
+export function normLayer(x: Tensor, scope: Scope, kind: Norm): Tensor {
+  if (kind.kind === "group") return groupNormLayer(x, kind.groups, scope, kind.epsilon);
+  return batchNormLayer(x, scope, { frozen: kind.frozen, epsilon: kind.epsilon, statistics: kind.statistics });
 }
 
 const streams = new WeakMap<Graph, number>();
@@ -177,18 +177,18 @@ function stepSeed(graph: Graph): Tensor {
 }
 
 /** Drops elements in training, nothing in evaluation; the step's seed decides which. */
-export function dropout(x: Tensor, rate: number): Tensor {
+export function dropoutLayer(x: Tensor, rate: number): Tensor {
   const { graph } = x;
   if (!graph.training) return x;
   const stream = streams.get(graph) ?? 0;
   streams.set(graph, stream + 1);
-  return dropoutOperator(x, rate, stepSeed(graph), stream);
+  return dropout(x, rate, stepSeed(graph), stream);
 }
 
 /** PyTorch's `dropout2d` and `dropout3d`: drops whole channels of a sample [N, C, …], since neighbouring positions tell the same. */
-export function channelDropout(x: Tensor, rate: number): Tensor {
+export function channelDropoutLayer(x: Tensor, rate: number): Tensor {
   if (!x.graph.training || rate === 0) return x;
   const [n, c, ...spatial] = x.shape;
   const ones = x.graph.constant(new Float32Array(n * c).fill(1), [n, c, ...spatial.map(() => 1)]);
-  return mul(x, dropout(ones, rate));
+  return mul(x, dropoutLayer(ones, rate));
 }

@@ -48,13 +48,14 @@ export interface Optimizer {
   readonly update: (step: OptimizerStep) => { parameter: Tensor; state: Record<string, Tensor> };
 }
 
-interface Common {
+/** What every optimizer takes. */
+export interface OptimizerOptions {
   lr: number;
   weightDecay?: number;
   groups?: readonly ParameterGroup[];
 }
 
-export interface SgdOptions extends Common {
+export interface SgdOptions extends OptimizerOptions {
   momentum?: number;
   nesterov?: boolean;
 }
@@ -81,7 +82,7 @@ export function sgd({ lr, momentum = 0, nesterov = false, weightDecay = 0, group
   };
 }
 
-export interface AdamOptions extends Common {
+export interface AdamOptions extends OptimizerOptions {
   betas?: readonly [number, number];
   epsilon?: number;
 }

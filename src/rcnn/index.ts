@@ -18,6 +18,7 @@ export type {
   DetectorSource,
   LoadedDetector,
   LoadRunOptions,
+  ProposedObject,
   TorchvisionOptions,
 } from "./detect/load.ts";
 export { boxesPng, detectionsJson, type FoundImage, foundImage } from "./detect/output.ts";
@@ -95,7 +96,12 @@ export { detectorText } from "./run/text.ts";
 export { evaluateDetectionRun, readDetectionRun, resumeDetector, trainDetector } from "./runs.ts";
 export type { ResumeDetectorOptions } from "./trainable/create.ts";
 export type { BoxList, ImageInput, ImageTruth } from "./trainable/images.ts";
-export type { CreateDetectorOptions, DetectorStartOptions, DetectorTrainingOptions } from "./trainable/options.ts";
+export type {
+  CreateDetectorOptions,
+  DetectorSections,
+  DetectorStartOptions,
+  DetectorTrainingOptions,
+} from "./trainable/options.ts";
 export type {
   DetectorStep,
   ImageDetections,

@@ -37,6 +37,7 @@ export {
   type StateMap,
   type StepOptions,
   type StepResult,
+  type UpdateOptions,
 } from "./model/model.ts";
 export { type PortableWeightsOptions, writePortableWeights } from "./model/portable-weights.ts";
 export { loadStart, type StartOptions } from "./model/start.ts";

@@ -98,6 +98,7 @@ export {
   type TrainingReport,
   type TrainOptions,
   train,
+  type UpdateOptions,
   type ValidationResult,
   type WrittenFiles,
 } from "./index.ts";

@@ -12,7 +12,7 @@ import { soundCases, writeDecathlon } from "../data/test/made-up.ts";
 import { ConfigError } from "../errors.ts";
 import { readWeightsFile, writeSafetensors } from "../files/index.ts";
 import {
-  conv as convolve,
+  conv,
   globalAveragePool,
   gradients,
   graph,
@@ -26,12 +26,12 @@ import {
 } from "../graph/index.ts";
 import {
   adamW,
-  conv,
+  convLayer,
   crossEntropy,
-  groupNorm,
-  instanceNorm,
+  groupNormLayer,
+  instanceNormLayer,
   kaimingNormalFanOut,
-  linear,
+  linearLayer,
   meanSquaredError,
   resnet3d,
   sgd,
@@ -68,8 +68,8 @@ function waves(seed: number): LabelledBatch {
 const batches = Array.from({ length: 6 }, (_, i) => waves(i));
 
 const small = (x: Tensor): Tensor => {
-  const y = relu(conv(x, 8, scope("conv1"), { kernel: 3, padding: 1 }));
-  return linear(globalAveragePool(y), 2, scope("head"));
+  const y = relu(convLayer(x, 8, scope("conv1"), { kernel: 3, padding: 1 }));
+  return linearLayer(globalAveragePool(y), 2, scope("head"));
 };
 
 test("learns to tell waves along two axes, on volumes it never saw", async () => {
@@ -103,7 +103,7 @@ test("fits a line to the least squares", async () => {
   const x = Float32Array.of(0, 1, 2, 3);
   const model = await train({
     engine,
-    network: (input) => linear(input, 1, scope("line")),
+    network: (input) => linearLayer(input, 1, scope("line")),
     loss: meanSquaredError,
     optimizer: sgd({ lr: 0.1, momentum: 0.8 }),
     data: [{ input: { data: x, shape: [4, 1] }, target: { data: x.map((v) => 3 * v - 2), shape: [4, 1] } }],
@@ -117,7 +117,8 @@ test("fits a line to the least squares", async () => {
 });
 
 test("MedicalNet's encoder, a head that learns faster, an engine of its own", async () => {
-  const network = (x: Tensor): Tensor => linear(globalAveragePool(resnet3d(x, { depth: 10 }).out), 2, scope("head"));
+  const network = (x: Tensor): Tensor =>
+    linearLayer(globalAveragePool(resnet3d(x, { depth: 10 }).out), 2, scope("head"));
   const epochs: number[] = [];
   const one = waves(1);
   const shape = [1, 1, 16, 8, 8];
@@ -144,7 +145,7 @@ test("one floor below: a graph, its gradient, and both as one ONNX file that any
   const g = graph();
   const x = g.input("x", [2, 1, 6, 6, 6]);
   const w = g.parameter("w", [4, 1, 3, 3, 3], kaimingNormalFanOut);
-  const loss = mean(square(convolve(x, w, { padding: 1 })));
+  const loss = mean(square(conv(x, w, { padding: 1 })));
   const [dw] = gradients(loss, [w]);
   const program = await engine.load(g.toOnnx([loss, dw]), { label: "step" });
   expect([program.inputs, program.outputs]).toEqual([
@@ -222,7 +223,7 @@ test("the same seed gives the same bits, another seed others", async () => {
 test("a network that does not fit its input is an error, and leaves no engine behind", async () => {
   const before = workers();
   const running = train({
-    network: (x) => linear(globalAveragePool(resnet3d(x, { depth: 10 }).out), 2, scope("head")),
+    network: (x) => linearLayer(globalAveragePool(resnet3d(x, { depth: 10 }).out), 2, scope("head")),
     loss: crossEntropy,
     optimizer: sgd({ lr: 0.01 }),
     data: [
@@ -276,7 +277,7 @@ test("trains through a loader as it is, to the bit as through its batches given 
     };
     await using model = await train({
       engine,
-      network: (x) => conv(x, 3, scope("scores"), { kernel: 3, padding: 1 }),
+      network: (x) => convLayer(x, 3, scope("scores"), { kernel: 3, padding: 1 }),
       loss: crossEntropy,
       optimizer: adamW({ lr: 0.01 }),
       schedule: ({ epoch, step }) => 1 / (1 + epoch + step),
@@ -306,7 +307,7 @@ describe("an encoder from a file", () => {
     await using model = await train({
       engine,
       network: (x) =>
-        linear(globalAveragePool(resnet3d(x, { depth: 10, scope: scope("encoder") }).out), 2, scope("head")),
+        linearLayer(globalAveragePool(resnet3d(x, { depth: 10, scope: scope("encoder") }).out), 2, scope("head")),
       loss: crossEntropy,
       start: { from, into: "encoder" },
       freeze: /^encoder\./,
@@ -324,14 +325,18 @@ describe("an encoder from a file", () => {
 });
 
 test.each([
-  ["instance norm", (x: Tensor) => instanceNorm(x, scope("norm"))],
-  ["group norm", (x: Tensor) => groupNorm(x, 2, scope("norm"))],
+  ["instance norm", (x: Tensor) => instanceNormLayer(x, scope("norm"))],
+  ["group norm", (x: Tensor) => groupNormLayer(x, 2, scope("norm"))],
   ["resize", (x: Tensor) => resize(maxPool(x, { kernel: 2 }), { size: x.shape.slice(2) })],
 ] as const)("an exported network with %s takes any batch", async (_, middle) => {
   await using model = await train({
     engine,
     network: (x) =>
-      linear(globalAveragePool(relu(middle(conv(x, 4, scope("conv1"), { kernel: 3, padding: 1 })))), 2, scope("head")),
+      linearLayer(
+        globalAveragePool(relu(middle(convLayer(x, 4, scope("conv1"), { kernel: 3, padding: 1 })))),
+        2,
+        scope("head"),
+      ),
     loss: crossEntropy,
     optimizer: adamW({ lr: 0.01 }),
     data: batches.slice(0, 1),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { GeometryError } from "../errors.ts";
 import { applyAffine, identityAffine } from "./affine.ts";
-import { boxAround, boxSize, cropOrPad, foregroundBox, growBox, pad, wholeBox } from "./crop.ts";
+import { boxAround, boxSize, cropOrPad, foregroundBox, growBox, padVolume, wholeBox } from "./crop.ts";
 import type { Volume } from "./types.ts";
 
 /** 3 × 2 × 1: rows 1 2 3 and 4 5 6. */
@@ -23,8 +23,8 @@ describe("boxes", () => {
     const box = { start: [-1, 0, 0], end: [4, 3, 1] } as const;
     expect([...cropOrPad(small, box, 9).data]).toEqual([9, 1, 2, 3, 9, 9, 4, 5, 6, 9, 9, 9, 9, 9, 9]);
     expect([...cropOrPad(small, box, "edge").data]).toEqual([1, 1, 2, 3, 3, 4, 4, 5, 6, 6, 4, 4, 5, 6, 6]);
-    expect([...pad(small, [0, 1, 0], [0, 0, 0]).data]).toEqual([0, 0, 0, 1, 2, 3, 4, 5, 6]);
-    expect(pad(small, [1, 0, 0], [0, 0, 2]).size).toEqual([4, 2, 3]);
+    expect([...padVolume(small, [0, 1, 0], [0, 0, 0]).data]).toEqual([0, 0, 0, 1, 2, 3, 4, 5, 6]);
+    expect(padVolume(small, [1, 0, 0], [0, 0, 2]).size).toEqual([4, 2, 3]);
   });
   it("may lie wholly outside", () => {
     const aside = { start: [5, 0, 0], end: [7, 1, 1] } as const;

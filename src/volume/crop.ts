@@ -122,7 +122,7 @@ export function cropOrPad<T extends VoxelArray>(
 }
 
 /** The volume with `before` and `after` more voxels along x, y, z. */
-export function pad<T extends VoxelArray>(
+export function padVolume<T extends VoxelArray>(
   volume: Volume<T>,
   before: Vec3,
   after: Vec3,

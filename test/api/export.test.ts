@@ -2,7 +2,7 @@
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { globalAveragePool, graph, scope, type Tensor } from "../../src/graph/index.ts";
-import { adamW, batchNorm, conv, crossEntropy, instanceNorm, linear } from "../../src/nn/index.ts";
+import { adamW, batchNormLayer, convLayer, crossEntropy, instanceNormLayer, linearLayer } from "../../src/nn/index.ts";
 import { createEngine, type Engine } from "../../src/runtime/index.ts";
 import { train } from "../../src/train/index.ts";
 
@@ -27,9 +27,9 @@ async function ran(model: Uint8Array, shape: number[]) {
 }
 
 test.each([
-  ["a convolution", (x: Tensor) => conv(x, 2, scope("a")), [2, 2, 8, 8, 8]],
-  ["a linear head", (x: Tensor) => linear(globalAveragePool(conv(x, 2, scope("a"))), 3, scope("h")), [2, 3]],
-  ["a batch norm", (x: Tensor) => batchNorm(conv(x, 2, scope("a")), scope("n")), [2, 2, 8, 8, 8]],
+  ["a convolution", (x: Tensor) => convLayer(x, 2, scope("a")), [2, 2, 8, 8, 8]],
+  ["a linear head", (x: Tensor) => linearLayer(globalAveragePool(convLayer(x, 2, scope("a"))), 3, scope("h")), [2, 3]],
+  ["a batch norm", (x: Tensor) => batchNormLayer(convLayer(x, 2, scope("a")), scope("n")), [2, 2, 8, 8, 8]],
 ] as const)("%s takes two at once, and gives each what it gets alone", async (_, network, shape) => {
   const model = written(network);
   const two = await ran(model, [2, 1, 8, 8, 8]);
@@ -39,31 +39,32 @@ test.each([
 });
 
 test("other sizes of the volume, too", async () => {
-  const model = written((x) => globalAveragePool(conv(x, 2, scope("a"))), { 2: "depth", 3: "height" });
+  const model = written((x) => globalAveragePool(convLayer(x, 2, scope("a"))), { 2: "depth", 3: "height" });
   expect((await ran(model, [1, 1, 5, 11, 8])).shape).toEqual([1, 2, 1, 1, 1]);
 });
 
 test("what cannot be free is refused, with the node", () => {
-  expect(() => written((x) => instanceNorm(conv(x, 2, scope("a")), scope("n")))).toThrow(
+  expect(() => written((x) => instanceNormLayer(convLayer(x, 2, scope("a")), scope("n")))).toThrow(
     /^toOnnx: free: node batchNorm_\d+ has the size of a free axis baked in/,
   );
-  expect(() => written((x) => linear(conv(x, 2, scope("a")), 2, scope("h")), { 2: "depth" })).toThrow(
+  expect(() => written((x) => linearLayer(convLayer(x, 2, scope("a")), 2, scope("h")), { 2: "depth" })).toThrow(
     /^toOnnx: free: node reshape_\d+ has the size of a free axis baked in: reshape: \[1, 2, 16, 8, 8\] and \[1, 1024\]/,
   );
-  expect(() => written((x) => conv(x, 2, scope("a")), { 7: "n" })).toThrow("x has no axis 7");
+  expect(() => written((x) => convLayer(x, 2, scope("a")), { 7: "n" })).toThrow("x has no axis 7");
 });
 
 test("a weight that no parameter has is refused", () => {
   const g = graph();
-  const y = conv(g.input("x", [1, 1, 8, 8, 8]), 2, scope("a"));
+  const y = convLayer(g.input("x", [1, 1, 8, 8, 8]), 2, scope("a"));
   expect(() => g.toOnnx({ y }, { weights: new Map([["a.weigth", new Float32Array(2)]]) })).toThrow(
     "toOnnx: weights: no parameter is named a.weigth; there are a.weight, a.bias",
   );
 });
 
 test("a model that train made writes itself, and starts another from its weights", async () => {
-  const head = (x: Tensor): Tensor => linear(globalAveragePool(x), 2, scope("head"));
-  const encoder = (x: Tensor, at = scope("")): Tensor => batchNorm(conv(x, 3, at.child("conv")), at.child("norm"));
+  const head = (x: Tensor): Tensor => linearLayer(globalAveragePool(x), 2, scope("head"));
+  const encoder = (x: Tensor, at = scope("")): Tensor =>
+    batchNormLayer(convLayer(x, 3, at.child("conv")), at.child("norm"));
   const batch = {
     input: { data: Float32Array.from({ length: 128 }, (_, i) => Math.sin(i)), shape: [2, 1, 4, 4, 4] },
     target: { data: Int32Array.of(0, 1), shape: [2] },

@@ -2,12 +2,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { globalAveragePool, mean, scope, square, sub, type Tensor } from "../../src/graph/index.ts";
 import {
-  conv,
+  convLayer,
   crossEntropy,
   diceLoss as dice,
   diceCrossEntropy,
   focal,
-  linear,
+  linearLayer,
   oneHot,
   resnet3d,
   sgd,
@@ -28,7 +28,7 @@ const batch = (label: (i: number) => number = (i) => i % 2) => ({
   input: { data: waves(), shape },
   target: { data: Int32Array.from({ length: n ** 3 }, (_, i) => label(i)), shape: [1, n, n, n] },
 });
-const twoClasses = (x: Tensor): Tensor => conv(x, 2, scope("a"));
+const twoClasses = (x: Tensor): Tensor => convLayer(x, 2, scope("a"));
 const settings = { network: twoClasses, loss: crossEntropy, optimizer: sgd({ lr: 0.1 }) };
 const made = () =>
   createModel(
@@ -193,7 +193,7 @@ describe("labels outside 0 … K−1", () => {
 describe("groups of parameters", () => {
   const size = 16;
   const network = (x: Tensor): Tensor =>
-    linear(globalAveragePool(resnet3d(x, { depth: 10, stages: 1 }).out), 2, scope("head"));
+    linearLayer(globalAveragePool(resnet3d(x, { depth: 10, stages: 1 }).out), 2, scope("head"));
   const data = () => [
     {
       input: { data: Float32Array.from({ length: 2 * size ** 3 }, (_, i) => Math.sin(i)), shape: [2, 1, 16, 16, 16] },

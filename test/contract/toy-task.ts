@@ -6,7 +6,7 @@ import { caseHashes } from "../../src/data/content-hash.ts";
 import { leavesOut, type Problem } from "../../src/data/problem.ts";
 import { DataError } from "../../src/errors.ts";
 import { graph, scope } from "../../src/graph/index.ts";
-import { linear, meanSquaredError, sgd } from "../../src/nn/index.ts";
+import { linearLayer, meanSquaredError, sgd } from "../../src/nn/index.ts";
 import { runFrame, splitText, writeChartsReport } from "../../src/report/index.ts";
 import * as frame from "../../src/train/index.ts";
 
@@ -47,7 +47,7 @@ async function readNumbers({ image }: frame.PredictInput): Promise<Float32Array>
 async function encode({ run, use }: { run: frame.Run<Config, Plan, Case>; use?: string }): Promise<Uint8Array> {
   const weights = await frame.readWeights(run.store, use === "best" ? frame.BEST_CHECKPOINT : frame.LAST_CHECKPOINT);
   const g = graph();
-  const y = linear(g.input("x", [1, run.plan.features]), 1, scope("plane"));
+  const y = linearLayer(g.input("x", [1, run.plan.features]), 1, scope("plane"));
   return frame.encodePortable({ graph: g, outputs: { y } }, weights, { metadata: { task: "toy" }, name: "toy" });
 }
 
@@ -80,7 +80,7 @@ export const toy: frame.Task<Config, Plan, Case, frame.PredictInput, number, num
     };
     const [feeds, watched] = [await batches(splits.train), await batches(splits.validation)];
     const definition = {
-      network: ({ x }: Parameters<frame.Network>[0]) => ({ y: linear(x, 1, scope("plane")) }),
+      network: ({ x }: Parameters<frame.Network>[0]) => ({ y: linearLayer(x, 1, scope("plane")) }),
       loss: ({ y }: Parameters<frame.Loss>[0], { truth }: Parameters<frame.Loss>[1]) => meanSquaredError(y, truth),
     };
     const shapeOf = ({ shape }: { shape: number[] }) => ({ shape, dtype: "float32" }) as const;

@@ -21,7 +21,8 @@ import { type Loader, startLoader } from "./loader.ts";
 import type { Mapper } from "./mapper.ts";
 import { startWhole, type WholeItems } from "./whole.ts";
 
-interface CommonOptions {
+/** What a loader of images with boxes takes, whether it yields training or watched images. */
+export interface DetectionLoaderBaseOptions {
   readonly items: readonly DetectionItem[];
   readonly batch: number;
   readonly seed: number;
@@ -40,7 +41,7 @@ interface CommonOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface PictureLoaderOptions extends CommonOptions {
+export interface PictureLoaderOptions extends DetectionLoaderBaseOptions {
   readonly axes: 2;
   readonly prepare: PicturePreparation;
   /** Default `"flip"`. */
@@ -49,7 +50,7 @@ export interface PictureLoaderOptions extends CommonOptions {
   readonly canvas?: readonly [width: number, height: number];
 }
 
-export interface VolumeLoaderOptions extends CommonOptions {
+export interface VolumeLoaderOptions extends DetectionLoaderBaseOptions {
   readonly axes: 3;
   readonly prepare: VolumePreparation;
   /** Default: made for lesions, which have no pose. */

@@ -6,9 +6,9 @@
  *
  * Shape shorthand: R rows · K taps of a kernel · Ci, Co channels in and out.
  */
-import type { Window } from "../operators/types.ts";
+import type { WindowAttributes } from "../operators/types.ts";
 
-export interface WindowGeometry extends Window {
+export interface WindowGeometry extends WindowAttributes {
   readonly batch: number;
   /** Input sizes of the spatial axes. */
   readonly input: readonly number[];

@@ -15,7 +15,7 @@ import { matmul } from "../functional/linear.ts";
 import { reshape, transpose } from "../functional/movement.ts";
 import { sum } from "../functional/reduce.ts";
 import { broadcastShapes, unbroadcast } from "./broadcasting.ts";
-import type { Attributes, ConvAttributes, Emitter, Window } from "./types.ts";
+import type { Attributes, ConvAttributes, Emitter, WindowAttributes } from "./types.ts";
 
 const AXES = ["W", "H", "D"];
 
@@ -29,7 +29,7 @@ export function windowOutput(
   op: string,
   input: readonly number[],
   kernel: readonly number[],
-  window: Window,
+  window: WindowAttributes,
 ): number[] {
   return input.map((n, i) => {
     const reach = window.dilation[i] * (kernel[i] - 1) + 1;
@@ -49,7 +49,7 @@ export function windowOutput(
 }
 
 export const onnxWindow = (
-  window: Window,
+  window: WindowAttributes,
 ): { strides: readonly number[]; pads: number[]; dilations: readonly number[] } => ({
   strides: window.stride,
   pads: [...window.padBegin, ...window.padEnd],

@@ -4,9 +4,12 @@ import { type Family, sizeOf } from "../core.ts";
 import { gatherElements, reshape } from "../functional/movement.ts";
 import { applyMatrix } from "../functional/resample.ts";
 import { onnxWindow, windowOutput } from "./convolution.ts";
-import type { Window } from "./types.ts";
+import type { WindowAttributes } from "./types.ts";
 
-function checkPadding(op: string, { padBegin, padEnd, kernel }: Window & { kernel: readonly number[] }): void {
+function checkPadding(
+  op: string,
+  { padBegin, padEnd, kernel }: WindowAttributes & { kernel: readonly number[] },
+): void {
   for (const [i, k] of kernel.entries()) {
     if (padBegin[i] * 2 > k || padEnd[i] * 2 > k) {
       throw new ShapeError(
@@ -87,7 +90,12 @@ function averagingTransposed(
   size: number,
   out: number,
   i: number,
-  { kernel, stride, padBegin, countIncludePad }: Window & { kernel: readonly number[]; countIncludePad: boolean },
+  {
+    kernel,
+    stride,
+    padBegin,
+    countIncludePad,
+  }: WindowAttributes & { kernel: readonly number[]; countIncludePad: boolean },
 ): Float32Array {
   const matrix = new Float32Array(size * out);
   for (let o = 0; o < out; o++) {

@@ -16,14 +16,14 @@ export type TensorData = Float32Array | Int32Array | BigInt64Array | Uint8Array 
 type None = Record<never, never>;
 
 /** Geometry of a convolution or a pooling window, one entry per spatial axis. */
-export interface Window {
+export interface WindowAttributes {
   readonly stride: readonly number[];
   readonly padBegin: readonly number[];
   readonly padEnd: readonly number[];
   readonly dilation: readonly number[];
 }
 
-export interface ConvAttributes extends Window {
+export interface ConvAttributes extends WindowAttributes {
   readonly groups: number;
 }
 
@@ -94,9 +94,9 @@ export interface Attributes {
   convTranspose: ConvAttributes & { readonly outputSpatial: readonly number[] };
   convWeightGradient: ConvAttributes & { readonly kernel: readonly number[] };
   // pooling
-  maxPool: Window & { readonly kernel: readonly number[] };
+  maxPool: WindowAttributes & { readonly kernel: readonly number[] };
   maxPoolGradient: { readonly inputShape: Shape };
-  averagePool: Window & { readonly kernel: readonly number[]; readonly countIncludePad: boolean };
+  averagePool: WindowAttributes & { readonly kernel: readonly number[]; readonly countIncludePad: boolean };
   // normalisation and softmax
   batchNorm: { readonly epsilon: number };
   batchNormInference: { readonly epsilon: number };

@@ -28,8 +28,8 @@ import {
 import {
   binaryCrossEntropy,
   binaryFocal,
-  conv,
-  dropout as dropoutLayer,
+  convLayer,
+  dropoutLayer,
   softCrossEntropy,
   softFocal,
 } from "../../nn/index.ts";
@@ -104,7 +104,7 @@ export function maskedAveragePool(features: Tensor, mask: Tensor): Tensor {
 }
 
 function headScores(pooled: Tensor, outputs: number, name: string): Tensor {
-  return reshape(conv(pooled, outputs, scope(name)), [pooled.shape[0], outputs]);
+  return reshape(convLayer(pooled, outputs, scope(name)), [pooled.shape[0], outputs]);
 }
 
 /** Probabilities [N, K] of the classes, or [N, R] of the ratings. */

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { imageOf, labelOf, writeDecathlon } from "../../data/test/made-up.ts";
 import { ConfigError, ShapeError } from "../../errors.ts";
 import { concat, relu, resize } from "../../graph/index.ts";
-import { conv } from "../../nn/index.ts";
+import { convLayer } from "../../nn/index.ts";
 import { folderStore, lastCheckpoint, readWeights } from "../../train/index.ts";
 import {
   evaluateSegmentationRun,
@@ -26,8 +26,8 @@ let request: SegmentationRequest;
 const decoder: SegmentationDecoder = ({ out, taps }, { input, classes, scope }) => {
   const full = input.shape.slice(2);
   const joined = concat([resize(out, { size: full }), resize(taps.half, { size: full }), input], 1);
-  const inner = relu(conv(joined, 6, scope.child("join"), { kernel: 1 }));
-  return conv(inner, classes, scope.child("scores"), { kernel: 1 });
+  const inner = relu(convLayer(joined, 6, scope.child("join"), { kernel: 1 }));
+  return convLayer(inner, classes, scope.child("scores"), { kernel: 1 });
 };
 
 beforeAll(async () => {

@@ -46,7 +46,8 @@ export interface FrocOptions {
   readonly level?: number;
 }
 
-type Interval = readonly [low: number, high: number];
+/** Both ends of a confidence interval. */
+export type ConfidenceInterval = readonly [low: number, high: number];
 
 export interface Froc {
   readonly scans: number;
@@ -58,12 +59,12 @@ export interface Froc {
   readonly irrelevant: number;
   /** Mean sensitivity at the rates; `null` without findings. */
   readonly cpm: number | null;
-  readonly cpmInterval: Interval | null;
+  readonly cpmInterval: ConfidenceInterval | null;
   /** One per rate, in their order. */
   readonly sensitivityAt: readonly {
     readonly falsePositives: number;
     readonly sensitivity: number | null;
-    readonly interval: Interval | null;
+    readonly interval: ConfidenceInterval | null;
   }[];
   /** Findings by diameter, and how many of them are found where one false positive a scan is allowed; without empty groups. */
   readonly bySize: readonly FrocSize[];
@@ -115,7 +116,7 @@ export function froc(scans: readonly FrocScan[], options: FrocOptions = {}): Fro
     const drawn = curveOf(tallies.map(() => tallies[stream.integer(tallies.length)]));
     if (drawn) draws.push(at(drawn));
   }
-  const interval = (pick: (draw: readonly number[]) => number): Interval | null => {
+  const interval = (pick: (draw: readonly number[]) => number): ConfidenceInterval | null => {
     if (draws.length === 0) return null;
     const ascending = Float64Array.from(draws, pick).sort();
     return [percentile(ascending, 50 * (1 - level)), percentile(ascending, 50 * (1 + level))];

@@ -10,16 +10,16 @@
 import { ShapeError } from "../../errors.ts";
 import { concat, relu, resize, scope as rootScope, type Scope, type Tensor } from "../../graph/index.ts";
 import { kaimingNormalFanOut } from "../initializers.ts";
-import { batchNorm, conv, convTranspose } from "../layers.ts";
+import { batchNormLayer, convLayer, convTransposeLayer } from "../layers.ts";
 import type { ResNet3dFeatures } from "./resnet3d.ts";
 
 /** MedicalNet's `conv_seg`: features at 1/8 → scores [N, classes, D/4, H/4, W/4]. */
 export function convSeg(features: Tensor, classes: number, scope: Scope = rootScope("conv_seg")): Tensor {
-  let y = convTranspose(features, 32, scope.child(0), { kernel: 2, stride: 2 });
-  y = relu(batchNorm(y, scope.child(1)));
-  y = conv(y, 32, scope.child(3), { kernel: 3, padding: 1, bias: false, initialize: kaimingNormalFanOut });
-  y = relu(batchNorm(y, scope.child(4)));
-  return conv(y, classes, scope.child(6), { bias: false, initialize: kaimingNormalFanOut });
+  let y = convTransposeLayer(features, 32, scope.child(0), { kernel: 2, stride: 2 });
+  y = relu(batchNormLayer(y, scope.child(1)));
+  y = convLayer(y, 32, scope.child(3), { kernel: 3, padding: 1, bias: false, initialize: kaimingNormalFanOut });
+  y = relu(batchNormLayer(y, scope.child(4)));
+  return convLayer(y, classes, scope.child(6), { bias: false, initialize: kaimingNormalFanOut });
 }
 
 /** One 1×1×1 convolution, then linear up-sampling to `size` (D, H, W): scores [N, classes, …size]. */
@@ -29,7 +29,7 @@ export function upsamplingHead(
   size: readonly number[],
   scope: Scope = rootScope("head"),
 ): Tensor {
-  return resize(conv(features, classes, scope), { size });
+  return resize(convLayer(features, classes, scope), { size });
 }
 
 /**
@@ -51,17 +51,17 @@ export function transposedDecoder(
   let wide = channels;
   for (const [i, wanted] of sizesBetween(features.shape.slice(2), size).entries()) {
     const at = scope.child(`group${i + 1}`);
-    const grown = convTranspose(y, wide, at.child("up"), {
+    const grown = convTransposeLayer(y, wide, at.child("up"), {
       kernel: 3,
       stride: 2,
       padding: 1,
       outputPadding: wanted.map((n, axis) => n - (2 * y.shape[axis + 2] - 1)),
       bias: false,
     });
-    y = mixed(relu(batchNorm(grown, at.child("bn1"))), wide / 2, at.child("conv"), at.child("bn2"));
+    y = mixed(relu(batchNormLayer(grown, at.child("bn1"))), wide / 2, at.child("conv"), at.child("bn2"));
     wide = Math.max(channels / 8, wide / 2);
   }
-  return conv(y, classes, scope.child("classify"));
+  return convLayer(y, classes, scope.child("classify"));
 }
 
 /** What each doubling from the features' size gives on the way to `size`: an encoder halves n to ⌈n/2⌉. */
@@ -101,7 +101,7 @@ export function skipDecoder(
   options: SkipDecoderOptions = {},
 ): Tensor {
   const { scope = rootScope("decoder") } = options;
-  return conv(skipLevels(features, options).at(-1)!, classes, scope.child("classify"));
+  return convLayer(skipLevels(features, options).at(-1)!, classes, scope.child("classify"));
 }
 
 /**
@@ -116,8 +116,8 @@ export function supervisedSkipDecoder(
   const { scope = rootScope("decoder") } = options;
   const [finest, ...coarser] = skipLevels(features, options).reverse();
   return {
-    scores: conv(finest, classes, scope.child("classify")),
-    auxiliary: coarser.map((level, i) => conv(level, classes, scope.child(`auxiliary${i + 1}`))),
+    scores: convLayer(finest, classes, scope.child("classify")),
+    auxiliary: coarser.map((level, i) => convLayer(level, classes, scope.child(`auxiliary${i + 1}`))),
   };
 }
 
@@ -139,8 +139,8 @@ function skipLevels(
   for (const [i, tap] of levels.entries()) {
     const level = scope.child(`up${i + 1}`);
     y = relu(
-      batchNorm(
-        conv(y, widths[i], level.child("reduce"), { bias: false, initialize: kaimingNormalFanOut }),
+      batchNormLayer(
+        convLayer(y, widths[i], level.child("reduce"), { bias: false, initialize: kaimingNormalFanOut }),
         level.child("bn1"),
       ),
     );
@@ -155,6 +155,6 @@ function skipLevels(
 }
 
 function mixed(x: Tensor, channels: number, weights: Scope, norm: Scope): Tensor {
-  const y = conv(x, channels, weights, { kernel: 3, padding: 1, bias: false, initialize: kaimingNormalFanOut });
-  return relu(batchNorm(y, norm));
+  const y = convLayer(x, channels, weights, { kernel: 3, padding: 1, bias: false, initialize: kaimingNormalFanOut });
+  return relu(batchNormLayer(y, norm));
 }

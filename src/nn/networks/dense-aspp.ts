@@ -6,7 +6,7 @@
  * would need thousands of steps to forget where they start.
  */
 import { concat, relu, scope as rootScope, type Scope, type Tensor } from "../../graph/index.ts";
-import { batchNorm, channelDropout, conv } from "../layers.ts";
+import { batchNormLayer, channelDropoutLayer, convLayer } from "../layers.ts";
 
 export interface DenseAsppOptions {
   /** Dilation of each branch. */
@@ -33,13 +33,13 @@ export function denseAspp(
   // Nothing changes what ends in a ReLU; in the original, too, all branches see rectified features (its first ReLU is in place).
   return rates.reduce((features, rate, i) => {
     const at = scope.child(i + 1);
-    const seen = i === 0 ? features : relu(batchNorm(features, at.child("norm1")));
-    const narrow = conv(seen, inner, at.child("conv1"), { kernel: 1 });
-    const wide = conv(relu(batchNorm(narrow, at.child("norm2"))), growth, at.child("conv2"), {
+    const seen = i === 0 ? features : relu(batchNormLayer(features, at.child("norm1")));
+    const narrow = convLayer(seen, inner, at.child("conv1"), { kernel: 1 });
+    const wide = convLayer(relu(batchNormLayer(narrow, at.child("norm2"))), growth, at.child("conv2"), {
       kernel: 3,
       dilation: rate,
       padding: rate,
     });
-    return concat([channelDropout(wide, share), features], 1);
+    return concat([channelDropoutLayer(wide, share), features], 1);
   }, relu(x));
 }

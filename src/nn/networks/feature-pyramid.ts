@@ -4,7 +4,7 @@
  */
 import { add, maxPool, resize, type Scope, type Tensor } from "../../graph/index.ts";
 import { kaimingUniformLinear, zeros } from "../initializers.ts";
-import { type ConvLayerOptions, conv } from "../layers.ts";
+import { type ConvLayerOptions, convLayer } from "../layers.ts";
 
 export interface FeaturePyramidOptions {
   /** Channels of every level; 256 in the paper. */
@@ -20,9 +20,10 @@ export function featurePyramid(
   { channels, extraLevel = true, scope }: FeaturePyramidOptions,
 ): Tensor[] {
   const filled: ConvLayerOptions = { initialize: kaimingUniformLinear, initializeBias: zeros };
-  const inner = (i: number): Tensor => conv(maps[i], channels, scope.child("inner_blocks").child(i).child(0), filled);
+  const inner = (i: number): Tensor =>
+    convLayer(maps[i], channels, scope.child("inner_blocks").child(i).child(0), filled);
   const layer = (x: Tensor, i: number): Tensor =>
-    conv(x, channels, scope.child("layer_blocks").child(i).child(0), { ...filled, kernel: 3, padding: 1 });
+    convLayer(x, channels, scope.child("layer_blocks").child(i).child(0), { ...filled, kernel: 3, padding: 1 });
   const levels = new Array<Tensor>(maps.length);
   let coarse: Tensor | undefined;
   for (let i = maps.length - 1; i >= 0; i--) {

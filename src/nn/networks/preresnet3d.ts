@@ -5,7 +5,7 @@
  * and dilation are MedicalNet's.
  */
 import { add, relu, scope as rootScope, type Scope, type Tensor } from "../../graph/index.ts";
-import { type ConvLayerOptions, norm as normLayer } from "../layers.ts";
+import { type ConvLayerOptions, normLayer } from "../layers.ts";
 import {
   type BlockOptions,
   batchNorms,

@@ -18,7 +18,7 @@ import {
   type Tensor,
 } from "../../graph/index.ts";
 import { kaimingNormalFanOut } from "../initializers.ts";
-import { type ConvLayerOptions, conv, type Norm, norm as normLayer } from "../layers.ts";
+import { type ConvLayerOptions, convLayer, type Norm, normLayer } from "../layers.ts";
 
 export type ResNetDepth = 10 | 18 | 34 | 50 | 101 | 152 | 200;
 export type Shortcut = "A" | "B";
@@ -217,7 +217,7 @@ export function stagesOver(
 
 /** As MedicalNet has them all: without bias, weights by fan-out. */
 export function plainConv(x: Tensor, channels: number, scope: Scope, options: ConvLayerOptions): Tensor {
-  return conv(x, channels, scope, { bias: false, initialize: kaimingNormalFanOut, ...options });
+  return convLayer(x, channels, scope, { bias: false, initialize: kaimingNormalFanOut, ...options });
 }
 
 /** What a block is built by. */

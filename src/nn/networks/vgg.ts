@@ -4,7 +4,7 @@
  */
 import { maxPool, relu, type Scope, type Tensor } from "../../graph/index.ts";
 import { kaimingNormalFanOut, zeros } from "../initializers.ts";
-import { conv } from "../layers.ts";
+import { convLayer } from "../layers.ts";
 
 /** Channels of the convolutions, by stage; a pooling stands between stages. */
 const STAGES = [
@@ -26,7 +26,7 @@ export function vgg16(x: Tensor, scope: Scope): Tensor {
     }
     for (const channels of convolutions) {
       const options = { kernel: 3, padding: 1, initialize: kaimingNormalFanOut, initializeBias: zeros };
-      y = relu(conv(y, channels, scope.child(index), options));
+      y = relu(convLayer(y, channels, scope.child(index), options));
       // The ReLU has an index of its own.
       index += 2;
     }

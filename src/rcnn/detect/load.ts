@@ -74,6 +74,16 @@ export interface DetectedObject {
   readonly world?: { readonly centreMm: Vec3; readonly sizeMm: Vec3 };
 }
 
+/** One box of the first stage: where an object may be, of whichever class. */
+export interface ProposedObject {
+  /** x1 y1 (z1) x2 y2 (z2), half-open, in pixels or voxels of the image as given. */
+  readonly box: readonly number[];
+  /** How likely it holds an object, 0 to 1. */
+  readonly score: number;
+  /** Of a volume: centre and sides in RAS millimetres. */
+  readonly world?: DetectedObject["world"];
+}
+
 export interface LoadedDetector extends AsyncDisposable {
   readonly plan: Plan;
   readonly axes: 2 | 3;
@@ -82,7 +92,10 @@ export interface LoadedDetector extends AsyncDisposable {
   /** What was found in an image, best first; of a list of images, a list for each. */
   detect(image: Image2d | Volume, options?: DetectOptions): Promise<DetectedObject[]>;
   detect(images: readonly (Image2d | Volume)[], options?: DetectOptions): Promise<DetectedObject[][]>;
-  /** The same of a file, as arrays; labels are places in `classes`. */
+  /** The first stage alone, best first: where objects may be, without classes. Images go through whole, volumes too. */
+  propose(image: Image2d | Volume, options?: DetectOptions): Promise<ProposedObject[]>;
+  propose(images: readonly (Image2d | Volume)[], options?: DetectOptions): Promise<ProposedObject[][]>;
+  /** What `detect` finds in a file, as arrays; labels are places in `classes`. */
   detectFile(
     item: Pick<DetectionItem, "id" | "image">,
     options?: DetectOptions,
@@ -217,37 +230,39 @@ export async function openDetector(
     times = whole.times;
     return image.back(wanted === undefined ? found : filterDetections(found, { classes: wanted, limit }));
   };
-  const detectOne = async (image: Image2d | Volume, id: string, watch: DetectOptions): Promise<DetectedObject[]> => {
+  /** The image as the network takes it. @throws ConfigError for a volume where pictures are wanted, and the reverse */
+  const opened = (image: Image2d | Volume): OpenedImage => {
     const isVolume = "affine" in image;
     if (isVolume !== (axes === 3))
       throw new ConfigError(
         `detector: is for ${axes === 2 ? "pictures" : "volumes"}, and got a ${isVolume ? "volume" : "picture"}`,
       );
-    watch.signal?.throwIfAborted();
-    const own = isVolume ? volumeFor(image, plan) : pictureFor(image, plan);
-    const { boxes, scores, labels } = await foundIn(own, id, watch);
-    return Array.from(scores, (value, i) => ({
-      box: [...boxes.subarray(2 * axes * i, 2 * axes * (i + 1))],
-      label: classes[labels[i]].name,
-      score: value,
-      ...(own.affine === undefined ? {} : { world: worldBoxOf(boxes, i, own.affine) }),
-    }));
+    return isVolume ? volumeFor(image, plan) : pictureFor(image, plan);
   };
-  const idOf = (image: Image2d | Volume, n: number): string => imageName({ id: image.name }, n);
-  function detect(image: Image2d | Volume, watch?: DetectOptions): Promise<DetectedObject[]>;
-  function detect(images: readonly (Image2d | Volume)[], watch?: DetectOptions): Promise<DetectedObject[][]>;
-  async function detect(
-    given: Image2d | Volume | readonly (Image2d | Volume)[],
-    watch: DetectOptions = {},
-  ): Promise<DetectedObject[] | DetectedObject[][]> {
-    if (!isList(given)) return detectOne(given, idOf(given, 0), watch);
-    const found: DetectedObject[][] = [];
-    for (const [n, image] of given.entries()) {
-      found.push(await detectOne(image, idOf(image, n), { signal: watch.signal }));
-      watch.onProgress?.(n + 1, given.length, idOf(image, n));
-    }
-    return found;
-  }
+  const placed = (boxes: Float32Array, i: number, { affine }: OpenedImage): Pick<DetectedObject, "box" | "world"> => ({
+    box: [...boxes.subarray(2 * axes * i, 2 * axes * (i + 1))],
+    ...(affine === undefined ? {} : { world: worldBoxOf(boxes, i, affine) }),
+  });
+  const detectOne = async (image: Image2d | Volume, id: string, watch: DetectOptions): Promise<DetectedObject[]> => {
+    const own = opened(image);
+    watch.signal?.throwIfAborted();
+    const { boxes, scores, labels } = await foundIn(own, id, watch);
+    return Array.from(scores, (score, i) => {
+      const { box, ...world } = placed(boxes, i, own);
+      return { box, label: classes[labels[i]].name, score, ...world };
+    });
+  };
+  const proposeOne = async (image: Image2d | Volume, id: string, watch: DetectOptions): Promise<ProposedObject[]> => {
+    const own = opened(image);
+    watch.signal?.throwIfAborted();
+    const [found] = await detector.propose([own.input], {}, { signal: watch.signal });
+    const { boxes, scores } = own.back({ ...found, labels: new Int32Array(found.scores.length) });
+    watch.onProgress?.(1, 1, id);
+    return Array.from(scores, (score, i) => {
+      const { box, ...world } = placed(boxes, i, own);
+      return { box, score, ...world };
+    });
+  };
   const close = async (): Promise<void> => {
     await detector.close();
     await engine.close();
@@ -260,7 +275,8 @@ export async function openDetector(
     get times() {
       return times;
     },
-    detect,
+    detect: ofOneOrList(detectOne),
+    propose: ofOneOrList(proposeOne),
     detectFile: async (item, watch = {}) => {
       watch.signal?.throwIfAborted();
       const own = await openImage(item, plan);
@@ -272,6 +288,29 @@ export async function openDetector(
   };
 }
 
+type Given = Image2d | Volume;
+
+/** Work on one image or on each of a list, one after the other; progress of a list counts its images. */
+interface OfOneOrList<R> {
+  (image: Given, options?: DetectOptions): Promise<R[]>;
+  (images: readonly Given[], options?: DetectOptions): Promise<R[][]>;
+}
+
+function ofOneOrList<R>(work: (image: Given, id: string, watch: DetectOptions) => Promise<R[]>): OfOneOrList<R> {
+  const idOf = (image: Given, n: number): string => imageName({ id: image.name }, n);
+  function run(image: Given, watch?: DetectOptions): Promise<R[]>;
+  function run(images: readonly Given[], watch?: DetectOptions): Promise<R[][]>;
+  async function run(given: Given | readonly Given[], watch: DetectOptions = {}): Promise<R[] | R[][]> {
+    if (!isList(given)) return work(given, idOf(given, 0), watch);
+    const found: R[][] = [];
+    for (const [n, image] of given.entries()) {
+      found.push(await work(image, idOf(image, n), { signal: watch.signal }));
+      watch.onProgress?.(n + 1, given.length, idOf(image, n));
+    }
+    return found;
+  }
+  return run;
+}
+
 /** `Array.isArray` for lists that nobody may change. */
-const isList = (value: Image2d | Volume | readonly (Image2d | Volume)[]): value is readonly (Image2d | Volume)[] =>
-  Array.isArray(value);
+const isList = (value: Given | readonly Given[]): value is readonly Given[] => Array.isArray(value);

@@ -18,14 +18,14 @@ import {
   transpose,
 } from "../../graph/index.ts";
 import {
-  dropout,
+  dropoutLayer,
   encoder,
   featurePyramid,
-  linear,
+  linearLayer,
   type Norm,
   normal,
   residualStage,
-  sharedConv,
+  sharedConvLayer,
   vgg16,
   zeros,
 } from "../../nn/index.ts";
@@ -77,15 +77,15 @@ export function rpnOutputs(
   // The paper's 0.01 is for 256 to 512 channels; fewer of them would whisper, and nothing behind them would learn.
   const deviation = (width: number): number => 0.01 * Math.sqrt(Math.max(1, 256 / width));
   const filled = { initialize: normal(deviation(channels)), initializeBias: zeros };
-  const hidden = sharedConv(maps, channels, at.child("conv").child(0).child(0), {
+  const hidden = sharedConvLayer(maps, channels, at.child("conv").child(0).child(0), {
     ...filled,
     initialize: normal(deviation(maps[0].shape[1])),
     kernel: 3,
     padding: 1,
   }).map(relu);
   const softmax = rpn.objectness === "softmax";
-  const scores = sharedConv(hidden, perCell * (softmax ? 2 : 1), at.child("cls_logits"), filled);
-  const deltas = sharedConv(hidden, perCell * 2 * axes, at.child("bbox_pred"), filled);
+  const scores = sharedConvLayer(hidden, perCell * (softmax ? 2 : 1), at.child("cls_logits"), filled);
+  const deltas = sharedConvLayer(hidden, perCell * 2 * axes, at.child("bbox_pred"), filled);
   const objectness = scores.map((score) => {
     if (!softmax) return score;
     // Background first, as in the authors' code. Softmax over two is the sigmoid of their difference.
@@ -137,12 +137,17 @@ export function regionOutputs(
     x = globalAveragePool(residualStage(pooled, 4, { depth, width, shortcut: "B", norm: normOf(backbone), scope: at }));
   } else {
     const head = at.child("box_head");
-    x = dropout(relu(linear(pooled, regions.hidden, head.child("fc6"), filled(0.01))), regions.dropout);
-    x = dropout(relu(linear(x, regions.hidden, head.child("fc7"), filled(0.01))), regions.dropout);
+    x = dropoutLayer(relu(linearLayer(pooled, regions.hidden, head.child("fc6"), filled(0.01))), regions.dropout);
+    x = dropoutLayer(relu(linearLayer(x, regions.hidden, head.child("fc7"), filled(0.01))), regions.dropout);
   }
   const predictor = at.child("box_predictor");
   return {
-    scores: linear(x, classes, predictor.child("cls_score"), filled(0.01)),
-    deltas: linear(x, (regions.classAgnostic ? 1 : classes) * 2 * axes, predictor.child("bbox_pred"), filled(0.001)),
+    scores: linearLayer(x, classes, predictor.child("cls_score"), filled(0.01)),
+    deltas: linearLayer(
+      x,
+      (regions.classAgnostic ? 1 : classes) * 2 * axes,
+      predictor.child("bbox_pred"),
+      filled(0.001),
+    ),
   };
 }

@@ -96,6 +96,14 @@ describe("a detector's run", () => {
           one.image_id === "p7" && one.category_id === detector.classes[1].id && one.score > 0.5,
       );
       expect(found[0].box[0]).toBeCloseTo(same.bbox[0], 4);
+      const picture = await readImage2d(join(data, "JPEGImages/p7.png"));
+      const [proposals] = await detector.propose([picture]);
+      expect(await detector.propose(picture)).toEqual(proposals);
+      expect(proposals.map(({ score }) => score)).toEqual(proposals.map(({ score }) => score).sort((a, b) => b - a));
+      // The first stage, which learnt where things are, points at what the second one found.
+      const centre = ({ box }: { box: readonly number[] }): number[] => [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2];
+      const near = proposals.some((one) => centre(one).every((at, axis) => Math.abs(at - centre(found[0])[axis]) < 4));
+      expect(near).toBe(true);
     } finally {
       await detector.close();
     }
@@ -224,6 +232,11 @@ describe("volumes", () => {
         // The table is in LPS.
         const [left, front, up] = found.world!.centreMm;
         expect([-left, -front, up].map((v) => v.toFixed(3))).toEqual([x, y, z].map((v) => v.toFixed(3)));
+        const proposals = await detector.propose(await readVolume(record.splits.heldOut[0].image));
+        const distances = proposals.map(({ world }) =>
+          Math.hypot(...world!.centreMm.map((v, axis) => v - found.world!.centreMm[axis])),
+        );
+        expect(Math.min(...distances)).toBeLessThan(4);
       } finally {
         await detector.close();
       }

@@ -7,7 +7,11 @@ import { type PresetName, preset } from "../network/presets.ts";
 import { WEIGHT_DECAY_EXEMPT } from "../run/config.ts";
 
 /** Parts of the detector's settings: keys that are left out are the preset's. */
-type Sections = Pick<DetectorChanges, "input" | "backbone" | "anchors" | "rpn" | "regions" | "detections">;
+/** The settings of a detector that a program may change, part by part. */
+export type DetectorSections = Pick<
+  DetectorChanges,
+  "input" | "backbone" | "anchors" | "rpn" | "regions" | "detections"
+>;
 
 /** Where first values come from. */
 export interface DetectorStartOptions {
@@ -44,7 +48,7 @@ export interface DetectorTrainingOptions {
 }
 
 /** What a new detector is made from. The sections `input`, `backbone`, … are laid over the preset, key by key. */
-export interface CreateDetectorOptions extends DetectorTrainingOptions, Sections {
+export interface CreateDetectorOptions extends DetectorTrainingOptions, DetectorSections {
   /** Names of the classes, without the background. Labels are places in this list, from 0. */
   readonly classes: readonly string[];
   /** 2 for pictures (default), 3 for volumes. */

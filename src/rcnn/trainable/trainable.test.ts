@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DataError, ShapeError } from "../../errors.ts";
 import { globalAveragePool, relu } from "../../graph/index.ts";
-import { adamW, conv, linear } from "../../nn/index.ts";
+import { adamW, convLayer, linearLayer } from "../../nn/index.ts";
 import { createEngine, type Engine } from "../../runtime/index.ts";
 import type { StateMap } from "../../train/index.ts";
 import { fasterRcnn } from "../faster-rcnn.ts";
@@ -72,8 +72,8 @@ const bytes = ({ buffer, byteOffset, byteLength }: Float32Array): Buffer => Buff
 
 /** A convolution and the mean of its map, in place of two wide layers. */
 const ownHead: RegionHead = (pooled, scope) => {
-  const y = relu(conv(pooled, 24, scope.child("conv"), { kernel: 3, padding: 1 }));
-  return relu(linear(globalAveragePool(y), 48, scope.child("fc")));
+  const y = relu(convLayer(pooled, 24, scope.child("conv"), { kernel: 3, padding: 1 }));
+  return relu(linearLayer(globalAveragePool(y), 48, scope.child("fc")));
 };
 
 describe("a detector that is made in memory", () => {

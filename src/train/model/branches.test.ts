@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ConfigError } from "../../errors.ts";
 import { argMax, cast, globalAveragePool, relu, scope, sum, type Tensor } from "../../graph/index.ts";
-import { adamW, batchNorm, conv, crossEntropy, linear, oneHot, sgd } from "../../nn/index.ts";
+import { adamW, batchNormLayer, convLayer, crossEntropy, linearLayer, oneHot, sgd } from "../../nn/index.ts";
 import { random } from "../../random.ts";
 import { createEngine, type Engine, type Feeds } from "../../runtime/index.ts";
 import { type Branch, createBranchedModel, createModel, type Model, type StateMap } from "../index.ts";
@@ -18,16 +18,16 @@ type Tensors = Readonly<Record<string, Tensor>>;
 /** Wide enough that its convolutions are stored in the layout of their fast form. */
 function encoder(x: Tensor): Tensor {
   const open = { kernel: 3, padding: 1, bias: false } as const;
-  const y = relu(batchNorm(conv(x, 32, scope("conv1"), open), scope("bn1")));
-  return relu(batchNorm(conv(y, 32, scope("conv2"), open), scope("bn2")));
+  const y = relu(batchNormLayer(convLayer(x, 32, scope("conv1"), open), scope("bn1")));
+  return relu(batchNormLayer(convLayer(y, 32, scope("conv2"), open), scope("bn2")));
 }
 
 function branch(name: string, classes: number, size = 8): Branch {
   return {
     network: ({ x }: Tensors) => {
       const own = scope("branch").child(name);
-      const y = relu(conv(encoder(x), 32, own.child("mix"), { kernel: 3, padding: 1, bias: false }));
-      return { scores: linear(globalAveragePool(y), classes, own.child("head")) };
+      const y = relu(convLayer(encoder(x), 32, own.child("mix"), { kernel: 3, padding: 1, bias: false }));
+      return { scores: linearLayer(globalAveragePool(y), classes, own.child("head")) };
     },
     loss: ({ scores }, { target }) => crossEntropy(scores, target),
     monitor: ({ scores }, { target }) => ({
@@ -183,7 +183,7 @@ describe("a branched model", () => {
     const wide: Branch = {
       ...branches.left,
       network: ({ x }: Tensors) => ({
-        scores: linear(globalAveragePool(conv(x, 8, scope("conv1"))), 2, scope("head")),
+        scores: linearLayer(globalAveragePool(convLayer(x, 8, scope("conv1"))), 2, scope("head")),
       }),
     };
     await expect(modelOf(undefined, { left: branches.left, wide })).rejects.toThrow(

@@ -5,7 +5,16 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WeightsError } from "../../errors.ts";
 import { globalAveragePool, relu, scope, type Tensor } from "../../graph/index.ts";
-import { adam, adamW, batchNorm, conv, crossEntropy, linear, type Optimizer, sgd } from "../../nn/index.ts";
+import {
+  adam,
+  adamW,
+  batchNormLayer,
+  convLayer,
+  crossEntropy,
+  linearLayer,
+  type Optimizer,
+  sgd,
+} from "../../nn/index.ts";
 import { random } from "../../random.ts";
 import { createEngine, type Engine, type Feeds } from "../../runtime/index.ts";
 import {
@@ -36,15 +45,15 @@ const CLASSES = 3;
 /** Wide enough in the middle that convolutions are lowered to products of rows, and so are their stored weights. */
 const network = ({ x }: Readonly<Record<string, Tensor>>): Record<string, Tensor> => {
   const open = { kernel: 3, padding: 1, bias: false } as const;
-  let y = relu(batchNorm(conv(x, 32, scope("conv1"), open), scope("bn1")));
-  y = relu(batchNorm(conv(y, 32, scope("conv2"), open), scope("bn2")));
-  y = relu(conv(y, 8, scope("conv3"), { kernel: 3, stride: 2, padding: 1 }));
-  return { scores: linear(globalAveragePool(y), CLASSES, scope("head")) };
+  let y = relu(batchNormLayer(convLayer(x, 32, scope("conv1"), open), scope("bn1")));
+  y = relu(batchNormLayer(convLayer(y, 32, scope("conv2"), open), scope("bn2")));
+  y = relu(convLayer(y, 8, scope("conv3"), { kernel: 3, stride: 2, padding: 1 }));
+  return { scores: linearLayer(globalAveragePool(y), CLASSES, scope("head")) };
 };
 
 /** A linear model, whose gradients are those of a mean over its batch. */
 const plain = ({ x }: Readonly<Record<string, Tensor>>): Record<string, Tensor> => ({
-  scores: linear(globalAveragePool(x), CLASSES, scope("head")),
+  scores: linearLayer(globalAveragePool(x), CLASSES, scope("head")),
 });
 
 function modelOf(options: Partial<ModelOptions> = {}, types = TYPES as Parameters<typeof createModel>[1]) {

@@ -52,19 +52,20 @@ export interface Branch {
   readonly example: Readonly<Record<string, FeedType>>;
 }
 
-export interface ModelOptions extends CommonOptions {
+export interface ModelOptions extends UpdateOptions {
   readonly network: Network;
   readonly loss: Loss;
   readonly monitor?: Monitor;
   readonly between?: Between;
 }
 
-export interface BranchedModelOptions extends CommonOptions {
+export interface BranchedModelOptions extends UpdateOptions {
   /** By name, in the order in which they are built. */
   readonly branches: Readonly<Record<string, Branch>>;
 }
 
-interface CommonOptions {
+/** What a model that is trained takes, whatever its graph. */
+export interface UpdateOptions {
   readonly engine: Engine;
   readonly optimizer: Optimizer;
   /** Decides first values and dropped elements. */

@@ -25,10 +25,10 @@ export interface IntensityStatistics {
 }
 
 /** Which voxels statistics are taken from. */
-export type Where = (value: number) => boolean;
+export type VoxelPredicate = (value: number) => boolean;
 
 /** Statistics per channel of the voxels that `where` takes (default: all that are finite). */
-export function intensityStatistics(volume: Volume, where?: Where): IntensityStatistics[] {
+export function intensityStatistics(volume: Volume, where?: VoxelPredicate): IntensityStatistics[] {
   return channelsOf(asFloat32(volume)).map((values) => statisticsOf(once(values), where));
 }
 
@@ -69,12 +69,12 @@ export function percentileClipChange(pass: Pass, low: number, high: number): Cha
  * Mean 0 and standard deviation 1 per channel, measured where `where` takes the value and applied everywhere. A
  * constant channel becomes 0.
  */
-export function zScore(volume: Volume, where?: Where): Volume<Float32Array> {
+export function zScore(volume: Volume, where?: VoxelPredicate): Volume<Float32Array> {
   return mapChannels(volume, (pass) => zScoreChange(pass, where));
 }
 
 /** {@link zScore} of one channel, in parts. */
-export function zScoreChange(pass: Pass, where?: Where): Change {
+export function zScoreChange(pass: Pass, where?: VoxelPredicate): Change {
   const { mean, standardDeviation } = statisticsOf(pass, where);
   return (values) => shiftAndScale(values, mean, standardDeviation);
 }
@@ -151,7 +151,7 @@ function channelsOf(volume: Volume<Float32Array>): Float32Array[] {
 }
 
 /** Two passes, so that a large mean does not eat the digits of the deviation. */
-function statisticsOf(pass: Pass, where: Where = () => true): IntensityStatistics {
+function statisticsOf(pass: Pass, where: VoxelPredicate = () => true): IntensityStatistics {
   let count = 0;
   let sum = 0;
   let min = Number.POSITIVE_INFINITY;

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DataError, WeightsError } from "../../../errors.ts";
 import { readVolume, readVolumeHeader, writeVolume } from "../../../files/index.ts";
 import { graph, relu, scope, type Tensor } from "../../../graph/index.ts";
-import { conv } from "../../../nn/index.ts";
+import { convLayer } from "../../../nn/index.ts";
 import {
   type Affine,
   asFloat32,
@@ -239,7 +239,7 @@ describe("as a program uses it", () => {
 
   test("weights and a network are opened without a run", async () => {
     const { plan } = segmenter;
-    const network = (input: Tensor): Tensor => conv(input, 2, scope("head"), { kernel: 1 });
+    const network = (input: Tensor): Tensor => convLayer(input, 2, scope("head"), { kernel: 1 });
     const weights = new Map([
       ["head.weight", { shape: [2, 1, 1, 1, 1], data: Float32Array.of(0, 40) }],
       ["head.bias", { shape: [2], data: Float32Array.of(0, -20) }],
@@ -250,7 +250,7 @@ describe("as a program uses it", () => {
     await expect(openSegmenter({ weights: new Map([bias]), network, plan })).rejects.toThrow(
       new WeightsError("weights: lacks 1 of the network's tensors, the first head.weight"),
     );
-    const wrong = (input: Tensor): Tensor => conv(input, 3, scope("head"), { kernel: 1 });
+    const wrong = (input: Tensor): Tensor => convLayer(input, 3, scope("head"), { kernel: 1 });
     await expect(openSegmenter({ weights, network: wrong, plan })).rejects.toThrow(
       /network: gives scores \[1, 3, 24, 32, 24\]; of 2 classes they must be/,
     );
