@@ -1,100 +1,67 @@
 /**
- * `npm run pretrain -- free [--out FOLDER] [--fresh]`: one ResNet-10 encoder on many organ sets at once (Med3D §3).
- *
- * - free: hippocampus (MRI), head and neck (CT) and abdomen (MRI): the sets whose licences let weights be published and that no
- *   transfer experiment scores. The 40 hippocampi that `npm run accuracy -- hippocampus` scores and the 10 that
- *   `medvox demo` scores are never among its cases.
- *
- * Stopped at any moment, the same command goes on where it was; `--fresh` begins anew.
+ * `npm run pretrain -- free [--depth 10 | 18] [--out FOLDER] [--fresh]`: pre-trains the encoder that medvox ships, on the sets of
+ * `bench/pretraining/sets.ts` with the recipe `bench/recipes/pretrain.json`. Stopped at any moment, the same command goes on. Every few
+ * epochs each branch is scored on its held-out cases. Writes `results/pretrain-NAME.json`, then the tables of README.md and docs/.
  */
 import { existsSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { SEGMENTATION_RECIPE } from "../src/cli/demo-segmentation.ts";
-import { openDataset } from "../src/data/index.ts";
-import {
-  type PretrainingRequest,
-  pretrain,
-  resolveSegmentationConfig,
-  resumePretraining,
-  splitCases,
-} from "../src/med3d/index.ts";
+import { pretrain, resumePretraining } from "../src/med3d/index.ts";
 import type { EpochReport } from "../src/train/index.ts";
+import { freeSets } from "./pretraining/sets.ts";
+import { watchBranches } from "./pretraining/watch.ts";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
-const DATA = "../shared/data";
-const NAMES = ["free"] as const;
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { out: { type: "string" }, fresh: { type: "boolean", default: false } },
+  options: {
+    data: { type: "string", default: "../shared/data" },
+    depth: { type: "string", default: "10" },
+    out: { type: "string" },
+    fresh: { type: "boolean", default: false },
+  },
 });
-const [name] = positionals;
-if (positionals.length !== 1 || !(NAMES as readonly string[]).includes(name)) {
-  console.error(`pretrain: name one of ${NAMES.join(", ")}, e.g. npm run pretrain -- free`);
-  process.exit(2);
-}
-const { out = `runs/pretrain-${name}`, fresh } = values;
+const [name = "free"] = positionals;
+const out = values.out ?? `runs/pretrain-${name}-resnet${values.depth}`;
+const command = `npm run pretrain -- ${name}${values.depth === "10" ? "" : ` --depth ${values.depth}`}`;
+if (values.fresh) rmSync(out, { recursive: true, force: true });
+
 const stop = new AbortController();
 process.once("SIGINT", () => stop.abort());
 process.once("SIGTERM", () => stop.abort());
+const say = (line: string): void => console.error(line);
 
-/** The hippocampi that other measurements score: no pre-training may see them. */
-async function scoredHippocampi(): Promise<string[]> {
-  const scored = async (data: string, recipe: object): Promise<string[]> => {
-    const { heldOut } = splitCases(await openDataset(data), resolveSegmentationConfig({ ...recipe, data }));
-    return heldOut.map(({ id }) => id);
-  };
-  const whole = join(DATA, "Task04_Hippocampus");
-  const ofAccuracy = await scored(whole, JSON.parse(readFileSync("bench/recipes/hippocampus.json", "utf8")) as object);
-  const ofDemo = await scored("samples/hippocampus", {
-    ...SEGMENTATION_RECIPE,
-    patch: [...SEGMENTATION_RECIPE.patch],
-  });
-  const known = new Set((await openDataset(whole)).cases.map(({ id }) => id));
-  return [...new Set([...ofAccuracy, ...ofDemo.filter((id) => known.has(id))])];
-}
-
-/** The sets, each with what is decided for it by hand. Sizes of patches are [D, H, W]. */
-async function request(): Promise<PretrainingRequest> {
-  const recipe = JSON.parse(readFileSync(`bench/recipes/pretrain-${name}.json`, "utf8")) as Partial<PretrainingRequest>;
-  return {
-    ...recipe,
-    sets: [
-      {
-        name: "hippocampus",
-        data: join(DATA, "Task04_Hippocampus"),
-        exclude: await scoredHippocampi(),
-        plan: { patch: [40, 56, 40], batch: 4 },
-        heldOut: 15,
-      },
-      {
-        name: "head-neck",
-        data: join(DATA, "head-neck-ct"),
-        // The four organs that were drawn in every case.
-        labels: { brainstem: [1], "spinal cord": [2], "right parotid": [3], "left parotid": [4] },
-        plan: { patch: [48, 40, 48] },
-        heldOut: 17,
-      },
-      {
-        name: "abdomen",
-        data: join(DATA, "chaos-mr"),
-        // Slices stay 7.7 mm apart; in plane, two of the scan's 1.25 mm pixels are one.
-        plan: { spacingMm: [2.5, 2.5, 7.7], patch: [24, 80, 80] },
-        heldOut: 3,
-      },
-    ],
-  };
-}
-
-const onEpoch = ({ epoch, epochs, trainLoss, seconds }: EpochReport): void =>
-  console.error(`epoch ${epoch}/${epochs}  loss ${trainLoss.toFixed(4)}  ${seconds.toFixed(1)} s`);
-if (fresh) rmSync(out, { recursive: true, force: true });
+/** How often, while it goes on, the held-out cases are looked at. */
+const LOOKS = 3;
 try {
-  if (existsSync(join(out, "run.json"))) await resumePretraining(out, { onEpoch, signal: stop.signal });
-  else await pretrain(await request(), { out, command: `npm run pretrain -- ${name}`, onEpoch, signal: stop.signal });
+  for (let done = false; !done; ) {
+    const pause = new AbortController();
+    const signal = AbortSignal.any([stop.signal, pause.signal]);
+    const onEpoch = ({ epoch, epochs, trainLoss, seconds, branches }: EpochReport): void => {
+      const dice = Object.entries(branches ?? {}).map(
+        ([set, of]) => `${set} ${(of as { meanDice: number | null }).meanDice?.toFixed(3)}`,
+      );
+      say(
+        `${new Date().toISOString().slice(11, 19)} epoch ${epoch}/${epochs}  loss ${trainLoss.toFixed(4)}  ${seconds.toFixed(1)} s  ${dice.join(" · ")}`,
+      );
+      if (epoch % Math.ceil(epochs / LOOKS) === 0 && epoch < epochs) pause.abort();
+    };
+    const recipe = JSON.parse(readFileSync("bench/recipes/pretrain.json", "utf8")) as object;
+    try {
+      await (existsSync(`${out}/run.json`)
+        ? resumePretraining(out, { onEpoch, signal })
+        : pretrain(
+            { ...recipe, depth: Number(values.depth) as 10 | 18, sets: await freeSets(values.data) },
+            { out, force: true, command, onEpoch, signal },
+          ));
+      done = true;
+    } catch (error) {
+      if (!pause.signal.aborted || stop.signal.aborted) throw error;
+    }
+    await watchBranches(out, { say, signal: stop.signal });
+  }
 } catch (error) {
   if (!stop.signal.aborted) throw error;
-  console.error("stopped; the same command goes on from here");
+  say("stopped; the same command goes on from here");
   process.exitCode = 130;
 }

@@ -96,6 +96,12 @@ export interface BatchNormOptions {
   momentum?: number;
   /** Always use the running statistics, and train neither scale nor shift. */
   frozen?: boolean;
+  /**
+   * Where running statistics of one kind of input stand, beside the shared ones (`statistics.running_mean` under the norm's own path there).
+   * A training graph renews both; any other reads these. For networks that share their weights but not their inputs' distribution
+   * (Li et al. 2017, arXiv 1603.04779).
+   */
+  statistics?: Scope;
 }
 
 /**
@@ -105,7 +111,7 @@ export interface BatchNormOptions {
 export function batchNormLayer(
   x: Tensor,
   scope: Scope,
-  { epsilon = 1e-5, momentum = 0.1, frozen = false }: BatchNormOptions = {},
+  { epsilon = 1e-5, momentum = 0.1, frozen = false, statistics }: BatchNormOptions = {},
 ): Tensor {
   const { graph } = x;
   const channels = [x.shape[1]];
@@ -113,14 +119,23 @@ export function batchNormLayer(
   const shift = graph.parameter(scope.name("bias"), channels, zeros, { trainable: !frozen });
   const runningMean = graph.parameter(scope.name("running_mean"), channels, zeros, { trainable: false });
   const runningVariance = graph.parameter(scope.name("running_var"), channels, ones, { trainable: false });
+  const own = statistics && {
+    mean: graph.parameter(statistics.name(scope.name("running_mean")), channels, zeros, { trainable: false }),
+    variance: graph.parameter(statistics.name(scope.name("running_var")), channels, ones, { trainable: false }),
+  };
   const still = frozen || graph.frozen(scope.name("running_mean"));
-  if (!graph.training || still) return batchNormInference(x, scale, shift, runningMean, runningVariance, epsilon);
+  if (!graph.training || still) {
+    const { mean, variance } = own ?? { mean: runningMean, variance: runningVariance };
+    return batchNormInference(x, scale, shift, mean, variance, epsilon);
+  }
   const { output, mean, variance } = batchNorm(x, scale, shift, epsilon);
   const count = x.size / x.shape[1];
   const blend = (running: Tensor, batch: Tensor, factor: number): Tensor =>
     add(mul(running, 1 - momentum), mul(batch, momentum * factor));
-  graph.update(runningMean, blend(runningMean, mean, 1));
-  graph.update(runningVariance, blend(runningVariance, variance, count / (count - 1)));
+  for (const running of [{ mean: runningMean, variance: runningVariance }, ...(own ? [own] : [])]) {
+    graph.update(running.mean, blend(running.mean, mean, 1));
+    graph.update(running.variance, blend(running.variance, variance, count / (count - 1)));
+  }
   return output;
 }
 
@@ -142,13 +157,13 @@ export function groupNormLayer(x: Tensor, groups: number, scope: Scope, epsilon 
 
 /** A norm with a name of its own in the network, whichever kind it is. */
 export type Norm =
-  | { readonly kind: "batch"; readonly frozen?: boolean; readonly epsilon?: number }
+  | { readonly kind: "batch"; readonly frozen?: boolean; readonly epsilon?: number; readonly statistics?: Scope }
   | { readonly kind: "group"; readonly groups: number; readonly epsilon?: number };
 
 /** The norm of a kind. */
 export function normLayer(x: Tensor, scope: Scope, kind: Norm): Tensor {
   if (kind.kind === "group") return groupNormLayer(x, kind.groups, scope, kind.epsilon);
-  return batchNormLayer(x, scope, { frozen: kind.frozen, epsilon: kind.epsilon });
+  return batchNormLayer(x, scope, { frozen: kind.frozen, epsilon: kind.epsilon, statistics: kind.statistics });
 }
 
 const streams = new WeakMap<Graph, number>();

@@ -1,7 +1,7 @@
 /** The keys by which every task of Med3D says which encoder it has, and how it is trained. */
 import { z } from "zod";
 import { ConfigError } from "../../errors.ts";
-import type { Tensor } from "../../graph/index.ts";
+import type { Scope, Tensor } from "../../graph/index.ts";
 import { architectureName, encoder, RELEASED_WIDTH, type ResNet3dFeatures } from "../../nn/index.ts";
 import { scheduleSchema } from "../../train/config/shared-config.ts";
 
@@ -39,11 +39,12 @@ export const med3dKeys = { ...encoderKeys, ...stepKeys };
 const schema = z.object(encoderKeys);
 export type EncoderConfig = Pick<z.infer<typeof schema>, "depth"> & Partial<z.infer<typeof schema>>;
 
-/** Features of x [N, C, D, H, W]. */
+/** Features of x [N, C, D, H, W]. @param statistics where the norms keep running statistics of their own beside the encoder's */
 export function encoderFeatures(
   x: Tensor,
   { depth, preActivation = false, shortcut, outputStride, width, freeze }: EncoderConfig,
   stages?: 1 | 2 | 3 | 4,
+  statistics?: Scope,
 ): ResNet3dFeatures {
   return encoder(x, {
     depth,
@@ -52,7 +53,7 @@ export function encoderFeatures(
     outputStride,
     width,
     stages,
-    frozenNorms: freeze,
+    norm: { kind: "batch", frozen: freeze, statistics },
   });
 }
 

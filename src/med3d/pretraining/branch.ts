@@ -4,7 +4,7 @@ import { LAST_CHECKPOINT, memoryStore, readWeights, writeCheckpoint } from "../.
 import { volumeCase } from "../segmentation/data.ts";
 import type { SegmentationRun } from "../segmentation/session.ts";
 import { branchConfig, type PretrainingConfig, type PretrainingSet } from "./config.ts";
-import type { PretrainingRun } from "./session.ts";
+import { type PretrainingRun, STATISTICS } from "./session.ts";
 
 /**
  * The set that is meant.
@@ -45,11 +45,13 @@ export function branchRecord({ record, plan, store }: PretrainingRun, name: stri
 export async function branchRun(run: PretrainingRun, name: string | undefined): Promise<SegmentationRun> {
   const branch = branchRecord(run, name);
   const prefix = `branch.${branchSet(run.record.config, name, run.store.place).name}.`;
-  const weights = [...(await readWeights(run.store))].flatMap(([key, value]) =>
-    key.startsWith("branch.") && !key.startsWith(prefix)
-      ? []
-      : [[key.startsWith(prefix) ? key.slice(prefix.length) : key, value] as const],
-  );
-  await writeCheckpoint(branch.store, LAST_CHECKPOINT, new Map(weights), {});
+  const all = await readWeights(run.store);
+  const weights = new Map([...all].filter(([key]) => !key.startsWith("branch.")));
+  const own = [...all]
+    .filter(([key]) => key.startsWith(prefix))
+    .map(([key, value]) => [key.slice(prefix.length), value] as const);
+  // Its own running statistics take the place of those of all sets.
+  for (const [key, value] of own) weights.set(key.replace(new RegExp(`^${STATISTICS}\\.`), ""), value);
+  await writeCheckpoint(branch.store, LAST_CHECKPOINT, weights, {});
   return branch;
 }

@@ -77,6 +77,11 @@ const pretrainingKeys = {
     rotate: { probability: 0.8, degrees: 15 },
     scale: { probability: 0.8, factor: [0.85, 1.15] },
   }),
+  /**
+   * Every branch has running statistics of the encoder's norms for its own set, beside those of all sets: scans of different kinds
+   * then do not share means and variances when a branch predicts. Training is the same either way.
+   */
+  branchStatistics: z.boolean().default(false),
   /** Updates of every set an epoch; null: as many as the largest set (or, unbalanced, each set) needs for all its cases. */
   updatesPerSet: size.nullable().default(null),
   /** Of each set: a number, or a share below 1, rounded down; small sets keep none. */
@@ -135,7 +140,7 @@ export function balancingOf({
 
 /** The configuration of one branch, as a segmentation of its set alone would have it. */
 export function branchConfig(config: PretrainingConfig, set: PretrainingSet): SegmentationConfig {
-  const { sets: _sets, balance: _balance, updatesPerSet: _updates, ...shared } = config;
+  const { sets: _sets, balance: _balance, updatesPerSet: _updates, branchStatistics: _statistics, ...shared } = config;
   return segmentationConfigSchema.parse({
     ...shared,
     data: set.data,

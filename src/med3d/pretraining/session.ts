@@ -25,6 +25,9 @@ import { type SetStream, turnSource } from "./turns.ts";
 
 export type PretrainingRun = Run<PretrainingConfig, PretrainingPlan, PretrainingCase>;
 
+/** Where a branch keeps the running statistics of the encoder's norms: `branch.NAME.norms.bn1.running_mean`. */
+export const STATISTICS = "norms";
+
 /** Opens the data and the branches of a run. */
 export async function pretrainingSession(
   { record, plan }: PretrainingRun,
@@ -80,9 +83,10 @@ function branchesOf(
   return Object.fromEntries(
     config.sets.map((set): [string, Branch] => {
       const { patch, batch, preprocessing } = plan.sets[set.name];
-      const branch = branchConfig(config, set);
-      const ignores = ignoresVoxels(train.filter((item) => item.set === set.name));
       const at = scope("branch").child(set.name);
+      const statistics = config.branchStatistics ? at.child(STATISTICS) : undefined;
+      const branch = { ...branchConfig(config, set), statistics };
+      const ignores = ignoresVoxels(train.filter((item) => item.set === set.name));
       return [
         set.name,
         {

@@ -39,7 +39,10 @@ export type SegmentationDecoder = (features: ResNet3dFeatures, context: DecoderC
 export type NetworkConfig = EncoderConfig &
   Pick<SegmentationConfig, "decoder" | "decoderChannels"> &
   Partial<Pick<SegmentationConfig, "decoderConvolutions" | "decoderInputChannels" | "asppRates">> &
-  CustomDecoder;
+  CustomDecoder & {
+    /** Where the encoder's norms keep running statistics of one data set, beside those of all. */
+    readonly statistics?: Scope;
+  };
 
 /** Of `decoder: "custom"`. A function is not written down, so whoever opens a run gives it again. */
 export interface CustomDecoder {
@@ -48,7 +51,7 @@ export interface CustomDecoder {
 
 /** Class scores [N, K, D, H, W] of input [N, C, D, H, W]. @param at where the decoder's parameters stand; the encoder's stand at the root */
 export function segmentationScores(input: Tensor, classes: number, config: NetworkConfig, at: Scope = scope()): Tensor {
-  return decoded(encoderFeatures(input, config), input, classes, config, at);
+  return decoded(encoderFeatures(input, config, undefined, config.statistics), input, classes, config, at);
 }
 
 /** The same and, with `deepSupervision`, the scores at 1/2, 1/4, … that training alone looks at. */
@@ -58,7 +61,7 @@ export function segmentationOutputs(
   config: NetworkConfig & Partial<Pick<SegmentationConfig, "deepSupervision">>,
   at: Scope = scope(),
 ): { readonly scores: Tensor; readonly auxiliary: readonly Tensor[] } {
-  const features = encoderFeatures(input, config);
+  const features = encoderFeatures(input, config, undefined, config.statistics);
   if (config.deepSupervision && config.decoder === "skip")
     return supervisedSkipDecoder(features, classes, skipOptions(config, at));
   return { scores: decoded(features, input, classes, config, at), auxiliary: [] };
