@@ -48,10 +48,12 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   volume: { may: base, browser: true },
   boxes: { may: [...base, "volume"], browser: true },
   images: { may: [...base, "volume"], browser: true },
+  // Its codecs load WebAssembly that knows both worlds.
+  dicom: { may: [...images, "images", "text"], browser: true },
   metrics: { may: images, browser: true },
   weights: { may: base, browser: true },
   augment: { may: [...images, "images", "text"], browser: true },
-  files: { may: [...images, "images", "weights"], browser: false },
+  files: { may: [...images, "images", "weights", "dicom", "threads", "text"], browser: false },
   data: {
     may: [...images, "images", "files", "augment", "progress", "threads", "text"],
     browser: false,

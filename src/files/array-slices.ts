@@ -8,6 +8,7 @@ import { identityAffine } from "../volume/affine.ts";
 import type { LoadedVolume, VolumeHeader } from "../volume/formats/header.ts";
 import type { VoxelArray } from "../volume/types.ts";
 import { voxelTypeOf } from "../volume/voxels.ts";
+import { dicomPlace } from "./dicom/place.ts";
 import { decodeNpy, type NpyHeader, parseNpyHeader } from "./npy.ts";
 import { readZipDirectory, readZipEntry, readZipStart, type ZipEntry } from "./packed/zip.ts";
 
@@ -26,7 +27,7 @@ export function arraySlice(path: string): ArraySlice | undefined {
 
 /** The file that a volume's path leads to. */
 export function fileOf(path: string): string {
-  return arraySlice(path)?.file ?? path;
+  return arraySlice(path)?.file ?? dicomPlace(path).file;
 }
 
 export function slicePath({ file, array, index }: ArraySlice): string {

@@ -1,7 +1,7 @@
 /**
  * The file system's door for volumes: paths in, volumes out, and back. Formats are told by content and extension:
- * NIfTI-1/2 (.nii, .nii.gz, .hdr + .img), NRRD (.nrrd, .nhdr), MetaImage (.mha, .mhd), FreeSurfer's MGH (.mgz, .mgh). The
- * formats themselves are in `volume/`; here are paths, partner files, zlib and the system's errors.
+ * NIfTI-1/2 (.nii, .nii.gz, .hdr + .img), NRRD (.nrrd, .nhdr), MetaImage (.mha, .mhd), FreeSurfer's MGH (.mgz, .mgh); DICOM as a
+ * folder, a zip archive or a file. The formats themselves are in `volume/`; here are paths, partner files, zlib and the system's errors.
  */
 import { access } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -20,6 +20,8 @@ import { encodeNrrdParts, isNrrd, nrrdVolume, parseNrrdHeader, skipLines } from 
 import type { Volume, VoxelArray } from "../volume/types.ts";
 import { allocateVoxels, bytesPerVoxel, checkVoxelBytes, defaultMaxBytes, orderBytes } from "../volume/voxels.ts";
 import { arraySlice, readSlice, readSliceHeader } from "./array-slices.ts";
+import { dicomPlace } from "./dicom/place.ts";
+import { isDicomPath, readDicomHeader, readDicomVolume } from "./dicom/volumes.ts";
 import { writeFileAtomic } from "./disk/atomic.ts";
 import { OpenFiles } from "./open-files.ts";
 import { gzipPieces, inflateInto, inflateUpTo } from "./packed/inflate.ts";
@@ -53,6 +55,8 @@ export const volumeExtensions = [
   ".mhd",
   ".mgz",
   ".mgh",
+  ".dcm",
+  ".zip",
 ] as const;
 
 /** The volume ending of a path in lower case, or `undefined`. */
@@ -61,11 +65,13 @@ export function volumeExtension(path: string): (typeof volumeExtensions)[number]
   return volumeExtensions.find((extension) => lower.endsWith(extension));
 }
 
-/** The case a file is named after: `…/hippocampus_001.nii.gz` → `hippocampus_001`. */
+/** The case a file is named after: `…/hippocampus_001.nii.gz` → `hippocampus_001`; of a series in DICOM files `…/scan#2` → `scan_2`. */
 export function caseName(path: string): string {
-  const file = basename(path);
+  const { file: whole, series } = dicomPlace(path);
+  const file = basename(whole);
   const extension = volumeExtension(file);
-  return extension === undefined ? file : file.slice(0, -extension.length);
+  const stem = extension === undefined ? file : file.slice(0, -extension.length);
+  return series === undefined ? stem : `${stem}_${series}`;
 }
 
 /** The start of a header file, enough for every header that is not deliberately huge. */
@@ -78,12 +84,19 @@ const peekBytes = 2 ** 18;
 export async function readVolume(path: string, options: ReadOptions = {}): Promise<LoadedVolume> {
   const slice = arraySlice(path);
   if (slice !== undefined) return readSlice(slice);
+  if (await maybeDicom(path)) return readDicomVolume(path, options);
   const files = new OpenFiles();
   try {
     return await readWhole(files, path, options);
   } finally {
     await files.close();
   }
+}
+
+/** Files of the other formats have their endings, and are not looked into twice. */
+async function maybeDicom(path: string): Promise<boolean> {
+  const extension = volumeExtension(path);
+  return (extension === undefined || extension === ".dcm" || extension === ".zip") && (await isDicomPath(path));
 }
 
 async function readWhole(files: OpenFiles, path: string, options: ReadOptions): Promise<LoadedVolume> {
@@ -118,6 +131,7 @@ async function readWhole(files: OpenFiles, path: string, options: ReadOptions): 
 export async function readVolumeHeader(path: string, options: ReadOptions = {}): Promise<VolumeHeader> {
   const slice = arraySlice(path);
   if (slice !== undefined) return readSliceHeader(slice);
+  if (await maybeDicom(path)) return readDicomHeader(path);
   const files = new OpenFiles();
   try {
     const opened = await readHeader(files, path, { ...options, name: path });
@@ -182,7 +196,7 @@ async function readHeader(
     return { kind: "mgh", start, header: parseMghHeader(plain, options) };
   }
   if (niftiVersion(plain) === undefined && extension === undefined) {
-    throw new DataError(`${path}: not a volume that medvox reads (NIfTI, NRRD, MetaImage, MGH)`);
+    throw new DataError(`${path}: not a volume that medvox reads (NIfTI, NRRD, MetaImage, MGH, DICOM)`);
   }
   const header = niftiVolumeHeader(parseNiftiHeader(plain, options.name), options);
   return { kind: "nifti", path, start, header };

@@ -2,6 +2,7 @@
 export * from "./affine.ts";
 export type { VoxelBox } from "./crop.ts";
 export * from "./crop.ts";
+export type { DicomOrigin, DicomSliceOrigin } from "./formats/dicom-origin.ts";
 export { gzip, isGzip } from "./formats/gzip.ts";
 export type { LoadedVolume, VolumeFormat, VolumeHeader } from "./formats/header.ts";
 export { decodeMetaImage } from "./formats/metaimage.ts";

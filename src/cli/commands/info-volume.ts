@@ -11,6 +11,8 @@ const FORMAT_NAMES: Readonly<Record<VolumeFormat, string>> = {
   metaimage: "MetaImage",
   mgh: "MGH",
   npz: "NumPy archive",
+  dicom: "DICOM",
+  "dicom-seg": "DICOM segmentation",
 };
 
 /** A label map has at most this many different values. */

@@ -1,5 +1,6 @@
 /**
- * JPEG (ITU-T T.81): baseline and progressive, gray, colour and CMYK, 8 bits, bit for bit as libjpeg decodes it.
+ * JPEG (ITU-T T.81): baseline and progressive, gray, colour and CMYK, 8 bits, bit for bit as libjpeg decodes it; of gray, as medical
+ * images have it, 12 bits and lossless, too.
  *
  * Why not a package: jpeg-js, the one without native code, enlarges chroma by repeating pixels and rounds its transform
  * elsewhere, which is up to a hundred levels off at the edge of a stained cell. Here is the walk over the segments; scans
@@ -9,7 +10,8 @@
 import { DataError } from "../../errors.ts";
 import { exifOrientation, type Orientation } from "../orientation.ts";
 import { type DecodeImageOptions, defaultMaxPixels, type Image2d } from "../types.ts";
-import { fromCmyk, interleave, inverseTransform, upsample } from "./pixels.ts";
+import { decodeLossless } from "./lossless.ts";
+import { fromCmyk, interleave, inverseTransform, inverseTransform12, type Samples, upsample } from "./pixels.ts";
 import {
   decodeScan,
   type HuffmanTable,
@@ -46,6 +48,35 @@ export function decodeJpeg(
   }
 }
 
+/** Gray samples as a medical image holds them. */
+export interface JpegSamples {
+  readonly width: number;
+  readonly height: number;
+  readonly channels: number;
+  /** Bits of a sample, 2 to 16. */
+  readonly bits: number;
+  /** `[height, width, channels]`; bytes for samples of up to 8 bits. */
+  readonly data: Samples;
+}
+
+/**
+ * A JPEG's samples whatever their depth: those of {@link decodeJpeg}, and gray ones of 12 bits (extended, progressive) or lossless of 2
+ * to 16.
+ * @throws DataError where it is damaged, too large, or of a kind that is not read
+ */
+export function decodeJpegSamples(bytes: Uint8Array, options: DecodeImageOptions = {}): JpegSamples {
+  const { name = "image", maxPixels = defaultMaxPixels } = options;
+  if (!isJpeg(bytes)) throw new DataError(`${name}: a frame is no JPEG`);
+  try {
+    const segments = new Segments(bytes, name, maxPixels, true);
+    segments.read();
+    return segments.samples();
+  } catch (error) {
+    if (error instanceof ScanError) throw new DataError(`${name}: damaged JPEG: ${error.message}`, { cause: error });
+    throw error;
+  }
+}
+
 class Segments {
   orientation: Orientation = 1;
   private readonly bytes: Uint8Array;
@@ -58,8 +89,13 @@ class Segments {
   private readonly huffman = new Map<number, HuffmanTable>();
   private restartInterval = 0;
   private scans = 0;
+  /** Whether 12 bits and lossless frames are read. */
+  private readonly deep: boolean;
+  private bits = 8;
+  private lossless: { readonly data: Samples | undefined } | undefined;
 
-  constructor(bytes: Uint8Array, name: string, maxPixels: number) {
+  constructor(bytes: Uint8Array, name: string, maxPixels: number, deep = false) {
+    this.deep = deep;
     this.bytes = bytes;
     this.name = name;
     this.maxPixels = maxPixels;
@@ -128,20 +164,28 @@ class Segments {
 
   private frameHeader(marker: number, body: Uint8Array): void {
     const { name, bytes } = this;
-    if (marker > 0xc2) {
+    const isLossless = marker === 0xc3;
+    if (marker > 0xc2 && !(isLossless && this.deep)) {
       const kind = marker === 0xc3 ? "lossless" : marker >= 0xc9 ? "arithmetic" : "hierarchical";
       throw new DataError(`${name}: ${kind} JPEG; baseline and progressive are read`);
     }
     if (this.frame !== undefined) throw new ScanError("it has two frames");
     const count = body[5];
     if (body.length < 6 || body.length < 6 + 3 * count) throw new ScanError("its frame is cut off");
-    if (body[0] !== 8) throw new DataError(`${name}: JPEG of ${body[0]} bits; 8 bits are read`);
+    const [bits] = body;
+    const isRead = bits === 8 || (this.deep && (isLossless ? bits >= 2 && bits <= 16 : bits === 12));
+    if (!isRead) throw new DataError(`${name}: JPEG of ${bits} bits; ${this.deep ? "8 and 12" : "8"} bits are read`);
+    this.bits = bits;
     const height = (body[1] << 8) | body[2];
     const width = (body[3] << 8) | body[4];
     if (width === 0 || height === 0) throw new ScanError(`${width}×${height} pixels`);
     if (count !== 1 && count !== 3 && count !== 4) {
       throw new DataError(`${name}: JPEG of ${count} components; gray, RGB and CMYK are read (save it as RGB)`);
     }
+    if ((isLossless || bits !== 8) && count !== 1)
+      throw new DataError(
+        `${name}: ${isLossless ? "lossless" : `${bits}-bit`} JPEG of ${count} components; gray is read`,
+      );
     const pixels = width * height;
     if (pixels > this.maxPixels) {
       const most = this.maxPixels.toLocaleString("en-GB");
@@ -150,6 +194,12 @@ class Segments {
     // Every block of 64 pixels takes at least one bit.
     if (pixels > 512 * bytes.length) {
       throw new ScanError(`${bytes.length} bytes cannot hold ${width}×${height} pixels: truncated?`);
+    }
+    if (isLossless) {
+      // Every sample takes at least one bit.
+      if (pixels > 8 * bytes.length)
+        throw new ScanError(`${bytes.length} bytes cannot hold ${width}×${height} samples: truncated?`);
+      this.lossless = { data: undefined };
     }
     const listed = Array.from({ length: count }, (_, i) => {
       const at = 6 + 3 * i;
@@ -171,7 +221,7 @@ class Segments {
         columns: Math.ceil(Math.ceil((width * h) / mostH) / 8),
         rows: Math.ceil(Math.ceil((height * v) / mostV) / 8),
         stride,
-        coefficients: new Int16Array(64 * stride * unitsDown * v),
+        coefficients: new Int16Array(isLossless ? 0 : 64 * stride * unitsDown * v),
         seen: false,
       };
     });
@@ -191,6 +241,14 @@ class Segments {
       return { component, dc: this.huffman.get(tables >> 4), ac: this.huffman.get(0x10 | (tables & 15)) };
     });
     const [first, last, bits] = body.subarray(1 + 2 * count);
+    if (this.lossless !== undefined) {
+      const { width, height } = frame;
+      const how = { width, height, bits: this.bits, predictor: first, shift: bits & 15 };
+      const decoded = decodeLossless(this.bytes, at, how, parts[0].dc, this.restartInterval);
+      this.lossless = { data: decoded.samples };
+      frame.components[0].seen = true;
+      return decoded.end;
+    }
     const band = frame.progressive
       ? { first, last, highBit: bits >> 4, lowBit: bits & 15 }
       : { first: 0, last: 63, highBit: 0, lowBit: 0 };
@@ -212,6 +270,20 @@ class Segments {
     if (frame === undefined || this.scans === 0) throw new ScanError("it ends before its first scan: truncated?");
     if (!frame.components.every(({ seen }) => seen)) throw new ScanError("a component is missing: truncated?");
     if (!marked && frame.progressive) throw new ScanError("it ends without its end mark: truncated?");
+  }
+
+  /** The samples, once everything is read. */
+  samples(): JpegSamples {
+    const { width, height, components } = this.frame as JpegFrame;
+    const about = { width, height, channels: 1, bits: this.bits };
+    if (this.lossless?.data !== undefined) return { ...about, data: this.lossless.data };
+    if (this.bits === 8) return { ...this.image(), bits: 8 };
+    const table = this.quantisation.get(components[0].table);
+    if (table === undefined) throw new ScanError("a quantisation table is missing");
+    const { data: plane, stride } = inverseTransform12(components[0], table);
+    const data = new Uint16Array(width * height);
+    for (let y = 0; y < height; y++) data.set(plane.subarray(y * stride, y * stride + width), y * width);
+    return { ...about, data };
   }
 
   /** The picture, once everything is read. */

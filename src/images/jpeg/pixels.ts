@@ -5,29 +5,54 @@
  */
 import type { JpegComponent } from "./scan.ts";
 
+/** Samples of 8 bits, or of up to 16. */
+export type Samples = Uint8Array | Uint16Array;
+
 /** One component at its own resolution; columns beyond the picture are filled by whole blocks. */
-export interface Plane {
-  readonly data: Uint8Array;
+export interface Plane<S extends Samples = Samples> {
+  readonly data: S;
   readonly stride: number;
 }
 
+/** How libjpeg computes samples of 8 and of 12 bits: the bits it keeps between the two passes, and the samples' range. */
+interface Depth {
+  readonly passBits: number;
+  readonly middle: number;
+  readonly most: number;
+}
+const eightBits: Depth = { passBits: 2, middle: 128, most: 255 };
+const twelveBits: Depth = { passBits: 1, middle: 2048, most: 4095 };
+
 /** @param table quantisation steps in the order of rows and columns */
-export function inverseTransform(component: JpegComponent, table: Uint16Array): Plane {
-  const { columns, rows, stride: blocks, coefficients } = component;
+export function inverseTransform(component: JpegComponent, table: Uint16Array): Plane<Uint8Array> {
+  const data = new Uint8Array(64 * component.columns * component.rows);
+  return transformed(component, table, data, eightBits);
+}
+
+/** The same of samples of 12 bits. */
+export function inverseTransform12(component: JpegComponent, table: Uint16Array): Plane<Uint16Array> {
+  const data = new Uint16Array(64 * component.columns * component.rows);
+  return transformed(component, table, data, twelveBits);
+}
+
+function transformed<S extends Samples>(
+  { columns, rows, stride: blocks, coefficients }: JpegComponent,
+  table: Uint16Array,
+  data: S,
+  depth: Depth,
+): Plane<S> {
   const stride = 8 * columns;
-  const data = new Uint8Array(stride * 8 * rows);
   const work = new Int32Array(64);
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
-      transformColumns(coefficients, 64 * (row * blocks + column), table, work);
-      for (let y = 0; y < 8; y++) transformRow(work, 8 * y, data, (8 * row + y) * stride + 8 * column);
+      transformColumns(coefficients, 64 * (row * blocks + column), table, work, depth);
+      for (let y = 0; y < 8; y++) transformRow(work, 8 * y, data, (8 * row + y) * stride + 8 * column, depth);
     }
   }
   return { data, stride };
 }
 
 const constBits = 13;
-const passBits = 2;
 /** The eight outputs of one transform, before their last shift. */
 const out = new Int32Array(8);
 
@@ -69,7 +94,7 @@ function transform(
   out[4] = a3 - b0;
 }
 
-function transformColumns(c: Int16Array, at: number, table: Uint16Array, work: Int32Array): void {
+function transformColumns(c: Int16Array, at: number, table: Uint16Array, work: Int32Array, { passBits }: Depth): void {
   const shift = constBits - passBits;
   const round = 1 << (shift - 1);
   for (let x = 0; x < 8; x++) {
@@ -93,7 +118,13 @@ function transformColumns(c: Int16Array, at: number, table: Uint16Array, work: I
   }
 }
 
-function transformRow(work: Int32Array, from: number, data: Uint8Array, to: number): void {
+function transformRow(
+  work: Int32Array,
+  from: number,
+  data: Samples,
+  to: number,
+  { passBits, middle, most }: Depth,
+): void {
   const shift = constBits + passBits + 3;
   const round = 1 << (shift - 1);
   transform(
@@ -106,7 +137,10 @@ function transformRow(work: Int32Array, from: number, data: Uint8Array, to: numb
     work[from + 6],
     work[from + 7],
   );
-  for (let x = 0; x < 8; x++) data[to + x] = clamp(((out[x] + round) >> shift) + 128);
+  for (let x = 0; x < 8; x++) {
+    const value = ((out[x] + round) >> shift) + middle;
+    data[to + x] = value < 0 ? 0 : value > most ? most : value;
+  }
 }
 
 /**
@@ -114,7 +148,13 @@ function transformRow(work: Int32Array, from: number, data: Uint8Array, to: numb
  * one of the next; other ratios repeat samples.
  * @param byX,byY how many pixels a sample covers
  */
-export function upsample(plane: Plane, width: number, height: number, byX: number, byY: number): Uint8Array {
+export function upsample(
+  plane: Plane<Uint8Array>,
+  width: number,
+  height: number,
+  byX: number,
+  byY: number,
+): Uint8Array {
   const columns = Math.ceil(width / byX);
   const rows = Math.ceil(height / byY);
   // libjpeg leaves planes of one or two columns alone.

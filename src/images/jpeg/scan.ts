@@ -257,7 +257,7 @@ function furtherBits(
 }
 
 /** Bits of entropy-coded bytes, highest first; `FF 00` is a byte FF, any other `FF xx` the end. */
-class BitReader {
+export class BitReader {
   private readonly bytes: Uint8Array;
   private at: number;
   private buffer = 0;

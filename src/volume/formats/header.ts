@@ -2,9 +2,10 @@
 
 import type { Grid, Volume, VoxelArray } from "../types.ts";
 import type { VoxelType } from "../voxels.ts";
+import type { DicomOrigin } from "./dicom-origin.ts";
 import type { NiftiHeader } from "./nifti-header.ts";
 
-export type VolumeFormat = "nifti1" | "nifti2" | "nrrd" | "metaimage" | "mgh" | "npz";
+export type VolumeFormat = "nifti1" | "nifti2" | "nrrd" | "metaimage" | "mgh" | "npz" | "dicom" | "dicom-seg";
 
 /** Grid, channels and element type of a stored volume. */
 export interface VolumeHeader extends Grid {
@@ -17,6 +18,8 @@ export interface VolumeHeader extends Grid {
   readonly intercept: number;
   /** The NIfTI header as it stood, so that a prediction can be written with bit-same dimensions and affine. */
   readonly nifti?: NiftiHeader;
+  /** The slices that a volume from DICOM was made of, so that a prediction can be written as an object that refers to them. */
+  readonly dicom?: DicomOrigin;
 }
 
 /** A volume with the header of the file it came from. */
