@@ -73,7 +73,7 @@ export const jobEvent = z.strictObject({
   n: z.number().int().min(1),
   /** ISO date and time. */
   at: z.string(),
-  /** `state`, `planning`, `start`, `step`, `epoch`, `progress`, `note`, `problems`. */
+  /** `state`, `process`, `planning`, `start`, `step`, `epoch`, `progress`, `note`, `problems`. */
   type: z.string(),
   data: z.record(z.string(), z.unknown()),
 });

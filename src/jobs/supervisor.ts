@@ -120,6 +120,9 @@ function conversation(
     child.on("close", (code, signal) =>
       finish([`it ended with ${signal ?? `code ${code}`}`, lastLine(complaint)].filter(Boolean).join(": ")),
     );
+    told = told
+      .then(() => lease.tell({ type: "process", data: { pid: child.pid, attempt: lease.attempt } }))
+      .catch(onError);
     const order: Order = { type: "work", request: job.request, folder: folderOf(job.id) };
     child.send(order, () => {});
   });
