@@ -108,6 +108,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/detect-predict.ts"),
   },
   {
+    name: "serve",
+    summary: "serve a data set, trainings and predictions to browsers and programs",
+    load: () => import("./commands/serve.ts"),
+  },
+  {
     name: "experiment magnitude",
     summary: "how much data is enough: growing shares of a set",
     load: () => import("./commands/experiment-magnitude.ts"),

@@ -5,6 +5,8 @@ export {
   type JobEvent,
   type JobKind,
   type JobRequest,
+  jobEvent,
+  jobFailure,
   jobIdPattern,
   jobStates,
   newJobId,

@@ -29,12 +29,13 @@ export async function checkLabel(
     throw new GeometryError("label: its affine is not that of its image; draw on the image's own grid");
   const volume = await withoutPath(path, () => readVolume(path));
   const known = new Set(Object.keys(labels).map(Number));
-  const other = volume.data.find((value) => !known.has(value));
+  const data = Float64Array.from(volume.data as ArrayLike<number | bigint>, Number);
+  const other = data.find((value) => !known.has(value));
   if (other !== undefined)
     throw new DataError(`label: has the value ${other}; the set's classes are ${[...known].join(", ")}`);
   if (path.endsWith(".nii.gz")) return path;
   const made = `${path}.nii.gz`;
-  await writeVolume(made, { ...volume, data: Uint8Array.from(volume.data) }).catch(async (error: unknown) => {
+  await writeVolume(made, { ...volume, data: Uint16Array.from(data) }).catch(async (error: unknown) => {
     await rm(made, { force: true });
     throw error;
   });

@@ -90,7 +90,11 @@ export class ServedSet {
           `${folder}: holds ${other} but no ${DESCRIPTION}; name an empty folder, or a set of the Medical Segmentation Decathlon`,
         );
       const names = Object.fromEntries(["background", ...labels].map((name, value) => [String(value), name]));
-      const made = { name: folder.split(/[\\/]/).findLast(Boolean) ?? "data", labels: names, modality: { "0": "image" } };
+      const made = {
+        name: folder.split(/[\\/]/).findLast(Boolean) ?? "data",
+        labels: names,
+        modality: { "0": "image" },
+      };
       await writeFileAtomic(path, json({ ...made, training: [], test: [] }));
     }
     const given = checkedJson(z.unknown(), await readFile(path, "utf8"), path);
@@ -291,7 +295,10 @@ export class ServedSet {
 
   async #versions(id: string, annotator: string): Promise<number[]> {
     const names = await readdir(join(this.root, HISTORY, id, annotator)).catch(() => []);
-    return names.flatMap((name) => /^(\d{4,})\.nii\.gz$/.exec(name)?.[1] ?? []).map(Number).sort((a, b) => a - b);
+    return names
+      .flatMap((name) => /^(\d{4,})\.nii\.gz$/.exec(name)?.[1] ?? [])
+      .map(Number)
+      .sort((a, b) => a - b);
   }
 
   async #describe(changes: Partial<Description>): Promise<void> {

@@ -69,7 +69,8 @@ export class Access {
   /** Lets through whoever has a path token in the address. An unknown one is answered as any address that leads nowhere. */
   readonly forPath: MiddlewareHandler = async (c, next) => {
     const hash = hashOf(c.req.param("token") ?? "");
-    if (!this.#pathTokens.some((kept) => same(kept.hash, hash))) throw new Refusal(404, "E_MISSING", "there is nothing here");
+    if (!this.#pathTokens.some((kept) => same(kept.hash, hash)))
+      throw new Refusal(404, "E_MISSING", "there is nothing here");
     return next();
   };
 

@@ -27,10 +27,13 @@ export const answerHeaders: MiddlewareHandler = async (c, next) => {
 
 /** @param names of this server, without ports */
 export function onlyFor(names: readonly string[]): MiddlewareHandler {
-  const known = new Set(names.map((name) => (name.includes(":") && !name.startsWith("[") ? `[${name}]` : name).toLowerCase()));
+  const known = new Set(
+    names.map((name) => (name.includes(":") && !name.startsWith("[") ? `[${name}]` : name).toLowerCase()),
+  );
   return async (c, next) => {
     const host = (c.req.header("host") ?? "").toLowerCase().replace(/:\d+$/, "");
-    if (!known.has(host)) throw new Refusal(421, "E_HOST", `${host || "no host"}: this server is not known by that name`);
+    if (!known.has(host))
+      throw new Refusal(421, "E_HOST", `${host || "no host"}: this server is not known by that name`);
     return next();
   };
 }

@@ -26,7 +26,11 @@ export function answerTo(error: unknown, folders: Readonly<Record<string, string
     return { status: 500, body: { error: { code: "E_INTERNAL", message } }, isFault: true };
   }
   const status = error instanceof Refusal ? error.status : error instanceof ConfigError ? 400 : 422;
-  return { status, body: { error: { code: error.code, message: withoutPaths(error.message, folders) } }, isFault: false };
+  return {
+    status,
+    body: { error: { code: error.code, message: withoutPaths(error.message, folders) } },
+    isFault: false,
+  };
 }
 
 /** @param folders what stands for a folder, by its path */

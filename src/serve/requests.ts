@@ -1,0 +1,82 @@
+/** From what a client asks, in names, to a job of the queue, in paths. */
+import { join } from "node:path";
+import { z } from "zod";
+import { ConfigError } from "../errors.ts";
+import { type Job, type JobRequest, newJobId } from "../jobs/index.ts";
+import { taskNamed, taskNames } from "../tasks.ts";
+import { Refusal } from "./http/refusal.ts";
+import { listRuns, openServedRun } from "./runs.ts";
+import type { ServerContext } from "./server-context.ts";
+
+export interface TrainAsked {
+  readonly task: string;
+  readonly run: string;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly annotator: string;
+}
+
+/** Settings that name files of the machine, which no client may choose. `from` takes the name of a run. */
+const OF_THE_SERVER = ["data", "splits", "sets", "plan"];
+
+/** Enqueues a training; one that was stopped is gone on with. */
+export async function askTraining(
+  context: ServerContext,
+  { task: name, run, config, annotator }: TrainAsked,
+): Promise<Job> {
+  const { queue, runs, set } = context;
+  const task = taskNamed(name);
+  if (task === undefined) throw new ConfigError(`task: ${name}; there are ${taskNames().join(", ")}`);
+  const open = (await queue.list()).find(
+    ({ state, request }) =>
+      (state === "queued" || state === "running") && request.kind === "train" && request.run === join(runs, run),
+  );
+  if (open !== undefined) throw new Refusal(409, "E_TAKEN", `run ${run}: is being trained by job ${open.id}`);
+  const there = await openServedRun(runs, run).catch(() => undefined);
+  if (there?.finished) throw new Refusal(409, "E_TAKEN", `run ${run}: is trained to its end; choose another name`);
+  const foreign = OF_THE_SERVER.find((key) => key in config);
+  if (foreign !== undefined) throw new ConfigError(`config.${foreign}: is the server's to say; leave it out`);
+  const id = newJobId("train");
+  const asked = { ...config, ...(await startOf(context, config)) };
+  if (there === undefined) task.resolve({ ...asked, data: set.root });
+  const data = there === undefined ? await set.snapshot(join(queue.folderOf(id), "data"), annotator) : set.root;
+  const request: JobRequest = { kind: "train", task: name, config: { ...asked, data }, run: join(runs, run) };
+  return queue.enqueue(request, { id });
+}
+
+/** Weights to start from are those of a run of this server. */
+async function startOf({ runs }: ServerContext, { from }: TrainAsked["config"]): Promise<{ readonly from?: string }> {
+  if (from === undefined || from === null) return {};
+  const { folder } = await openServedRun(runs, z.string().parse(from)).catch(() => {
+    throw new ConfigError("config.from: expected the name of a run of this server, or null");
+  });
+  return { from: folder };
+}
+
+export interface PredictAsked {
+  readonly run: string;
+  readonly cases: readonly string[];
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** Enqueues a prediction; its files lie in the job's folder. */
+export async function askPrediction(
+  { queue, runs, set }: ServerContext,
+  kind: "predict" | "detect",
+  { run, cases, options }: PredictAsked,
+): Promise<Job> {
+  const { folder } = await openServedRun(runs, run);
+  const id = newJobId(kind);
+  const [first] = cases;
+  // Every one is looked up before anything is written.
+  for (const name of cases) set.case(name);
+  const input = cases.length === 1 ? set.case(first).image : await set.listing(join(queue.folderOf(id), "data"), cases);
+  return queue.enqueue({ kind, model: folder, input, out: outOf(queue, id), options: { ...options } }, { id });
+}
+
+/** Where the files of a prediction lie. */
+export const outOf = (queue: ServerContext["queue"], id: string): string => join(queue.folderOf(id), "out");
+
+/** The run that a client means where it names none: the newest that is finished. */
+export async function newestRun({ runs }: ServerContext): Promise<string | undefined> {
+  return (await listRuns(runs)).find(({ finished }) => finished)?.id;
+}
