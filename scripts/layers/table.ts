@@ -51,7 +51,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   metrics: { may: images, browser: true },
   weights: { may: base, browser: true },
   augment: { may: [...images, "images", "text"], browser: true },
-  files: { may: [...images, "images", "weights"], browser: false },
+  files: { may: [...images, "images", "weights", "text"], browser: false },
   data: {
     may: [...images, "images", "files", "augment", "progress", "threads", "text"],
     browser: false,
