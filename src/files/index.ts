@@ -5,6 +5,7 @@ export { removeStaleTemporaries, writeError, writeFileAtomic } from "./disk/atom
 export { makeFolder } from "./disk/folders.ts";
 export { type FolderLock, lockFolder, lockName } from "./disk/lock.ts";
 export { readImage2d, readImageSize } from "./images.ts";
+export { namedWeights, weightsNames } from "./named-weights.ts";
 export { encodeNpy, type NpyHeader, writeNpy } from "./npy.ts";
 export { readSafetensors, readSafetensorsHeader, writeSafetensors } from "./safetensors.ts";
 export type { ReadOptions, WriteVolumeOptions } from "./volumes.ts";

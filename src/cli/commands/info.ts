@@ -2,7 +2,8 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { ConfigError } from "../../errors.ts";
-import { volumeExtension, volumeExtensions } from "../../files/index.ts";
+import { namedWeights, volumeExtension, volumeExtensions, weightsNames } from "../../files/index.ts";
+import { didYouMean } from "../../text/index.ts";
 import { defineCommand, type Outcome } from "../command.ts";
 import { describeModel, describeRun } from "./info-model.ts";
 import { describeVolume } from "./info-volume.ts";
@@ -23,7 +24,7 @@ const kinds: readonly Kind[] = [
   },
   {
     name: "weights (.safetensors, .pth, .pt, .th, .tar)",
-    knows: (path) => /\.(safetensors|(pth|pt|th|tar)(\.gz)?)$/i.test(path),
+    knows: (path) => /\.(safetensors|(pth|pt|th|tar)(\.gz)?)$/i.test(path) || namedWeights(path) !== undefined,
     describe: describeWeights,
   },
   { name: "models (.onnx)", knows: (path) => /\.onnx$/i.test(path), describe: describeModel },
@@ -31,12 +32,14 @@ const kinds: readonly Kind[] = [
 ];
 
 export const command = defineCommand<object, [string]>({
-  configure: (command) => command.argument("<path>", "the file to describe"),
+  configure: (command) =>
+    command.argument("<path>", "the file to describe, or the name of weights that come with medvox"),
   examples: [
     "medvox info imagesTr/hippocampus_001.nii.gz",
     "medvox info runs/demo/checkpoints/best.safetensors --json",
     "medvox info runs/demo/model.onnx",
     "medvox info runs/demo",
+    "medvox info med3d-resnet10",
   ],
   details: `Knows ${kinds.map(({ name }) => name).join("; ")}.`,
   json: {
@@ -83,7 +86,9 @@ export const command = defineCommand<object, [string]>({
         `${path}: is a folder, and no run; of data sets medvox plan and medvox verify say what is in them`,
       );
     if (kind === undefined)
-      throw new ConfigError(`${path}: not a kind of file info knows: ${kinds.map(({ name }) => name).join("; ")}`);
+      throw new ConfigError(
+        `${path}: not a kind of file info knows: ${kinds.map(({ name }) => name).join("; ")}; nor weights that come with medvox: ${weightsNames().join(", ")}${didYouMean(path, weightsNames())}`,
+      );
     return kind.describe(path);
   },
 });

@@ -1,7 +1,7 @@
 /** Detection as a task: from pictures or volumes with boxes to a Faster R-CNN that finds them. */
 import { counted } from "../../data/counted.ts";
 import { type DetectionItem, detectionInputs, fingerprintDetection } from "../../data/index.ts";
-import { epochsOf, type StateMap, type Task } from "../../train/index.ts";
+import { epochsOf, refuseSeen, type StateMap, type Task } from "../../train/index.ts";
 import { readDetector } from "../detect/load.ts";
 import { type DetectionFound, detectionPredictor } from "../detect/predictor.ts";
 import { encodeDetector, exportCanvas } from "../export/export.ts";
@@ -49,6 +49,7 @@ export const detection: DetectionTask = {
     // What cannot be started from is told before anything is written.
     await readDetectorStart(config, plan.detector);
     const { train, validation, heldOut } = splits;
+    if (plan.axes === 3) await refuseSeen(heldOut, config.from ?? config.backbone, config.data, { signal });
     keepItems(plan, { train, validation, problems: dataset.problems });
     const fingerprint = await fingerprintDetection([...train, ...validation], plan.classes, {
       root: dataset.root,
