@@ -82,7 +82,8 @@ function stacksOf(slices: readonly DicomSlice[]): { stack: Stack; part: string }
       own.push(slice);
       parts.set(part, own);
     }
-    const made = [...parts].map(([part, own]) => ({ stack: stackOf(own), part }));
+    const inOrder = [...parts].sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }));
+    const made = inOrder.map(([part, own]) => ({ stack: stackOf(own), part }));
     if (made.every(({ stack }) => stack.verdict !== "duplicate")) return made;
   }
   return [{ stack: whole, part: "" }];

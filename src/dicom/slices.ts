@@ -115,7 +115,7 @@ function describe(values: Attributes, shared: Attributes | undefined, own: Attri
     },
     ...(position && { position: [position[0], position[1], position[2]] as const }),
     ...(orientation && { orientation: rightAngled(orientation) }),
-    ...(spacing && spacing.every((mm) => mm > 0) && { pixelSpacing: [spacing[0], spacing[1]] as const }),
+    ...(spacing?.every((mm) => mm > 0) && { pixelSpacing: [spacing[0], spacing[1]] as const }),
     ...positive("thickness", measures.number("SliceThickness")),
     ...positive("spacing", measures.number("SpacingBetweenSlices")),
     marks: marksOf(values, group),

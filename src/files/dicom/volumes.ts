@@ -1,12 +1,22 @@
 /** Volumes in DICOM files: which series a path names, its header, and its voxels. */
 import { open, stat } from "node:fs/promises";
-import { decodeRle } from "../../dicom/codecs/rle.ts";
-import { type DicomFile, isDicom, parseDicom } from "../../dicom/dataset.ts";
-import { encodedFrames, type FrameArray, nativeFrame, storedValues } from "../../dicom/pixels.ts";
-import type { DicomSeries } from "../../dicom/series.ts";
-import type { DicomSlice } from "../../dicom/slices.ts";
-import { transferSyntaxes } from "../../dicom/transfer-syntaxes.ts";
-import { requireRegular, stackHeader, stackVolume } from "../../dicom/volume.ts";
+import {
+  type DecodeFrame,
+  type DicomSeries,
+  type DicomSlice,
+  decodeFrame,
+  type FrameArray,
+  frameReader,
+  isDicom,
+  parseDicom,
+  type ReadSlice,
+  repairedHeader,
+  repairVolume,
+  requireRegular,
+  stackHeader,
+  stackVolume,
+  transferSyntaxes,
+} from "../../dicom/index.ts";
 import { DataError } from "../../errors.ts";
 import type { LoadedVolume, VolumeHeader } from "../../volume/formats/header.ts";
 import { decodeInThread } from "./decode-pool.ts";
@@ -83,8 +93,9 @@ export function chosenSeries(found: FoundDicom, path: string): DicomSeries {
 
 /** Grid and element type of the volume that a path names. @throws DataError or GeometryError as {@link readDicomVolume} */
 export async function readDicomHeader(path: string): Promise<VolumeHeader> {
-  const { file } = dicomPlace(path);
+  const { file, repair } = dicomPlace(path);
   const series = chosenSeries(await findDicom(file), path);
+  if (repair) return repairedHeader(series, file);
   requireRegular(series, file);
   return stackHeader(series);
 }
@@ -97,17 +108,18 @@ export async function readDicomVolume(path: string, { maxBytes }: { maxBytes?: n
   const place = dicomPlace(path);
   const found = await findDicom(place.file);
   const series = chosenSeries(found, path);
-  const volume = await stackVolume(series, sliceReader(found), { maxBytes, name: place.file });
+  const make = place.repair ? repairVolume : stackVolume;
+  const volume = await make(series, sliceReader(found), { maxBytes, name: place.file });
   return { ...volume, name: dicomPath(place) };
 }
 
 /** Reads slices of a found study; a file of several frames is opened once. A few are in memory at a time. */
-export function sliceReader(found: FoundDicom): (slice: DicomSlice) => Promise<FrameArray> {
-  const files = new Map<string, Promise<OpenedObject>>();
-  const opened = (name: string): Promise<OpenedObject> => {
+function sliceReader(found: FoundDicom): ReadSlice {
+  const files = new Map<string, Promise<(frame: number) => Promise<FrameArray>>>();
+  const opened = ({ name, layout }: DicomSlice) => {
     const known = files.get(name);
     if (known !== undefined) return known;
-    const opening = found.readBytes(name).then((bytes) => ({ file: parseDicom(bytes, { name }) }));
+    const opening = found.readBytes(name).then((bytes) => frameReader(parseDicom(bytes, { name }), layout, decode));
     files.set(name, opening);
     return opening;
   };
@@ -117,9 +129,9 @@ export function sliceReader(found: FoundDicom): (slice: DicomSlice) => Promise<F
     while (running >= together) await new Promise<void>((resolve) => waiting.push(resolve));
     running++;
     try {
-      const object = await opened(slice.name);
+      const readFrame = await opened(slice);
       if (slice.frames === 1) files.delete(slice.name);
-      return await frameOf(object, slice);
+      return await readFrame(slice.frame);
     } finally {
       running--;
       waiting.shift()?.();
@@ -127,20 +139,8 @@ export function sliceReader(found: FoundDicom): (slice: DicomSlice) => Promise<F
   };
 }
 
-interface OpenedObject {
-  readonly file: DicomFile;
-  /** Of compressed pixels: the bytes of each frame. */
-  encoded?: readonly Uint8Array[];
-}
-
-async function frameOf(object: OpenedObject, { layout, frame, name }: DicomSlice): Promise<FrameArray> {
-  const { pixels } = transferSyntaxes[layout.transferSyntaxUid];
-  if (pixels === "native") return storedValues(nativeFrame(object.file, layout, frame), layout, name);
-  object.encoded ??= encodedFrames(object.file, layout);
-  const bytes = object.encoded[frame];
-  const raw =
-    pixels === "rle"
-      ? decodeRle(bytes, layout.rows * layout.columns, Math.max(1, layout.bitsAllocated / 8), name)
-      : await decodeInThread(bytes, layout, name);
-  return storedValues(raw, layout, name);
-}
+/** RLE takes less time than handing it to a thread does. */
+const decode: DecodeFrame = (bytes, layout, name) =>
+  transferSyntaxes[layout.transferSyntaxUid].pixels === "rle"
+    ? decodeFrame(bytes, layout, name)
+    : decodeInThread(bytes, layout, name);
