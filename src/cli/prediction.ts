@@ -1,6 +1,12 @@
 /** Predicting from the command line, with whatever network was named. */
+import { dicomPath, dicomPlace } from "../files/index.ts";
 import { type OpenedSource, type PredictAllOptions, predictAll } from "../train/index.ts";
 import type { CommandContext, Outcome } from "./command.ts";
+
+/** What `--in` names; with `--repair`, its slices are resampled where they make no regular volume. */
+export function inputPath(path: string, repair = false): string {
+  return repair ? dicomPath({ ...dicomPlace(path), repair }) : path;
+}
 
 /** Predicts what `--in` names; images that could not be predicted are listed, and then the exit status is 1. */
 export async function predict(

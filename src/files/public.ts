@@ -7,6 +7,8 @@ export {
   encodeNpy,
   type FileContent,
   type FolderLock,
+  type FoundDicom,
+  findDicom,
   lockFolder,
   makeFolder,
   type NpyHeader,

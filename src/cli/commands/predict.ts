@@ -3,7 +3,7 @@ import type { Axis } from "../../augment/index.ts";
 import { WINDOW_OVERLAP } from "../../med3d/index.ts";
 import { openForPrediction } from "../../tasks.ts";
 import { defineCommand } from "../command.ts";
-import { predict, predictionJson } from "../prediction.ts";
+import { inputPath, predict, predictionJson } from "../prediction.ts";
 import {
   axes,
   decimal,
@@ -33,6 +33,7 @@ interface Options {
   probabilities?: boolean;
   continue?: boolean;
   strict?: boolean;
+  repair?: boolean;
 }
 
 export const command = defineCommand<Options, [string[]]>({
@@ -73,6 +74,7 @@ export const command = defineCommand<Options, [string[]]>({
         "--continue",
         "of a segmentation: leave out images whose files are all in --out, and do only what is missing",
       )
+      .option("--repair", "of DICOM: resample slices that make no regular volume (gaps, tilt) instead of refusing them")
       .option("--strict", "refuse to begin where a file has to be left out")
       .option("--report <file>", "also write what was done as JSON"),
   examples: [
@@ -90,6 +92,10 @@ export const command = defineCommand<Options, [string[]]>({
     "docs/how-to/large-volumes.md has the whole formula.",
   json: predictionJson,
   writes: true,
-  run: async (context, { use, mirror, mirrorAxes, ...options }, path) =>
-    predict(context, await openForPrediction(path, use), { ...options, mirror: mirrorAxes ?? mirror }),
+  run: async (context, { use, mirror, mirrorAxes, repair, ...options }, path) =>
+    predict(context, await openForPrediction(path, use), {
+      ...options,
+      in: inputPath(options.in, repair),
+      mirror: mirrorAxes ?? mirror,
+    }),
 });

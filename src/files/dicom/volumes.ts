@@ -1,5 +1,6 @@
 /** Volumes in DICOM files: which series a path names, its header, and its voxels. */
-import { open, stat } from "node:fs/promises";
+import { open, readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
 import {
   type DecodeFrame,
   type DicomSeries,
@@ -31,7 +32,10 @@ export async function isDicomPath(path: string): Promise<boolean> {
   const { file } = dicomPlace(path);
   const found = await stat(file).catch(() => undefined);
   if (found === undefined) return false;
-  if (found.isDirectory() || file.toLowerCase().endsWith(".zip")) return true;
+  return found.isDirectory() || file.toLowerCase().endsWith(".zip") || isDicomFile(file);
+}
+
+async function isDicomFile(file: string): Promise<boolean> {
   const handle = await open(file, "r").catch(() => undefined);
   if (handle === undefined) return false;
   try {
@@ -43,6 +47,17 @@ export async function isDicomPath(path: string): Promise<boolean> {
   } finally {
     await handle.close();
   }
+}
+
+/** Whether a folder holds DICOM objects directly, told by the first files in it. */
+export async function isDicomFolder(folder: string): Promise<boolean> {
+  const names = await readdir(folder).catch(() => []);
+  const looked = names
+    .filter((name) => !name.startsWith("."))
+    .sort()
+    .slice(0, 8);
+  for (const name of looked) if (await isDicomFile(join(folder, name))) return true;
+  return false;
 }
 
 /** A series in words: `CT, 20 slices of 512×512, "plain"`. */
