@@ -15,8 +15,11 @@ export {
   type Rescale,
   storedValues,
 } from "./pixels.ts";
+export { segmentationHeader, segmentationVolume } from "./segmentation.ts";
 export { type DicomObject, type DicomSeries, groupSeries, objectOf } from "./series.ts";
 export { type DicomSlice, type SeriesFacts, seriesFacts, slicesOf } from "./slices.ts";
 export { type Keyword, mediaDirectoryClass } from "./tags.ts";
 export { type TransferSyntax, transferSyntaxes } from "./transfer-syntaxes.ts";
 export { type ReadSlice, requireRegular, type StackOptions, stackHeader, stackVolume } from "./volume.ts";
+export { type Code, type CodeTable, codesFor, type SegmentCodes } from "./write/codes.ts";
+export { encodeSegmentation, type SegmentationOptions } from "./write/segmentation.ts";

@@ -5,12 +5,15 @@
  */
 export {
   Attributes,
+  type Code,
+  type CodeTable,
   type DecodeFrame,
   type DicomFile,
   type DicomObject,
   type DicomSeries,
   type DicomSlice,
   decodeFrame,
+  encodeSegmentation,
   type FrameArray,
   frameReader,
   groupSeries,
@@ -23,8 +26,11 @@ export {
   pixelLayout,
   type ReadSlice,
   repairVolume,
+  type SegmentationOptions,
+  type SegmentCodes,
   type SeriesFacts,
   type StackOptions,
   type StackVerdict,
+  segmentationVolume,
   stackVolume,
 } from "./index.ts";

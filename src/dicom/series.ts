@@ -43,7 +43,7 @@ export function groupSeries(objects: readonly DicomObject[]): DicomSeries[] {
   return [...groups.values()]
     .flatMap(({ facts, slices }): DicomSeries[] =>
       facts.isSegmentation
-        ? [{ ...stackOf(slices), facts, part: "" }]
+        ? [{ ...framesOf(stackOf(slices)), facts, part: "" }]
         : stacksOf(slices).map(({ stack, part }) => ({ ...stack, facts, part })),
     )
     .sort(
@@ -52,6 +52,13 @@ export function groupSeries(objects: readonly DicomObject[]): DicomSeries[] {
         (Number(a.facts.number) || 0) - (Number(b.facts.number) || 0) ||
         compare(a.facts.seriesInstanceUid, b.facts.seriesInstanceUid),
     );
+}
+
+/** Frames of a segmentation share positions and leave planes out: only where they lie on several grids is something wrong. */
+function framesOf(stack: Stack): Stack {
+  return stack.verdict === "mixed" || stack.verdict === "unplaced"
+    ? stack
+    : { ...stack, verdict: "regular", detail: "" };
 }
 
 function compare(a: string, b: string): number {

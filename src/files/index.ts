@@ -3,6 +3,7 @@ export { arraySlice, fileOf, readNpzArray, readNpzHeaders, slicePath } from "./a
 export { type FoundDicom, findDicom, type OtherObject } from "./dicom/find.ts";
 export { type DicomPlace, dicomPath, dicomPlace } from "./dicom/place.ts";
 export { isDicomFolder, isDicomPath, seriesLine } from "./dicom/volumes.ts";
+export { dicomOriginOf, writeSegmentation } from "./dicom/write.ts";
 export type { FileContent, WriteOptions } from "./disk/atomic.ts";
 export { removeStaleTemporaries, writeError, writeFileAtomic } from "./disk/atomic.ts";
 export { makeFolder } from "./disk/folders.ts";

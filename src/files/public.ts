@@ -28,5 +28,6 @@ export {
   writeFileAtomic,
   writeNpy,
   writeSafetensors,
+  writeSegmentation,
   writeVolume,
 } from "./index.ts";

@@ -90,7 +90,11 @@ const synonyms: Readonly<Record<string, string>> = {
  * The codes of a label. What neither table knows gets a code of medvox's own scheme, `99MEDVOX`, whose meaning is its name.
  * @param own tables of the user's, asked first
  */
-export function codesFor(name: string, value: number, own: CodeTable = {}): Required<Pick<SegmentCodes, "type" | "category">> & SegmentCodes {
+export function codesFor(
+  name: string,
+  value: number,
+  own: CodeTable = {},
+): Required<Pick<SegmentCodes, "type" | "category">> & SegmentCodes {
   const words = normal(name);
   const given = Object.entries(own).find(([key]) => normal(key) === words)?.[1];
   if (given !== undefined) return { ...given, category: given.category ?? anatomical };
@@ -100,7 +104,10 @@ export function codesFor(name: string, value: number, own: CodeTable = {}): Requ
   const [, before, middle, after] = match ?? [];
   const found = middle === undefined || (before ?? after) === undefined ? undefined : known(middle);
   if (found === undefined)
-    return { type: [`label-${value}`.slice(0, 16), "99MEDVOX", name.slice(0, 64) || `label ${value}`], category: anatomical };
+    return {
+      type: [`label-${value}`.slice(0, 16), "99MEDVOX", name.slice(0, 64) || `label ${value}`],
+      category: anatomical,
+    };
   return { ...found, modifier: (before ?? after ?? "").startsWith("l") ? left : right };
 }
 
@@ -113,5 +120,8 @@ function known(words: string): Required<Pick<SegmentCodes, "type" | "category">>
 }
 
 function normal(name: string): string {
-  return name.toLowerCase().replaceAll(/[_\-\s]+/g, " ").trim();
+  return name
+    .toLowerCase()
+    .replaceAll(/[_\-\s]+/g, " ")
+    .trim();
 }

@@ -39,7 +39,12 @@ export function encodeDicom(values: DicomValues): Uint8Array {
   mark.set(ascii.encode("DICM"), 128);
   const length = new Uint8Array(4);
   new DataView(length.buffer).setUint32(0, head.length, true);
-  return joinBytes([mark, element("x00020000", "UL", length), head, dataSet({ SpecificCharacterSet: "ISO_IR 192", ...values })]);
+  return joinBytes([
+    mark,
+    element("x00020000", "UL", length),
+    head,
+    dataSet({ SpecificCharacterSet: "ISO_IR 192", ...values }),
+  ]);
 }
 
 /** The head of the element that holds the pixels, which follow: `bytes` of them, an even number. */

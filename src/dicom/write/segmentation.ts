@@ -112,10 +112,12 @@ function planeReader({ data, size, affine }: Volume, origin: DicomOrigin): Plane
   const [width, height, depth] = size;
   const { rows, columns } = origin;
   const perChannel = width * height * depth;
-  const isSame = origin.repaired === undefined && width === columns && height === rows && depth === origin.slices.length;
+  const isSame =
+    origin.repaired === undefined && width === columns && height === rows && depth === origin.slices.length;
   if (isSame) {
     const perSlice = width * height;
-    return (slice, channel) => data.subarray(channel * perChannel + slice * perSlice, channel * perChannel + (slice + 1) * perSlice);
+    return (slice, channel) =>
+      data.subarray(channel * perChannel + slice * perSlice, channel * perChannel + (slice + 1) * perSlice);
   }
   // Resampled: each pixel of a slice has the value of the nearest voxel.
   const inverse = invertAffine(affine);
@@ -139,7 +141,12 @@ function sliceAffine({ orientation, pixelSpacing, slices }: DicomOrigin, slice: 
   const [a, b, c, d, e, f] = orientation;
   const [perRow, perColumn] = pixelSpacing;
   const normal = [b * f - c * e, c * d - a * f, a * e - b * d];
-  return lpsAffine([a, b, c].map((v) => v * perColumn), [d, e, f].map((v) => v * perRow), normal, slices[slice].position);
+  return lpsAffine(
+    [a, b, c].map((v) => v * perColumn),
+    [d, e, f].map((v) => v * perRow),
+    normal,
+    slices[slice].position,
+  );
 }
 
 function fractions(values: ArrayLike<number | bigint>): Uint8Array {
@@ -157,7 +164,10 @@ function headOf(
   const isBinary = probabilities === undefined;
   const dimension = newUid();
   const spacing = origin.slices.length > 1 ? stepOf(origin) : origin.sliceThickness;
-  const pointer = (to: "ReferencedSegmentNumber" | "ImagePositionPatient", group: "SegmentIdentificationSequence" | "PlanePositionSequence") => ({
+  const pointer = (
+    to: "ReferencedSegmentNumber" | "ImagePositionPatient",
+    group: "SegmentIdentificationSequence" | "PlanePositionSequence",
+  ) => ({
     DimensionOrganizationUID: dimension,
     DimensionIndexPointer: attributes[to][0],
     FunctionalGroupPointer: attributes[group][0],
@@ -199,7 +209,11 @@ function headOf(
     SharedFunctionalGroupsSequence: [
       {
         PixelMeasuresSequence: [
-          { PixelSpacing: [...origin.pixelSpacing], SliceThickness: origin.sliceThickness, SpacingBetweenSlices: spacing },
+          {
+            PixelSpacing: [...origin.pixelSpacing],
+            SliceThickness: origin.sliceThickness,
+            SpacingBetweenSlices: spacing,
+          },
         ],
         PlaneOrientationSequence: [{ ImageOrientationPatient: [...origin.orientation] }],
       },
@@ -213,7 +227,10 @@ function stepOf({ slices, orientation }: DicomOrigin): number {
   const [a, b, c, d, e, f] = orientation;
   const normal = [b * f - c * e, c * d - a * f, a * e - b * d];
   const heights = slices.map(({ position }) => position.reduce((sum, v, i) => sum + v * normal[i], 0));
-  const steps = heights.slice(1).map((height, i) => height - heights[i]).sort((x, y) => x - y);
+  const steps = heights
+    .slice(1)
+    .map((height, i) => height - heights[i])
+    .sort((x, y) => x - y);
   return Number(steps[Math.floor((steps.length - 1) / 2)].toPrecision(10));
 }
 

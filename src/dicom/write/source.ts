@@ -50,7 +50,9 @@ export function commonValues(
   seriesNumber: number,
   { seriesDescription = "medvox", date = new Date() }: WriteObjectOptions,
 ): DicomValues {
-  const [day, time] = [date.toISOString().slice(0, 10), date.toISOString().slice(11, 19)].map((text) => text.replaceAll(/[-:]/g, ""));
+  const [day, time] = [date.toISOString().slice(0, 10), date.toISOString().slice(11, 19)].map((text) =>
+    text.replaceAll(/[-:]/g, ""),
+  );
   const study = Object.fromEntries(patientAndStudy.map((keyword) => [keyword, origin.study[keyword] ?? ""]));
   return {
     ...study,

@@ -14,6 +14,8 @@ import {
   repairedHeader,
   repairVolume,
   requireRegular,
+  segmentationHeader,
+  segmentationVolume,
   stackHeader,
   stackVolume,
   transferSyntaxes,
@@ -110,6 +112,7 @@ export function chosenSeries(found: FoundDicom, path: string): DicomSeries {
 export async function readDicomHeader(path: string): Promise<VolumeHeader> {
   const { file, repair } = dicomPlace(path);
   const series = chosenSeries(await findDicom(file), path);
+  if (series.facts.isSegmentation) return segmentationHeader(series, file);
   if (repair) return repairedHeader(series, file);
   requireRegular(series, file);
   return stackHeader(series);
@@ -123,7 +126,8 @@ export async function readDicomVolume(path: string, { maxBytes }: { maxBytes?: n
   const place = dicomPlace(path);
   const found = await findDicom(place.file);
   const series = chosenSeries(found, path);
-  const make = place.repair ? repairVolume : stackVolume;
+  const { isSegmentation } = series.facts;
+  const make = isSegmentation ? segmentationVolume : place.repair ? repairVolume : stackVolume;
   const volume = await make(series, sliceReader(found), { maxBytes, name: place.file });
   return { ...volume, name: dicomPath(place) };
 }
