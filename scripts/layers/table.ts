@@ -116,7 +116,14 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   index: { may: [...training, "train", "report", "experiments", "med3d", "rcnn"], browser: false },
   // The one place that knows every task.
   tasks: { may: [...training, "train", "report", "experiments", "med3d", "rcnn"], browser: false },
-  cli: { may: [...training, "train", "report", "experiments", "med3d", "rcnn", "tasks"], browser: false },
+  // Trainings and predictions as jobs, whatever their task.
+  jobs: { may: [...base, "turns", "files", "data", "train", "tasks"], browser: false },
+  // HTTP over jobs and a data set.
+  serve: { may: [...images, "turns", "files", "data", "machine", "text", "train", "tasks", "jobs"], browser: false },
+  cli: {
+    may: [...training, "train", "report", "experiments", "med3d", "rcnn", "tasks", "jobs", "serve"],
+    browser: false,
+  },
 };
 
 /** The one layer that may import ONNX Runtime. */
