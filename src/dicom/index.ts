@@ -22,4 +22,5 @@ export { type DicomSlice, type SeriesFacts, seriesFacts, slicesOf } from "./slic
 export { type Keyword, mediaDirectoryClass } from "./tags.ts";
 export { type TransferSyntax, transferSyntaxes } from "./transfer-syntaxes.ts";
 export { type Code, type CodeTable, codesFor, type SegmentCodes } from "./write/codes.ts";
+export { encodeReport, type ReportFinding, type ReportOptions } from "./write/report.ts";
 export { encodeSegmentation, type SegmentationOptions } from "./write/segmentation.ts";
