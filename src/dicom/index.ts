@@ -6,6 +6,7 @@ export { Attributes, type DicomFile, isDicom, type ParseDicomOptions, parseDicom
 export { type DecodeFrame, frameReader } from "./frames.ts";
 export { repairedHeader, repairVolume } from "./geometry/repair.ts";
 export { type Stack, type StackVerdict, sliceName } from "./geometry/stack.ts";
+export { type ReadSlice, requireRegular, type StackOptions, stackHeader, stackVolume } from "./geometry/volume.ts";
 export {
   encodedFrames,
   type FrameArray,
@@ -20,6 +21,6 @@ export { type DicomObject, type DicomSeries, groupSeries, objectOf } from "./ser
 export { type DicomSlice, type SeriesFacts, seriesFacts, slicesOf } from "./slices.ts";
 export { type Keyword, mediaDirectoryClass } from "./tags.ts";
 export { type TransferSyntax, transferSyntaxes } from "./transfer-syntaxes.ts";
-export { type ReadSlice, requireRegular, type StackOptions, stackHeader, stackVolume } from "./volume.ts";
 export { type Code, type CodeTable, codesFor, type SegmentCodes } from "./write/codes.ts";
+export { encodeReport, type ReportFinding, type ReportOptions } from "./write/report.ts";
 export { encodeSegmentation, type SegmentationOptions } from "./write/segmentation.ts";

@@ -4,8 +4,8 @@ import type { LoadedVolume, VolumeHeader } from "../volume/formats/header.ts";
 import type { Vec3 } from "../volume/types.ts";
 import { allocateVoxels, checkedVoxelCount, defaultMaxBytes } from "../volume/voxels.ts";
 import { dot, lpsAffine, normalOf, sliceName, subtract } from "./geometry/stack.ts";
+import { originOf, type ReadSlice, requireRegular, type StackOptions } from "./geometry/volume.ts";
 import type { DicomSeries } from "./series.ts";
-import { originOf, type ReadSlice, requireRegular, type StackOptions } from "./volume.ts";
 
 /** How far a frame may be from a plane of the grid, in planes. */
 const planeTolerance = 0.1;

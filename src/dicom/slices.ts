@@ -49,7 +49,7 @@ export interface SeriesFacts {
 }
 
 /** What results may repeat of their source: nothing that the source has not. */
-export const studyKeywords = [
+const studyKeywords = [
   "PatientName",
   "PatientID",
   "PatientBirthDate",

@@ -9,6 +9,7 @@ import type { Vec3, Volume } from "../../volume/types.ts";
 import { allocateVoxels, checkedVoxelCount, defaultMaxBytes } from "../../volume/voxels.ts";
 import type { DicomSeries } from "../series.ts";
 import type { DicomSlice } from "../slices.ts";
+import { dot, lpsAffine, normalOf, sliceName, stackOf, subtract } from "./stack.ts";
 import {
   originOf,
   type ReadSlice,
@@ -17,8 +18,7 @@ import {
   stackHeader,
   stackVolume,
   valueType,
-} from "../volume.ts";
-import { dot, lpsAffine, normalOf, sliceName, stackOf, subtract } from "./stack.ts";
+} from "./volume.ts";
 
 /** Positions nearer than this are one. */
 const samePlaceMm = 1e-3;

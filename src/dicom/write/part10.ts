@@ -112,7 +112,7 @@ function tagBytes(tag: string): Uint8Array {
 }
 
 /** A number in the 16 characters that a decimal string may have, as exactly as they can say it. */
-export function decimalString(value: number): string {
+function decimalString(value: number): string {
   for (let digits = 17; digits > 0; digits--) {
     const text = String(digits === 17 ? value : Number(value.toPrecision(digits)));
     if (text.length <= 16) return text;

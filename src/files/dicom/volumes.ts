@@ -74,7 +74,7 @@ export function seriesLine({ facts, slices, part, verdict }: DicomSeries): strin
  * The one series that a path names.
  * @throws DataError where there is none, or several and none is named
  */
-export function chosenSeries(found: FoundDicom, path: string): DicomSeries {
+function chosenSeries(found: FoundDicom, path: string): DicomSeries {
   const { series: wanted, file } = dicomPlace(path);
   const { series, others, junk } = found;
   const damaged = others.find(({ isDamaged }) => isDamaged);

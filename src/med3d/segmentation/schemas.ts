@@ -20,7 +20,7 @@ export const windowOptions = {
 /** Value, scheme and meaning. */
 const code = z.tuple([z.string().min(1).max(16), z.string().min(1).max(16), z.string().min(1).max(64)]);
 /** Codes by the names of labels: `{ "spleen": { "type": ["78961009", "SCT", "Spleen"] } }`. */
-export const codeTableSchema = z.record(
+const codeTableSchema = z.record(
   z.string(),
   z.strictObject({ type: code, category: code.optional(), modifier: code.optional() }),
 );
