@@ -93,7 +93,7 @@ async function writeList(folder: string, data: string, train: number): Promise<s
   const path = join(folder, `${train}.json`);
   writeFileSync(
     path,
-    `${JSON.stringify({ name: "left-atrium", modality: ["MRI"], labels: { 1: "left atrium" }, cases: rows }, null, 2)}\n`,
+    `${JSON.stringify({ name: "left-atrium", modality: ["MRI"], labels: { 0: "background", 1: "left atrium" }, cases: rows }, null, 2)}\n`,
   );
   return path;
 }
