@@ -5,6 +5,7 @@ import { type DetectionItem, worldCsv } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files/index.ts";
 import type { Options, Predictor, Source } from "../../train/index.ts";
+import type { RegionHead } from "../network/head.ts";
 import type { DetectedBoxes } from "../parts/post-process.ts";
 import type { DetectionRun } from "../run/data.ts";
 import type { OpenedImage } from "./images.ts";
@@ -33,15 +34,16 @@ interface PredictionOptions extends DetectorOpenOptions {
 export async function detectionPredictor(
   source: Source<DetectionRun>,
   options: Options,
+  head?: RegionHead,
 ): Promise<Predictor<DetectionInput, DetectionFound>> {
   const { pictures = true, ...asked } = options as PredictionOptions;
-  const detector = await openDetector(await readDetector(sourceOf(source), asked), asked);
+  const detector = await openDetector(await readDetector(sourceOf(source, head), asked), asked);
   return predictorOf(detector, { pictures, score: asked.score });
 }
 
 /** @throws ConfigError for an exported detector, which other programs run */
-function sourceOf(source: Source<DetectionRun>): DetectorSource {
-  if ("run" in source) return { run: source.run, use: source.use };
+function sourceOf(source: Source<DetectionRun>, head: RegionHead | undefined): DetectorSource {
+  if ("run" in source) return { run: source.run, use: source.use, head };
   if ("weights" in source)
     return { weights: source.weights, ...source.settings } as Omit<TorchvisionOptions, keyof DetectorOpenOptions>;
   throw new ConfigError(`${source.path}: is an exported detector, for other programs; predict here with its run`);
