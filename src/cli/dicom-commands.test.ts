@@ -77,7 +77,17 @@ describe.each(cases)("a %s", (form, path) => {
 
   it("features, detect predict", async () => {
     await done("features", at("run"), "--in", path, "--out", out("features.npy"));
-    const { images } = await done("detect", "predict", at("detector"), "--in", path, "--out", out("found"));
+    const { images } = await done(
+      "detect",
+      "predict",
+      at("detector"),
+      "--in",
+      path,
+      "--format",
+      "sr",
+      "--out",
+      out("found"),
+    );
     expect(images).toBe(1);
   });
 
