@@ -35,7 +35,7 @@ beforeAll(async () => {
   blocks = await writeBlocks();
   writeFileSync(at("small.json"), JSON.stringify({ ...smallVolumeRequest, epochs: 1 }));
   const settings = { data: blocks, epochs: 1, threads: 1, patch: [16, 16, 16], batch: 1, width: 8, validation: 0 };
-  writeFileSync(at("segmentation.json"), JSON.stringify({ ...settings, labels: { 0: "background", 1: "block" } }));
+  writeFileSync(at("segmentation.json"), JSON.stringify(settings));
   await done("train", "segmentation", "--config", at("segmentation.json"), "--out", at("run"));
   await done("detect", "train", "--data", blocks, "--config", at("small.json"), "--out", at("detector"));
 }, 120_000);
@@ -77,7 +77,17 @@ describe.each(cases)("a %s", (form, path) => {
 
   it("features, detect predict", async () => {
     await done("features", at("run"), "--in", path, "--out", out("features.npy"));
-    const { images } = await done("detect", "predict", at("detector"), "--in", path, "--out", out("found"));
+    const { images } = await done(
+      "detect",
+      "predict",
+      at("detector"),
+      "--in",
+      path,
+      "--format",
+      "sr",
+      "--out",
+      out("found"),
+    );
     expect(images).toBe(1);
   });
 

@@ -1,4 +1,5 @@
 /** `medvox detect predict`: boxes for pictures and volumes, from a run or from torchvision's weights. */
+import { Option } from "commander";
 import { detection, TILE_OVERLAP, torchvisionDetector } from "../../rcnn/index.ts";
 import { openForPrediction } from "../../tasks.ts";
 import { defineCommand } from "../command.ts";
@@ -26,6 +27,7 @@ interface Options extends TorchvisionChoice {
   device?: "cpu" | "webgpu" | "cuda";
   strict?: boolean;
   repair?: boolean;
+  format?: "sr";
 }
 
 /** Runs and torchvision's detectors agree on what is found where nothing is asked. */
@@ -60,6 +62,11 @@ export const command = defineCommand<Options, [string | undefined]>({
       )
       .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
       .option("--device <name>", `${deviceHelp} (default cpu)`, whichDevice)
+      .addOption(
+        new Option("--format <kind>", "sr: also CASE.dcm, a DICOM report (TID 1500), of each DICOM image").choices([
+          "sr",
+        ]),
+      )
       .option("--repair", "of DICOM: resample slices that make no regular volume (gaps, tilt) instead of refusing them")
       .option("--strict", "refuse to begin where a file has to be left out"),
   examples: [

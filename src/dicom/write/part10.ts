@@ -11,7 +11,7 @@ export type DicomValue = string | number | readonly string[] | readonly number[]
 export type DicomValues = { readonly [K in Keyword]?: DicomValue };
 
 /** medvox as the writer of a file, made once from a random UUID as PS3.5 B.2 asks. */
-const implementationUid = "2.25.211530478325731094875026178396442157893";
+const implementationUid = "2.25.112732842701942929848241615389780860848";
 /** Representations whose length takes four bytes. */
 const long = new Set(["OB", "OF", "OW", "SQ", "UT"]);
 const ascii = new TextEncoder();
