@@ -1,5 +1,5 @@
 /**
- * `npm run accuracy [-- hippocampus | nodules | lungs | liver | cells | cells-paper | lesions | nodule-detection | demo | demo-detect] [--data FOLDER] [--fresh]`: what medvox reaches on data it never trained on.
+ * `npm run accuracy [-- hippocampus | nodules | lungs | liver | cells | cells-paper | lesions | nodule-detection | left-atrium | demo | demo-detect] [--data FOLDER] [--fresh]`: what medvox reaches on data it never trained on.
  *
  * - hippocampus: 160 cases of the Medical Segmentation Decathlon's Task04 to train on (4 of them watched), 40 held out by a
  *   fixed seed, the recipe in `bench/recipes/hippocampus.json`; mean Dice ≥ 0.89 in at most 60 minutes on two cores.
@@ -14,6 +14,7 @@
  * - lesions: made-up lesions in the texture of real lungs, 3D; the recipe and the scenes in `bench/recipes/lesions.json`;
  *   sensitivity ≥ 0.90 at 1 false positive a scan, in at most 30 minutes of one core. Goes on likewise.
  * - nodule-detection: whole chest CTs, each left out once, 3D; reported, the nodules are few. Goes on likewise.
+ * - left-atrium: 8 left atria to learn from, from random weights and from the encoder that comes with medvox; reported. Goes on likewise.
  * - demo: `npm run demo` as a newcomer types it; mean Dice ≥ 0.80 in at most 300 seconds.
  * - demo-detect: `npm run demo -- --detect`, too; mean AP50 ≥ 0.75 in at most 600 seconds.
  *
@@ -26,6 +27,7 @@ import { parseArgs } from "node:util";
 import { cellAccuracy, paperCellAccuracy } from "./rows/cell-accuracy.ts";
 import { demoAccuracy, detectionDemoAccuracy } from "./rows/demo-accuracy.ts";
 import { hippocampusAccuracy } from "./rows/hippocampus-accuracy.ts";
+import { leftAtriumAccuracy } from "./rows/left-atrium-accuracy.ts";
 import { lesionAccuracy } from "./rows/lesion-accuracy.ts";
 import { liverAccuracy } from "./rows/liver-accuracy.ts";
 import { lungAccuracy } from "./rows/lung-accuracy.ts";
@@ -43,6 +45,7 @@ const NAMES = [
   "cells-paper",
   "lesions",
   "nodule-detection",
+  "left-atrium",
   "demo",
   "demo-detect",
 ] as const;
@@ -54,6 +57,7 @@ const USUAL = {
   "cells-paper": { data: "../shared/data/BCCD", measure: paperCellAccuracy },
   lesions: { data: "../shared/data/lidc-ct", measure: lesionAccuracy },
   "nodule-detection": { data: "../shared/data/lidc-ct", measure: noduleDetection },
+  "left-atrium": { data: "../shared/data/left-atrium", measure: leftAtriumAccuracy },
   nodules: { data: "../shared/data/lidc-nodules", measure: noduleAccuracy },
 } as const;
 

@@ -1,15 +1,18 @@
 /**
- * `npm run pretrain -- free [--depth 10 | 18] [--out FOLDER] [--fresh]`: pre-trains the encoder that medvox ships, on the sets of
+ * `npm run pretrain -- free [--depth 10 | 18] [--out FOLDER] [--fresh] [--ship]`: pre-trains the encoder that medvox ships, on the sets of
  * `bench/pretraining/sets.ts` with the recipe `bench/recipes/pretrain.json`. Stopped at any moment, the same command goes on. Every few
- * epochs each branch is scored on its held-out cases. Writes `results/pretrain-NAME.json`, then the tables of README.md and docs/.
+ * epochs each branch is scored on its held-out cases. `--ship` makes `pretrained/med3d-resnet10.safetensors` of a run that has ended. Writes `results/pretrain-NAME.json`, then the tables of README.md and docs/.
  */
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { pretrain, resumePretraining } from "../src/med3d/index.ts";
 import type { EpochReport } from "../src/train/index.ts";
+import { cardOf, writePretraining } from "./pretraining/card.ts";
 import { freeSets } from "./pretraining/sets.ts";
-import { watchBranches } from "./pretraining/watch.ts";
+import { ship } from "./pretraining/ship.ts";
+import { watchBranches, watchedOf } from "./pretraining/watch.ts";
+import { writeTables } from "./tables.ts";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 const { values, positionals } = parseArgs({
@@ -19,9 +22,15 @@ const { values, positionals } = parseArgs({
     depth: { type: "string", default: "10" },
     out: { type: "string" },
     fresh: { type: "boolean", default: false },
+    /** Writes the encoder as a file that ships. */
+    ship: { type: "boolean", default: false },
   },
 });
-const [name = "free"] = positionals;
+const [name = ""] = positionals;
+if (positionals.length !== 1 || name !== "free") {
+  console.error("pretrain: name one of free, e.g. npm run pretrain -- free");
+  process.exit(2);
+}
 const out = values.out ?? `runs/pretrain-${name}-resnet${values.depth}`;
 const command = `npm run pretrain -- ${name}${values.depth === "10" ? "" : ` --depth ${values.depth}`}`;
 if (values.fresh) rmSync(out, { recursive: true, force: true });
@@ -59,6 +68,14 @@ try {
       if (!pause.signal.aborted || stop.signal.aborted) throw error;
     }
     await watchBranches(out, { say, signal: stop.signal });
+  }
+  const told = { name, out, command, watched: watchedOf(out) };
+  await writePretraining(told);
+  writeTables();
+  if (values.ship) {
+    const file = `pretrained/med3d-resnet${values.depth}.safetensors`;
+    await ship(out, file, await cardOf(told));
+    say(`${file}  ${(statSync(file).size / 1e6).toFixed(1)} MB`);
   }
 } catch (error) {
   if (!stop.signal.aborted) throw error;

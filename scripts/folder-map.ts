@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 const beside: Readonly<Record<string, string>> = {
   examples: "Whole stories in one file each",
   samples: "The bundled cases and pictures",
+  pretrained: "Weights that ship, their card and licence",
   docs: "Tutorials, how-tos, reference, explanation",
   "bench, results": "Speed and accuracy as commands, and what they measured",
   "test, oracle": "Golden values, and the PyTorch scripts that made them",

@@ -19,7 +19,9 @@ describe("package.json", () => {
 
   it("exports every folder but the command line", () => {
     const names =
-      "graph nn runtime train med3d rcnn boxes images volume files data augment metrics report weights".split(" ");
+      "graph nn runtime train med3d rcnn boxes images volume dicom files data augment metrics report weights".split(
+        " ",
+      );
     const promised = entries.map(({ name }) => name).filter((name) => !name.endsWith("/internal"));
     expect(promised.sort()).toEqual([".", ...names.map((name) => `./${name}`)].sort());
   });

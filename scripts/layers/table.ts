@@ -21,6 +21,7 @@ const training = [
   "volume",
   "metrics",
   "weights",
+  "dicom",
   "files",
   "augment",
   "data",

@@ -35,7 +35,7 @@ export function settingsFiles(root: string): Map<string, string> {
   const detector = (io: "input" | "output") => describedSchema(root, detectorSchema, "detectorSchema", io);
   const detection = (io: "input" | "output") =>
     describedSchema(root, detectionConfigSchema, "detectionConfigSchema", io);
-  const head = { "regions.head": '"fc" | "layer4" | RegionHead' };
+  const head = { "regions.head": '"fc" | "layer4" | "custom" | RegionHead' };
   return new Map([
     [
       "src/rcnn/network/settings.generated.ts",

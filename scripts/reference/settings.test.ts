@@ -67,7 +67,7 @@ it("the reference lists every setting of a detector with type, range, default an
     "`0.7`",
     "An anchor with at least this IoU with an object is positive.",
   ]);
-  expect(rows.get("`regions.head`")?.[0]).toBe('`"fc"`, `"layer4"`');
+  expect(rows.get("`regions.head`")?.[0]).toBe('`"fc"`, `"layer4"`, `"custom"`');
   expect(rows.get("`anchors.sizes`")?.[1]).toBe("required");
   expect([...rows].filter(([, cells]) => cells[2] === "")).toEqual([]);
   expect(rows.size).toBeGreaterThan(70);

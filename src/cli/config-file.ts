@@ -1,20 +1,22 @@
-/** The file of `--config`. */
+/** The file of `--config`, and others that hold an object. */
 import { readFile } from "node:fs/promises";
 import { ConfigError } from "../errors.ts";
 
 /** @throws ConfigError for what cannot be read or is no object */
-export async function readConfig(path: string): Promise<Record<string, unknown>> {
+export async function readConfig(path: string, option = "--config"): Promise<Record<string, unknown>> {
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw new ConfigError(`--config ${path}: cannot be read (${error.code})`);
+    throw new ConfigError(`${option} ${path}: cannot be read (${error.code})`);
   });
   let config: unknown;
   try {
     config = JSON.parse(text);
   } catch (error) {
-    throw new ConfigError(`--config ${path}: is not JSON (${(error as Error).message})`);
+    throw new ConfigError(`${option} ${path}: is not JSON (${(error as Error).message})`);
   }
   if (typeof config !== "object" || config === null || Array.isArray(config))
-    throw new ConfigError(`--config ${path}: must be an object of settings, e.g. { "epochs": 30 }`);
+    throw new ConfigError(
+      `${option} ${path}: must be an object${option === "--config" ? ' of settings, e.g. { "epochs": 30 }' : ""}`,
+    );
   // Names the JSON Schema for editors.
   const { $schema: _, ...settings } = config as Record<string, unknown>;
   return settings;

@@ -1,6 +1,21 @@
 /** Predicting from the command line, with whatever network was named. */
+import { basename, dirname } from "node:path";
+import { ConfigError } from "../errors.ts";
+import { dicomPath, dicomPlace } from "../files/index.ts";
 import { type OpenedSource, type PredictAllOptions, predictAll } from "../train/index.ts";
 import type { CommandContext, Outcome } from "./command.ts";
+
+/** What `--in` names; with `--repair`, its slices are resampled where they make no regular volume. */
+export function inputPath(path: string, repair = false): string {
+  return repair ? dicomPath({ ...dicomPlace(path), repair }) : path;
+}
+
+/** Where `--out` leads: a folder, or the one DICOM object that it names. */
+export function outputOf(out: string, format?: string): { out: string; fileName?: string; format?: string } {
+  if (!out.toLowerCase().endsWith(".dcm")) return { out, ...(format && { format }) };
+  if (format === "nifti") throw new ConfigError(`--out ${out}: names a DICOM object, --format nifti writes NIfTI`);
+  return { out: dirname(out), fileName: basename(out), format: format ?? "seg" };
+}
 
 /** Predicts what `--in` names; images that could not be predicted are listed, and then the exit status is 1. */
 export async function predict(

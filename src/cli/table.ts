@@ -133,6 +133,16 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/experiment-rpn.ts"),
   },
   {
+    name: "dicom list",
+    summary: "the studies and series of a folder, and whether each is a volume",
+    load: () => import("./commands/dicom-list.ts"),
+  },
+  {
+    name: "dicom convert",
+    summary: "a DICOM series as NIfTI",
+    load: () => import("./commands/dicom-convert.ts"),
+  },
+  {
     name: "features",
     summary: "what an encoder makes of images, as .npy or NIfTI",
     load: () => import("./commands/features.ts"),

@@ -78,6 +78,10 @@ export const deviceHelp = "cpu; webgpu and cuda are experimental, docs/how-to/gp
 /** What computes: `--device cuda`. */
 export const whichDevice = oneOf(["cpu", "webgpu", "cuda"]);
 
+/** How a segmentation's label maps are written. */
+export const segmentationFormats = ["nifti", "seg", "seg-fractional"] as const;
+export const segmentationFormat = oneOf(segmentationFormats);
+
 /** Axes of the patient, separated by commas or not: `x`, `x,y`, `xyz`. */
 export function axes(text: string): Axis[] {
   const names = text.replaceAll(/[\s,]/g, "").split("");

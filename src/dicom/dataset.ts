@@ -32,9 +32,26 @@ export interface DicomFile {
 
 /** Whether bytes begin as a DICOM file does: `DICM` after 128 bytes, or, without those, an element of the group 0008. */
 export function isDicom(bytes: Uint8Array): boolean {
-  if (bytes.length >= 132 && bytes[128] === 0x44 && bytes[129] === 0x49 && bytes[130] === 0x43 && bytes[131] === 0x4d)
-    return true;
-  return isBare(bytes);
+  return hasMark(bytes) || isBare(bytes) || isHeadAlone(bytes);
+}
+
+const mark = [0x44, 0x49, 0x43, 0x4d];
+
+function hasMark(bytes: Uint8Array): boolean {
+  return bytes.length >= 132 && mark.every((byte, i) => bytes[128 + i] === byte);
+}
+
+/** The same file with what belongs in front of it. */
+function marked(bytes: Uint8Array): Uint8Array {
+  const whole = new Uint8Array(132 + bytes.length);
+  whole.set(mark, 128);
+  whole.set(bytes, 132);
+  return whole;
+}
+
+/** A file that begins with its head, without the 128 bytes and `DICM` in front of it. */
+function isHeadAlone(bytes: Uint8Array): boolean {
+  return bytes.length > 16 && bytes[0] === 2 && bytes[1] === 0 && bytes[2] <= 2 && bytes[3] === 0 && bytes[4] === 0x55;
 }
 
 /** A data set without a head, as old programs and some networks write it. */
@@ -48,10 +65,13 @@ function isBare(bytes: Uint8Array): boolean {
  * Parses a file.
  * @throws DataError where it is no DICOM file, is damaged, or is in a transfer syntax that medvox does not read
  */
-export function parseDicom(bytes: Uint8Array, { name = "DICOM", headerOnly }: ParseDicomOptions = {}): DicomFile {
-  if (!isDicom(bytes)) throw new DataError(`${name}: not a DICOM file`);
+export function parseDicom(given: Uint8Array, { name = "DICOM", headerOnly }: ParseDicomOptions = {}): DicomFile {
+  if (!isDicom(given)) throw new DataError(`${name}: not a DICOM file`);
+  // Not a Buffer of Node's, whose `slice` is no copy.
+  const plain = new Uint8Array(given.buffer, given.byteOffset, given.byteLength);
+  const bytes = hasMark(plain) || isBare(plain) ? plain : marked(plain);
   return guarded(name, () => {
-    const bare = bytes[128] !== 0x44 || bytes[131] !== 0x4d ? bareSyntax(bytes) : undefined;
+    const bare = hasMark(bytes) ? undefined : bareSyntax(bytes);
     const uid = bare ?? (parser.readPart10Header(bytes).string(attributes.TransferSyntaxUID[0]) || undefined);
     if (uid === undefined) throw new DataError(`${name}: its head names no transfer syntax`);
     if (transferSyntaxes[uid] === undefined) throw new DataError(`${name}: transfer syntax ${uid} is not read`);

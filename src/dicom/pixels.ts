@@ -162,13 +162,6 @@ export function storedValues(raw: Uint8Array, layout: PixelLayout, name: string)
   return values;
 }
 
-/** The element type of the stored values. */
-export function storedType({ bitsAllocated, isSigned, isFloat }: PixelLayout) {
-  if (isFloat) return "float32" as const;
-  const bits = Math.max(8, bitsAllocated) as 8 | 16 | 32;
-  return `${isSigned ? "int" : "uint"}${bits}` as const;
-}
-
 /** How one slice's stored values become its own units. */
 export interface Rescale {
   readonly slope: number;

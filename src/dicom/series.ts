@@ -43,7 +43,7 @@ export function groupSeries(objects: readonly DicomObject[]): DicomSeries[] {
   return [...groups.values()]
     .flatMap(({ facts, slices }): DicomSeries[] =>
       facts.isSegmentation
-        ? [{ ...stackOf(slices), facts, part: "" }]
+        ? [{ ...framesOf(stackOf(slices)), facts, part: "" }]
         : stacksOf(slices).map(({ stack, part }) => ({ ...stack, facts, part })),
     )
     .sort(
@@ -52,6 +52,13 @@ export function groupSeries(objects: readonly DicomObject[]): DicomSeries[] {
         (Number(a.facts.number) || 0) - (Number(b.facts.number) || 0) ||
         compare(a.facts.seriesInstanceUid, b.facts.seriesInstanceUid),
     );
+}
+
+/** Frames of a segmentation share positions and leave planes out: only where they lie on several grids is something wrong. */
+function framesOf(stack: Stack): Stack {
+  return stack.verdict === "mixed" || stack.verdict === "unplaced"
+    ? stack
+    : { ...stack, verdict: "regular", detail: "" };
 }
 
 function compare(a: string, b: string): number {
@@ -82,7 +89,8 @@ function stacksOf(slices: readonly DicomSlice[]): { stack: Stack; part: string }
       own.push(slice);
       parts.set(part, own);
     }
-    const made = [...parts].map(([part, own]) => ({ stack: stackOf(own), part }));
+    const inOrder = [...parts].sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }));
+    const made = inOrder.map(([part, own]) => ({ stack: stackOf(own), part }));
     if (made.every(({ stack }) => stack.verdict !== "duplicate")) return made;
   }
   return [{ stack: whole, part: "" }];

@@ -38,12 +38,18 @@ export interface SeriesFacts {
   readonly number: string;
   readonly frameOfReferenceUid: string;
   readonly isSegmentation: boolean;
+  /** Of a segmentation: BINARY, FRACTIONAL or LABELMAP; the value of a whole voxel; its segments' labels by number. */
+  readonly segmentation?: {
+    readonly type: string;
+    readonly maximum: number;
+    readonly segments: Readonly<Record<number, string>>;
+  };
   /** Of patient and study, by keyword. */
   readonly study: Readonly<Record<string, string>>;
 }
 
 /** What results may repeat of their source: nothing that the source has not. */
-export const studyKeywords = [
+const studyKeywords = [
   "PatientName",
   "PatientID",
   "PatientBirthDate",
@@ -61,6 +67,10 @@ export function seriesFacts({ attributes: values, sopClassUid }: DicomFile): Ser
   const study = Object.fromEntries(
     studyKeywords.map((keyword) => [keyword, values.text(keyword)]).filter(([, text]) => text !== ""),
   );
+  const isSegmentation = (segmentationClasses as readonly string[]).includes(sopClassUid);
+  const segments = values
+    .items("SegmentSequence")
+    .map((item) => [item.number("SegmentNumber") ?? 0, item.text("SegmentLabel")] as const);
   return {
     seriesInstanceUid: values.text("SeriesInstanceUID"),
     studyInstanceUid: values.text("StudyInstanceUID"),
@@ -68,7 +78,14 @@ export function seriesFacts({ attributes: values, sopClassUid }: DicomFile): Ser
     description: values.text("SeriesDescription"),
     number: values.text("SeriesNumber"),
     frameOfReferenceUid: values.text("FrameOfReferenceUID"),
-    isSegmentation: (segmentationClasses as readonly string[]).includes(sopClassUid),
+    isSegmentation,
+    ...(isSegmentation && {
+      segmentation: {
+        type: values.text("SegmentationType") || "BINARY",
+        maximum: values.number("MaximumFractionalValue") || 1,
+        segments: Object.fromEntries(segments),
+      },
+    }),
     study,
   };
 }
@@ -115,7 +132,7 @@ function describe(values: Attributes, shared: Attributes | undefined, own: Attri
     },
     ...(position && { position: [position[0], position[1], position[2]] as const }),
     ...(orientation && { orientation: rightAngled(orientation) }),
-    ...(spacing && spacing.every((mm) => mm > 0) && { pixelSpacing: [spacing[0], spacing[1]] as const }),
+    ...(spacing?.every((mm) => mm > 0) && { pixelSpacing: [spacing[0], spacing[1]] as const }),
     ...positive("thickness", measures.number("SliceThickness")),
     ...positive("spacing", measures.number("SpacingBetweenSlices")),
     marks: marksOf(values, group),

@@ -127,6 +127,7 @@ export const attributes = {
   RecommendedDisplayCIELabValue: ["x0062000d", "US"],
   MaximumFractionalValue: ["x0062000e", "US"],
   SegmentedPropertyTypeCodeSequence: ["x0062000f", "SQ"],
+  SegmentedPropertyTypeModifierCodeSequence: ["x00620011", "SQ"],
   SegmentationFractionalType: ["x00620010", "CS"],
   SegmentsOverlap: ["x00620013", "CS"],
   GraphicData: ["x00700022", "FL"],

@@ -7,6 +7,8 @@ export {
   encodeNpy,
   type FileContent,
   type FolderLock,
+  type FoundDicom,
+  findDicom,
   lockFolder,
   makeFolder,
   type NpyHeader,
@@ -26,5 +28,6 @@ export {
   writeFileAtomic,
   writeNpy,
   writeSafetensors,
+  writeSegmentation,
   writeVolume,
 } from "./index.ts";

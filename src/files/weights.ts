@@ -9,6 +9,7 @@ import {
   looksLikeTorch,
   type Safetensors,
 } from "../weights/index.ts";
+import { namedWeights, namesHint } from "./named-weights.ts";
 import { gunzipMembers } from "./packed/gunzip.ts";
 import { readSafetensors } from "./safetensors.ts";
 
@@ -17,9 +18,11 @@ const MOST_BYTES = 2 ** 31 - 1;
 
 /**
  * Tensors by name, of a `.safetensors` file or a PyTorch checkpoint (zip or legacy format, gzipped or not).
+ * @param from a file, or the name of weights that come with medvox (`med3d-resnet10`)
  * @throws WeightsError naming the file and what is wrong with it
  */
-export async function readWeightsFile(path: string): Promise<CheckpointTensors> {
+export async function readWeightsFile(from: string): Promise<CheckpointTensors> {
+  const path = namedWeights(from) ?? from;
   const head = await readHead(path);
   const isGzip = head[0] === 0x1f && head[1] === 0x8b;
   refuseForeign(head, path);
@@ -62,7 +65,8 @@ async function readHead(path: string): Promise<Uint8Array> {
     if (error instanceof WeightsError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
     const facts: Record<string, string> = { ENOENT: "no such file", EACCES: "no permission to read it" };
-    throw new WeightsError(`${path}: ${facts[code ?? ""] ?? message}`, { cause: error });
+    const hint = code === "ENOENT" ? namesHint(path) : "";
+    throw new WeightsError(`${path}: ${facts[code ?? ""] ?? message}${hint}`, { cause: error });
   }
 }
 

@@ -9,6 +9,7 @@ export type {
   TrialResult,
   TrialScores,
 } from "../experiments/index.ts";
+export { findOverlap, type Overlap, type UsedCase, usedCases } from "../train/index.ts";
 export type { AuxiliaryTarget } from "./classification/auxiliary-targets.ts";
 export {
   type ClassificationConfig,
@@ -43,7 +44,6 @@ export {
 export { type ImportedWeights, type ImportOptions, importWeights } from "./encoder/import.ts";
 export { readStart, type Start, startFrom, startText } from "./encoder/start-from.ts";
 export { encoderParameters, segmentationParameters, stepMemoryBytes, voxelsFor } from "./encoder/step-memory.ts";
-export { findOverlap, type Overlap, type UsedCase, usedCases } from "./encoder/used-cases.ts";
 export type { ExperimentKind } from "./experiments/config.ts";
 export * from "./experiments/index.ts";
 export type { CaseScore, TrialCaseScores } from "./experiments/trial.ts";

@@ -93,7 +93,13 @@ export { type DetectionPhase, detectionPhases } from "./run/history.ts";
 export { type DetectionScore, detectionLines } from "./run/report.ts";
 export { type DetectionTask, detection } from "./run/task.ts";
 export { detectorText } from "./run/text.ts";
-export { evaluateDetectionRun, readDetectionRun, resumeDetector, trainDetector } from "./runs.ts";
+export {
+  type CustomHeadOptions,
+  evaluateDetectionRun,
+  readDetectionRun,
+  resumeDetector,
+  trainDetector,
+} from "./runs.ts";
 export type { ResumeDetectorOptions } from "./trainable/create.ts";
 export type { BoxList, ImageInput, ImageTruth } from "./trainable/images.ts";
 export type {

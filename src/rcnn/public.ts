@@ -12,6 +12,7 @@ export {
   type BoxList,
   type CreateDetectorOptions,
   type CurrentDetector,
+  type CustomHeadOptions,
   createDetector,
   type DetectedBoxes,
   type DetectedObject,

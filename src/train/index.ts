@@ -55,6 +55,15 @@ export {
 export * from "./run/index.ts";
 export { epochRecordsOf, epochsOf } from "./run-log.ts";
 export {
+  findOverlap,
+  type Overlap,
+  refuseSeen,
+  SEEN,
+  seenBy,
+  type UsedCase,
+  usedCases,
+} from "./seen/used-cases.ts";
+export {
   type Batches,
   type BatchLoader,
   type LabelledBatch,

@@ -1,9 +1,10 @@
 /** `medvox detect predict`: boxes for pictures and volumes, from a run or from torchvision's weights. */
+import { Option } from "commander";
 import { detection, TILE_OVERLAP, torchvisionDetector } from "../../rcnn/index.ts";
 import { openForPrediction } from "../../tasks.ts";
 import { defineCommand } from "../command.ts";
 import { nameList } from "../detection-options.ts";
-import { predict, predictionJson } from "../prediction.ts";
+import { inputPath, predict, predictionJson } from "../prediction.ts";
 import {
   addTorchvisionOptions,
   forWeights,
@@ -25,6 +26,8 @@ interface Options extends TorchvisionChoice {
   threads?: number;
   device?: "cpu" | "webgpu" | "cuda";
   strict?: boolean;
+  repair?: boolean;
+  format?: "sr";
 }
 
 /** Runs and torchvision's detectors agree on what is found where nothing is asked. */
@@ -59,6 +62,12 @@ export const command = defineCommand<Options, [string | undefined]>({
       )
       .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 }))
       .option("--device <name>", `${deviceHelp} (default cpu)`, whichDevice)
+      .addOption(
+        new Option("--format <kind>", "sr: also CASE.dcm, a DICOM report (TID 1500), of each DICOM image").choices([
+          "sr",
+        ]),
+      )
+      .option("--repair", "of DICOM: resample slices that make no regular volume (gaps, tilt) instead of refusing them")
       .option("--strict", "refuse to begin where a file has to be left out"),
   examples: [
     "medvox detect predict runs/cells --in smears/ --out found --score 0.5",
@@ -77,9 +86,10 @@ export const command = defineCommand<Options, [string | undefined]>({
         : { task: detection, source: { weights: options.weights!, settings }, path: options.weights! };
     const asked = Object.fromEntries(
       Object.entries(options).filter(
-        ([key]) => key !== "use" && key !== "weights" && !(forWeights as readonly string[]).includes(key),
+        ([key]) =>
+          key !== "use" && key !== "repair" && key !== "weights" && !(forWeights as readonly string[]).includes(key),
       ),
     );
-    return predict(context, opened, { ...asked, in: options.in });
+    return predict(context, opened, { ...asked, in: inputPath(options.in, options.repair) });
   },
 });

@@ -7,6 +7,7 @@ import { type FeatureLayer, featureLayers, openFeatures } from "../../med3d/inde
 import { encoderNames } from "../../nn/index.ts";
 import { defineCommand } from "../command.ts";
 import { refuseToOverwrite } from "../outputs.ts";
+import { inputPath } from "../prediction.ts";
 import { archOf } from "../segmentation-options.ts";
 import { wholeNumber } from "../values.ts";
 
@@ -18,6 +19,7 @@ interface Options {
   pool?: boolean;
   raw?: boolean;
   threads?: number;
+  repair?: boolean;
 }
 
 export const command = defineCommand<Options, [string]>({
@@ -30,6 +32,7 @@ export const command = defineCommand<Options, [string]>({
       .option("--layer <name>", `${featureLayers.join(", ")} (default layer4)`)
       .option("--pool", "one number a channel: the mean over the map")
       .option("--raw", "the voxels as they are in the file")
+      .option("--repair", "of DICOM: resample slices that make no regular volume (gaps, tilt) instead of refusing them")
       .option("--threads <n>", "threads of the engine (default: all cores)", wholeNumber({ min: 1 })),
   details:
     "Images are prepared as the run prepares them; for a weights file, as MedicalNet does (z-score of the voxels above 0), at their own\nspacing. Maps are [C, D, H, W], pooled features [C] or, of several images, [cases, C]; FILE.npy.json beside them names the cases\nand says where a map lies (affine in mm).",
@@ -53,7 +56,7 @@ export const command = defineCommand<Options, [string]>({
     const { out, pool = false, raw } = options;
     const isNpy = out.endsWith(".npy");
     const isVolume = /\.nii(\.gz)?$/.test(out);
-    const cases = (await listImages(options.in)).cases;
+    const cases = (await listImages(inputPath(options.in, options.repair))).cases;
     if (pool && !isNpy) throw new ConfigError(`--out ${out}: pooled features are written to a .npy file`);
     if (!pool && cases.length > 1 && (isNpy || isVolume))
       throw new ConfigError(`--out ${out}: ${cases.length} maps need a folder; or --pool puts them into one table`);

@@ -36,15 +36,28 @@ export async function describeVolume(path: string): Promise<Outcome> {
     orientation: orientationCode(affine),
     affine,
     ...(header.nifti && { affineSource: header.nifti.affineSource, units }),
+    ...(header.dicom && {
+      series: {
+        modality: header.dicom.modality,
+        description: header.dicom.seriesDescription,
+        uid: header.dicom.seriesInstanceUid,
+        slices: header.dicom.slices.length,
+        ...(header.dicom.repaired && { repaired: header.dicom.repaired }),
+      },
+    }),
     slope,
     intercept,
     values,
     ...(labels && { labels }),
   };
   const scaled = slope === 1 && intercept === 0 ? "" : `, × ${slope} + ${intercept}`;
+  const { dicom } = header;
+  const series = dicom && [dicom.modality, `${dicom.slices.length} slices`, dicom.seriesDescription].filter(Boolean);
   const lines = [
     path,
     `format       ${FORMAT_NAMES[format]}, ${voxelType}${scaled}`,
+    ...(series ? [`series       ${series.join(", ")}`] : []),
+    ...(dicom?.repaired ? [`repaired     ${dicom.repaired}`] : []),
     `size         ${size.join(" × ")} voxels (x × y × z)${channels === 1 ? "" : `, ${channels} channels`}`,
     `spacing      ${spacingMm.map(short).join(" × ")} mm`,
     `orientation  ${document.orientation}${header.nifti ? ` (from the ${header.nifti.affineSource})` : ""}`,

@@ -1,5 +1,6 @@
 /** What `medvox info` says of a file of weights; of safetensors only the header is read. */
-import { readSafetensorsHeader, readWeightsFile } from "../../files/index.ts";
+import { namedWeights, readSafetensorsHeader, readWeightsFile } from "../../files/index.ts";
+import { SEEN } from "../../train/index.ts";
 import type { Outcome } from "../command.ts";
 
 interface Contents {
@@ -10,7 +11,9 @@ interface Contents {
   readonly unreadable: ReadonlyMap<string, string>;
 }
 
-export async function describeWeights(path: string): Promise<Outcome> {
+export async function describeWeights(given: string): Promise<Outcome> {
+  const bundled = namedWeights(given);
+  const path = bundled ?? given;
   const { tensors, bytes, metadata, unreadable } = /\.safetensors$/i.test(path)
     ? await ofSafetensors(path)
     : await ofTorch(path);
@@ -18,16 +21,25 @@ export async function describeWeights(path: string): Promise<Outcome> {
   const names = tensors.map(({ name }) => printable(name));
   const width = Math.max(0, ...names.map((name) => name.length));
   const text = [
-    path,
+    bundled === undefined ? path : `${given}  ${path}`,
     `${tensors.length} tensors, ${values} values, ${(bytes / 1e6).toFixed(1)} MB`,
-    ...Object.entries(metadata).map(([key, value]) => printable(`${key}: ${value}`)),
-    "",
-    ...tensors.map(({ dtype, shape }, i) => `${names[i].padEnd(width)}  ${dtype.padEnd(4)}  [${shape.join(", ")}]`),
+    ...Object.entries(metadata).map(([key, value]) => printable(`${key}: ${key === SEEN ? seenText(value) : value}`)),
+    // What comes with medvox is described by its card.
+    ...(bundled === undefined ? [""] : []),
+    ...(bundled === undefined ? tensors : []).map(
+      ({ dtype, shape }, i) => `${names[i].padEnd(width)}  ${dtype.padEnd(4)}  [${shape.join(", ")}]`,
+    ),
     ...[...unreadable].map(([name, what]) => `${printable(name)}  not read: ${printable(what)}`),
   ];
-  const document = { kind: "weights", path, tensors, values, bytes, metadata };
+  const document = { kind: "weights", path: given, tensors, values, bytes, metadata };
   const left = unreadable.size === 0 ? {} : { unreadable: Object.fromEntries(unreadable) };
   return { document: { ...document, ...left }, text: text.join("\n") };
+}
+
+/** How many images weights have learned from; which ones, only their hashes say. */
+function seenText(value: string): string {
+  const count = value.split(",").length;
+  return `hashes of ${count} images that these weights have learned from`;
 }
 
 async function ofSafetensors(path: string): Promise<Contents> {

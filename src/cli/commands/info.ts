@@ -2,7 +2,16 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { ConfigError } from "../../errors.ts";
-import { volumeExtension, volumeExtensions } from "../../files/index.ts";
+import {
+  dicomPlace,
+  findDicom,
+  isDicomPath,
+  namedWeights,
+  volumeExtension,
+  volumeExtensions,
+  weightsNames,
+} from "../../files/index.ts";
+import { didYouMean } from "../../text/index.ts";
 import { defineCommand, type Outcome } from "../command.ts";
 import { describeModel, describeRun } from "./info-model.ts";
 import { describeVolume } from "./info-volume.ts";
@@ -11,7 +20,7 @@ import { describeWeights } from "./info-weights.ts";
 interface Kind {
   /** For messages. */
   name: string;
-  knows: (path: string) => boolean;
+  knows: (path: string) => boolean | Promise<boolean>;
   describe: (path: string) => Promise<Outcome>;
 }
 
@@ -23,26 +32,30 @@ const kinds: readonly Kind[] = [
   },
   {
     name: "weights (.safetensors, .pth, .pt, .th, .tar)",
-    knows: (path) => /\.(safetensors|(pth|pt|th|tar)(\.gz)?)$/i.test(path),
+    knows: (path) => /\.(safetensors|(pth|pt|th|tar)(\.gz)?)$/i.test(path) || namedWeights(path) !== undefined,
     describe: describeWeights,
   },
   { name: "models (.onnx)", knows: (path) => /\.onnx$/i.test(path), describe: describeModel },
   { name: "runs (folders with run.json)", knows: (path) => existsSync(join(path, "run.json")), describe: describeRun },
+  { name: "DICOM (folders, archives, files)", knows: isDicom, describe: describeVolume },
 ];
 
 export const command = defineCommand<object, [string]>({
-  configure: (command) => command.argument("<path>", "the file to describe"),
+  configure: (command) =>
+    command.argument("<path>", "the file to describe, or the name of weights that come with medvox"),
   examples: [
     "medvox info imagesTr/hippocampus_001.nii.gz",
     "medvox info runs/demo/checkpoints/best.safetensors --json",
     "medvox info runs/demo/model.onnx",
     "medvox info runs/demo",
+    "medvox info med3d-resnet10",
+    "medvox info study/ct",
   ],
   details: `Knows ${kinds.map(({ name }) => name).join("; ")}.`,
   json: {
     kind: "volume, weights, onnx or run; the other keys follow it",
     path: "as given",
-    format: "of a volume: nifti1, nifti2, nrrd, metaimage or mgh",
+    format: "of a volume: nifti1, nifti2, nrrd, metaimage, mgh, dicom or dicom-seg",
     voxelType: "of a volume",
     size: "of a volume, [x, y, z]",
     channels: "of a volume",
@@ -51,6 +64,7 @@ export const command = defineCommand<object, [string]>({
     affine: "of a volume: 16 numbers, row by row, voxels to RAS+ mm",
     affineSource: "of a NIfTI file: sform, qform or spacing",
     units: "of a NIfTI file",
+    series: "of DICOM: modality, description, uid, slices, repaired (what was wrong with them)",
     slope: "of a volume: value = slope × stored + intercept",
     intercept: "of a volume",
     values: "of a volume: min, max, mean, notFinite; of weights and models: how many numbers",
@@ -77,16 +91,27 @@ export const command = defineCommand<object, [string]>({
     "problems.list": "each of them: severity, case, rule, message",
   },
   async run(_context, _options, path) {
-    const kind = kinds.find(({ knows }) => knows(path));
+    let kind: Kind | undefined;
+    for (const one of kinds) if (kind === undefined && (await one.knows(path))) kind = one;
     if (kind === undefined && isFolder(path))
       throw new ConfigError(
         `${path}: is a folder, and no run; of data sets medvox plan and medvox verify say what is in them`,
       );
     if (kind === undefined)
-      throw new ConfigError(`${path}: not a kind of file info knows: ${kinds.map(({ name }) => name).join("; ")}`);
+      throw new ConfigError(
+        `${path}: not a kind of file info knows: ${kinds.map(({ name }) => name).join("; ")}; nor weights that come with medvox: ${weightsNames().join(", ")}${didYouMean(path, weightsNames())}`,
+      );
     return kind.describe(path);
   },
 });
+
+/** A series by its number, a file that begins as DICOM does, or a folder with such files; other folders are no kind of file. */
+async function isDicom(path: string): Promise<boolean> {
+  const { file } = dicomPlace(path);
+  if (!isFolder(file)) return isDicomPath(path);
+  if (["dataset.json", "imagesTr", "images"].some((name) => existsSync(join(file, name)))) return false;
+  return (await findDicom(file)).series.length > 0;
+}
 
 function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;

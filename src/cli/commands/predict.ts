@@ -3,7 +3,8 @@ import type { Axis } from "../../augment/index.ts";
 import { WINDOW_OVERLAP } from "../../med3d/index.ts";
 import { openForPrediction } from "../../tasks.ts";
 import { defineCommand } from "../command.ts";
-import { predict, predictionJson } from "../prediction.ts";
+import { readConfig } from "../config-file.ts";
+import { inputPath, outputOf, predict, predictionJson } from "../prediction.ts";
 import {
   axes,
   decimal,
@@ -12,6 +13,8 @@ import {
   keptComponents,
   keptComponentsHelp,
   memorySize,
+  segmentationFormat,
+  segmentationFormats,
   whichDevice,
   whichWeights,
   wholeNumber,
@@ -33,6 +36,9 @@ interface Options {
   probabilities?: boolean;
   continue?: boolean;
   strict?: boolean;
+  repair?: boolean;
+  format?: "nifti" | "seg" | "seg-fractional";
+  codes?: string;
 }
 
 export const command = defineCommand<Options, [string[]]>({
@@ -45,7 +51,7 @@ export const command = defineCommand<Options, [string[]]>({
       .requiredOption("--in <path>", "an image, a folder of images, or a data set")
       .requiredOption(
         "--out <folder>",
-        "where CASE.nii.gz are written; of a classifier, predictions.csv; of a detector, detections.json and pictures",
+        "where CASE.nii.gz are written, or FILE.dcm of one DICOM image; of a classifier, predictions.csv; of a detector, detections.json and pictures",
       )
       .option("--set <name>", "of a pre-training: whose branch")
       .option("--use <which>", "weights: last or best (default: as the run says)", whichWeights)
@@ -73,6 +79,13 @@ export const command = defineCommand<Options, [string[]]>({
         "--continue",
         "of a segmentation: leave out images whose files are all in --out, and do only what is missing",
       )
+      .option(
+        "--format <kind>",
+        `of a segmentation of DICOM images: ${segmentationFormats.join(", ")} (default: nifti; seg for --out FILE.dcm)`,
+        segmentationFormat,
+      )
+      .option("--codes <file>", "of seg: JSON with codes for labels, { NAME: { type: [VALUE, SCHEME, MEANING] } }")
+      .option("--repair", "of DICOM: resample slices that make no regular volume (gaps, tilt) instead of refusing them")
       .option("--strict", "refuse to begin where a file has to be left out")
       .option("--report <file>", "also write what was done as JSON"),
   examples: [
@@ -80,6 +93,7 @@ export const command = defineCommand<Options, [string[]]>({
     "medvox predict model.onnx --in imagesTs --out masks --json",
     "medvox predict runs/fine runs/coarse --in imagesTs --out masks --probabilities",
     "medvox predict runs/hippocampus --in imagesTs --out masks --continue",
+    "medvox predict runs/organs --in study/ct --out study/organs.dcm",
     "medvox predict runs/organs --in whole-body.nii.gz --out masks --max-memory 2GB",
   ],
   details:
@@ -90,6 +104,12 @@ export const command = defineCommand<Options, [string[]]>({
     "docs/how-to/large-volumes.md has the whole formula.",
   json: predictionJson,
   writes: true,
-  run: async (context, { use, mirror, mirrorAxes, ...options }, path) =>
-    predict(context, await openForPrediction(path, use), { ...options, mirror: mirrorAxes ?? mirror }),
+  run: async (context, { use, mirror, mirrorAxes, repair, codes, ...options }, path) =>
+    predict(context, await openForPrediction(path, use), {
+      ...options,
+      ...outputOf(options.out, options.format),
+      ...(codes !== undefined && { codes: await readConfig(codes, "--codes") }),
+      in: inputPath(options.in, repair),
+      mirror: mirrorAxes ?? mirror,
+    }),
 });

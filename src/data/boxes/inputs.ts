@@ -2,7 +2,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import { DataError } from "../../errors.ts";
-import { caseName } from "../../files/index.ts";
+import { caseName, dicomPlace, isDicomFolder, isDicomPath } from "../../files/index.ts";
 import { pictureKind } from "../../images/index.ts";
 import { isVolumeName } from "../case-id.ts";
 import { listImages } from "../lists/list-images.ts";
@@ -27,10 +27,15 @@ export async function detectionInputs(
   path: string,
   options: Pick<OpenDetectionOptions, "signal"> = {},
 ): Promise<DetectionInputs> {
-  const found = await stat(path).catch((cause: NodeJS.ErrnoException) => {
+  const { file } = dicomPlace(path);
+  const found = await stat(file).catch((cause: NodeJS.ErrnoException) => {
     const reason = cause.code === "ENOENT" ? "does not exist" : systemReason(cause);
     throw new DataError(`${path}: ${reason}; --in names an image, a folder of images or a data set`, { cause });
   });
+  if (await isStudy(path, found.isDirectory())) {
+    const { cases, problems } = await listImages(path);
+    return { items: cases.map(({ id, image }) => ({ id, image })), problems };
+  }
   if (found.isFile() && isImage(path)) return { items: [{ id: idOf(path), image: path }], problems: [] };
   if (!(await isBareFolder(path, found.isDirectory())) && (await isDetection(path))) {
     const { items, problems } = await openDetection(path, options);
@@ -64,6 +69,14 @@ export async function detectionInputs(
   }
   const items = images.map((image, i) => ({ id: ids.next(twice.has(names[i]) ? basename(image) : names[i]), image }));
   return { items, problems };
+}
+
+/** Whether a path is DICOM: one that names a series, an archive or a file, a folder of slices or of folders of them. */
+async function isStudy(path: string, isFolder: boolean): Promise<boolean> {
+  if (path !== dicomPlace(path).file) return true;
+  if (!isFolder)
+    return pictureKind(path) === undefined && (await isDicomPath(path)) && !path.toLowerCase().endsWith(".npz");
+  return isDicomFolder(path);
 }
 
 /** Whether a folder is laid out as a data set of volumes. */

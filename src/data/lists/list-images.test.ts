@@ -58,6 +58,6 @@ describe("images to predict", () => {
 
   it("that are not there are told", async () => {
     await expect(listImages("/nowhere/x.nii.gz")).rejects.toThrow(DataError);
-    await expect(listImages(folderOf("a.dcm"))).rejects.toThrow("holds no image medvox reads (");
+    await expect(listImages(folderOf("a.dcm"))).rejects.toThrow("holds no image medvox reads");
   });
 });

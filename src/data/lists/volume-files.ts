@@ -6,16 +6,16 @@ import { readdirSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { DataError } from "../../errors.ts";
-import { volumeExtension, volumeExtensions } from "../../files/index.ts";
+import { isDicomFolder, volumeExtension, volumeExtensions } from "../../files/index.ts";
 import { idOf, isVolumeName } from "../case-id.ts";
 import type { Problem } from "../problem.ts";
 import type { DataCase } from "../types.ts";
 
 /** Endings of images that are no volume medvox reads; other files beside volumes (notes, tables) are nobody's concern. */
-const foreignEnding = /\.(png|jpe?g|tiff?|bmp|gif|webp|dcm|dicom|ima|mnc|mgh|mgz|npy|npz|h5|zarr|zip)$/i;
+const foreignEnding = /\.(png|jpe?g|tiff?|bmp|gif|webp|dicom|ima|mnc|npy|npz|h5|zarr)$/i;
 
 export interface FolderOfVolumes {
-  /** File names in order; of a header and its voxels the header alone, hidden files left out. */
+  /** Names of files, and of folders of DICOM files, in order; of a header and its voxels the header alone, hidden files left out. */
   readonly names: readonly string[];
   /** Images in it that cannot be read. */
   readonly problems: readonly Problem[];
@@ -23,14 +23,22 @@ export interface FolderOfVolumes {
 
 /** The volumes of a folder; `undefined` where there is no such folder. @throws DataError where it cannot be looked into */
 export async function volumesIn(folder: string): Promise<FolderOfVolumes | undefined> {
-  const entries = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+  const found = await readdir(folder, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
     throw new DataError(`${folder}: cannot be read (${error.code})`, { cause: error });
   });
-  if (entries === undefined) return undefined;
-  const isForeign = (name: string) => !name.startsWith(".") && !isVolumeName(name) && foreignEnding.test(name);
+  if (found === undefined) return undefined;
+  const entries = found.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
+  // A folder of DICOM files is one volume.
+  for (const entry of found) {
+    const isFolder = entry.isDirectory() && !entry.name.startsWith(".");
+    if (isFolder && (await isDicomFolder(join(folder, entry.name)))) entries.push(entry.name);
+  }
+  const folders = new Set(found.filter((entry) => entry.isDirectory()).map(({ name }) => name));
+  const isVolume = (name: string) => isVolumeName(name) || folders.has(name);
+  const isForeign = (name: string) => !name.startsWith(".") && !isVolume(name) && foreignEnding.test(name);
   return {
-    names: entries.filter((name) => isVolumeName(name) && !/\.img(\.gz)?$/i.test(name)).sort(),
+    names: entries.filter((name) => isVolume(name) && !/\.img(\.gz)?$/i.test(name)).sort(),
     problems: entries
       .filter(isForeign)
       .sort()

@@ -9,13 +9,14 @@ import { basename, relative } from "node:path";
 import { GeometryError } from "../../errors.ts";
 import { fileOf, readVolume } from "../../files/index.ts";
 import { gridDifference, spacingOf } from "../../volume/affine.ts";
+import type { LoadedVolume } from "../../volume/formats/header.ts";
 import { eachAxis, type Grid, type Vec3, type Volume } from "../../volume/types.ts";
 import { counted } from "../counted.ts";
 import type { ClassificationDataset } from "../labels/classification.ts";
 import { affineToleranceMm, labelGridProblem } from "../masks/grid.ts";
 import { countLabels } from "../masks/labels.ts";
 import { ignoreName } from "../masks/values.ts";
-import { labelProblems, takenOf } from "../prepare/read-case.ts";
+import { labelProblems, placedLabel, takenOf } from "../prepare/read-case.ts";
 import { scanVoxels } from "../prepare/scan.ts";
 import type { Problem } from "../problem.ts";
 import type { DataCase, Dataset, LabelClass } from "../types.ts";
@@ -159,7 +160,7 @@ async function verifyCase(
   { maxBytes, labelMaps = true }: Pick<VerifyOptions, "maxBytes" | "labelMaps">,
 ): Promise<Omit<VerifiedCase, "id" | "errors" | "warnings">> {
   const name = (path: string) => relative(dataset.root, path) || basename(path);
-  const load = async (path: string, what: string): Promise<Volume | undefined> => {
+  const load = async (path: string, what: string): Promise<LoadedVolume | undefined> => {
     try {
       await access(fileOf(path));
     } catch {
@@ -192,7 +193,7 @@ async function verifyCase(
     );
     return { ...image?.facts, labelVoxels: Object.fromEntries(counts) };
   }
-  const taken = takenOf(label, item, image?.grid);
+  const taken = takenOf(label, placedLabel(label, item), image?.grid);
   const off = image && labelGridProblem(taken, image.grid);
   if (off) report(off.severity, off.rule, off.message);
   return { ...image?.facts, labelVoxels: verifyLabel(dataset, item, taken, seen, report) };

@@ -92,10 +92,16 @@ export async function readLabel(item: DataCase, image?: Grid, read: ReadVolume =
   if (label.channels !== 1) {
     throw new DataError(`${item.id}: label has ${label.channels} channels, must have one (${item.label})`);
   }
-  const grid = item.labelGrid === "own" ? (image ?? (await read(item.image))) : undefined;
-  const taken = takenOf({ ...label, name: item.id }, item, grid);
+  const placed = placedLabel(label, item);
+  const grid = placed.labelGrid === "own" ? (image ?? (await read(item.image))) : undefined;
+  const taken = takenOf({ ...label, name: item.id }, placed, grid);
   if (image !== undefined) requireSameGrid(taken, image, item.id);
   return taken;
+}
+
+/** A DICOM segmentation spans only the planes that have a segment: it has a grid of its own, whatever the list says. */
+export function placedLabel({ header }: Pick<LoadedVolume, "header">, item: DataCase): DataCase {
+  return header.format === "dicom-seg" ? { ...item, labelGrid: "own" } : item;
 }
 
 /**

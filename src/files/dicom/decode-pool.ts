@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from "node:os";
 import type { Worker } from "node:worker_threads";
-import type { PixelLayout } from "../../dicom/pixels.ts";
+import type { PixelLayout } from "../../dicom/index.ts";
 import { DataError } from "../../errors.ts";
 import { spawnWorker } from "../../threads.ts";
 import type { DecodeAnswer, DecodeRequest } from "./decode-worker.ts";

@@ -1,7 +1,6 @@
 /** A thread that decodes compressed frames, one after the other. */
 import { parentPort } from "node:worker_threads";
-import { decodeFrame } from "../../dicom/codecs/decode.ts";
-import type { PixelLayout } from "../../dicom/pixels.ts";
+import { decodeFrame, type PixelLayout } from "../../dicom/index.ts";
 
 /** What it is asked. */
 export interface DecodeRequest {

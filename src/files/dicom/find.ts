@@ -2,9 +2,16 @@
 import type { Dirent } from "node:fs";
 import { open, readdir, readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { type DicomFile, isDicom, parseDicom } from "../../dicom/dataset.ts";
-import { type DicomObject, type DicomSeries, groupSeries, objectOf } from "../../dicom/series.ts";
-import { mediaDirectoryClass } from "../../dicom/tags.ts";
+import {
+  type DicomFile,
+  type DicomObject,
+  type DicomSeries,
+  groupSeries,
+  isDicom,
+  mediaDirectoryClass,
+  objectOf,
+  parseDicom,
+} from "../../dicom/index.ts";
 import { DataError, MedvoxError } from "../../errors.ts";
 import { readZipDirectory, readZipEntry, readZipStart, type ZipEntry } from "../packed/zip.ts";
 

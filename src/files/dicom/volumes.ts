@@ -1,12 +1,25 @@
 /** Volumes in DICOM files: which series a path names, its header, and its voxels. */
-import { open, stat } from "node:fs/promises";
-import { decodeRle } from "../../dicom/codecs/rle.ts";
-import { type DicomFile, isDicom, parseDicom } from "../../dicom/dataset.ts";
-import { encodedFrames, type FrameArray, nativeFrame, storedValues } from "../../dicom/pixels.ts";
-import type { DicomSeries } from "../../dicom/series.ts";
-import type { DicomSlice } from "../../dicom/slices.ts";
-import { transferSyntaxes } from "../../dicom/transfer-syntaxes.ts";
-import { requireRegular, stackHeader, stackVolume } from "../../dicom/volume.ts";
+import { open, readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  type DecodeFrame,
+  type DicomSeries,
+  type DicomSlice,
+  decodeFrame,
+  type FrameArray,
+  frameReader,
+  isDicom,
+  parseDicom,
+  type ReadSlice,
+  repairedHeader,
+  repairVolume,
+  requireRegular,
+  segmentationHeader,
+  segmentationVolume,
+  stackHeader,
+  stackVolume,
+  transferSyntaxes,
+} from "../../dicom/index.ts";
 import { DataError } from "../../errors.ts";
 import type { LoadedVolume, VolumeHeader } from "../../volume/formats/header.ts";
 import { decodeInThread } from "./decode-pool.ts";
@@ -21,7 +34,10 @@ export async function isDicomPath(path: string): Promise<boolean> {
   const { file } = dicomPlace(path);
   const found = await stat(file).catch(() => undefined);
   if (found === undefined) return false;
-  if (found.isDirectory() || file.toLowerCase().endsWith(".zip")) return true;
+  return found.isDirectory() || file.toLowerCase().endsWith(".zip") || isDicomFile(file);
+}
+
+async function isDicomFile(file: string): Promise<boolean> {
   const handle = await open(file, "r").catch(() => undefined);
   if (handle === undefined) return false;
   try {
@@ -33,6 +49,17 @@ export async function isDicomPath(path: string): Promise<boolean> {
   } finally {
     await handle.close();
   }
+}
+
+/** Whether a folder holds DICOM objects directly, told by the first files in it. */
+export async function isDicomFolder(folder: string): Promise<boolean> {
+  const names = await readdir(folder).catch(() => []);
+  const looked = names
+    .filter((name) => !name.startsWith("."))
+    .sort()
+    .slice(0, 8);
+  for (const name of looked) if (await isDicomFile(join(folder, name))) return true;
+  return false;
 }
 
 /** A series in words: `CT, 20 slices of 512×512, "plain"`. */
@@ -47,7 +74,7 @@ export function seriesLine({ facts, slices, part, verdict }: DicomSeries): strin
  * The one series that a path names.
  * @throws DataError where there is none, or several and none is named
  */
-export function chosenSeries(found: FoundDicom, path: string): DicomSeries {
+function chosenSeries(found: FoundDicom, path: string): DicomSeries {
   const { series: wanted, file } = dicomPlace(path);
   const { series, others, junk } = found;
   const damaged = others.find(({ isDamaged }) => isDamaged);
@@ -83,8 +110,10 @@ export function chosenSeries(found: FoundDicom, path: string): DicomSeries {
 
 /** Grid and element type of the volume that a path names. @throws DataError or GeometryError as {@link readDicomVolume} */
 export async function readDicomHeader(path: string): Promise<VolumeHeader> {
-  const { file } = dicomPlace(path);
+  const { file, repair } = dicomPlace(path);
   const series = chosenSeries(await findDicom(file), path);
+  if (series.facts.isSegmentation) return segmentationHeader(series, file);
+  if (repair) return repairedHeader(series, file);
   requireRegular(series, file);
   return stackHeader(series);
 }
@@ -97,17 +126,19 @@ export async function readDicomVolume(path: string, { maxBytes }: { maxBytes?: n
   const place = dicomPlace(path);
   const found = await findDicom(place.file);
   const series = chosenSeries(found, path);
-  const volume = await stackVolume(series, sliceReader(found), { maxBytes, name: place.file });
+  const { isSegmentation } = series.facts;
+  const make = isSegmentation ? segmentationVolume : place.repair ? repairVolume : stackVolume;
+  const volume = await make(series, sliceReader(found), { maxBytes, name: place.file });
   return { ...volume, name: dicomPath(place) };
 }
 
 /** Reads slices of a found study; a file of several frames is opened once. A few are in memory at a time. */
-export function sliceReader(found: FoundDicom): (slice: DicomSlice) => Promise<FrameArray> {
-  const files = new Map<string, Promise<OpenedObject>>();
-  const opened = (name: string): Promise<OpenedObject> => {
+function sliceReader(found: FoundDicom): ReadSlice {
+  const files = new Map<string, Promise<(frame: number) => Promise<FrameArray>>>();
+  const opened = ({ name, layout }: DicomSlice) => {
     const known = files.get(name);
     if (known !== undefined) return known;
-    const opening = found.readBytes(name).then((bytes) => ({ file: parseDicom(bytes, { name }) }));
+    const opening = found.readBytes(name).then((bytes) => frameReader(parseDicom(bytes, { name }), layout, decode));
     files.set(name, opening);
     return opening;
   };
@@ -117,9 +148,9 @@ export function sliceReader(found: FoundDicom): (slice: DicomSlice) => Promise<F
     while (running >= together) await new Promise<void>((resolve) => waiting.push(resolve));
     running++;
     try {
-      const object = await opened(slice.name);
+      const readFrame = await opened(slice);
       if (slice.frames === 1) files.delete(slice.name);
-      return await frameOf(object, slice);
+      return await readFrame(slice.frame);
     } finally {
       running--;
       waiting.shift()?.();
@@ -127,20 +158,8 @@ export function sliceReader(found: FoundDicom): (slice: DicomSlice) => Promise<F
   };
 }
 
-interface OpenedObject {
-  readonly file: DicomFile;
-  /** Of compressed pixels: the bytes of each frame. */
-  encoded?: readonly Uint8Array[];
-}
-
-async function frameOf(object: OpenedObject, { layout, frame, name }: DicomSlice): Promise<FrameArray> {
-  const { pixels } = transferSyntaxes[layout.transferSyntaxUid];
-  if (pixels === "native") return storedValues(nativeFrame(object.file, layout, frame), layout, name);
-  object.encoded ??= encodedFrames(object.file, layout);
-  const bytes = object.encoded[frame];
-  const raw =
-    pixels === "rle"
-      ? decodeRle(bytes, layout.rows * layout.columns, Math.max(1, layout.bitsAllocated / 8), name)
-      : await decodeInThread(bytes, layout, name);
-  return storedValues(raw, layout, name);
-}
+/** RLE takes less time than handing it to a thread does. */
+const decode: DecodeFrame = (bytes, layout, name) =>
+  transferSyntaxes[layout.transferSyntaxUid].pixels === "rle"
+    ? decodeFrame(bytes, layout, name)
+    : decodeInThread(bytes, layout, name);

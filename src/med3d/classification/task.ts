@@ -10,7 +10,7 @@ import {
   readPreparationFile,
 } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
-import { epochsOf, isFinished, type Listed, MODEL, notTrained, type Task } from "../../train/index.ts";
+import { epochsOf, isFinished, type Listed, MODEL, notTrained, refuseSeen, type Task } from "../../train/index.ts";
 import { encoderName } from "../encoder/config.ts";
 import { readStart } from "../encoder/start-from.ts";
 import { runLines } from "../run-lines.ts";
@@ -88,6 +88,10 @@ export const classification: ClassificationTask = {
       validation: readableOf(listed.validation, found),
       heldOut: readableOf(listed.heldOut, found),
     };
+    if (child === undefined) {
+      const scored = hasMembers(config) ? [...splits.heldOut, ...splits.train] : splits.heldOut;
+      await refuseSeen(scored, config.from, config.data, { signal });
+    }
     const auxiliary = planAuxiliary(splits.train, config.auxiliary);
     const plan = {
       ...planClassification(facts, seen, config, given),

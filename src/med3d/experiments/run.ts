@@ -1,5 +1,5 @@
 /** Runs one of the paper's three experiments; folder and files are those of `experiments/run.ts`. */
-import { stat } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { DataError } from "../../errors.ts";
 import {
@@ -8,7 +8,8 @@ import {
   type ExperimentOptions,
   runExperimentOf,
 } from "../../experiments/index.ts";
-import { continueRun } from "../../train/index.ts";
+import { namedWeights } from "../../files/index.ts";
+import { continueRun, seenBy } from "../../train/index.ts";
 import { pretraining } from "../pretraining/task.ts";
 import { type ExperimentConfig, type ExperimentKind, resolveExperimentConfig } from "./config.ts";
 import { magnitudeFindings, magnitudeTrials } from "./magnitude.ts";
@@ -68,17 +69,10 @@ async function encoderOf(
   const { signal, onEpoch, onNote, out } = options;
   const { from } = config;
   if (typeof from === "string") {
-    const isRun = await stat(from).then(
-      (found) => found.isDirectory(),
-      () => {
-        throw new DataError(`from: ${from} does not exist; name weights or a run`);
-      },
-    );
-    if (isRun) await refuseOverlap(config, from, signal);
-    else
-      onNote?.(
-        `${from}: a file of weights does not say what it was trained on; overlap with test cases was not checked`,
-      );
+    if (!existsSync(from) && namedWeights(from) === undefined)
+      throw new DataError(`from: ${from} does not exist; name weights or a run`);
+    if ((await seenBy(from)).length > 0) await refuseOverlap(config, from, signal);
+    else onNote?.(`${from}: does not say what it was trained on; overlap with test cases was not checked`);
     return from;
   }
   const folder = join(out, "pretraining");

@@ -7,8 +7,8 @@ import { ConfigError, DataError } from "../../errors.ts";
 import { digits, type Findings, intervalText } from "../../experiments/index.ts";
 import { meanOf, repeatedDifference } from "../../metrics/index.ts";
 import type { ReportChart } from "../../report/index.ts";
+import { findOverlap, seenBy } from "../../train/index.ts";
 import { type ClassificationRequest, resolveClassificationConfig } from "../classification/config.ts";
-import { findOverlap, usedCases } from "../encoder/used-cases.ts";
 import { resolveSegmentationConfig, type SegmentationRequest } from "../segmentation/config.ts";
 import { splitCases } from "../segmentation/data.ts";
 import { classificationTrial, meanCurve } from "./classification-trial.ts";
@@ -58,7 +58,7 @@ function requestOf(config: Config, target: Target, condition: Condition, from: s
  * @throws DataError naming target and cases
  */
 export async function refuseOverlap(config: Config, from: string, signal?: AbortSignal): Promise<void> {
-  const used = await usedCases(from);
+  const used = await seenBy(from);
   for (const target of config.targets) {
     const request = requestOf(config, target, "scratch", from, 0);
     const overlap = await findOverlap(await testCases(target, request), used, { signal });

@@ -121,6 +121,23 @@ test("a branch alone is a segmentation run that can be scored; another set's nam
   await expect(branchRun(run, undefined)).rejects.toThrow("name one with --set: one, two");
 });
 
+test("a branch with statistics of its own predicts with those of its set; the weights are the same either way", async () => {
+  const short = { ...request, epochs: 1, updatesPerSet: 2 };
+  const [shared, own] = [join(work, "shared-statistics"), join(work, "own-statistics")];
+  await pretrain(short, { out: shared });
+  const run = await pretrain({ ...short, branchStatistics: true }, { out: own });
+  const [without, all] = [await readWeights(folderStore(shared)), await readWeights(run.store)];
+  const plain = [...all].filter(([name]) => !/^branch\.\w+\.norms\./.test(name));
+  expect(new Map(plain)).toEqual(without);
+  const means = ["one", "two"].map((name) => all.get(`branch.${name}.norms.bn1.running_mean`)!.data);
+  expect(means[0]).not.toEqual(means[1]);
+  for (const [i, name] of ["one", "two"].entries()) {
+    const branch = await readWeights((await branchRun(run, name)).store);
+    expect(branch.get("bn1.running_mean")!.data).toEqual(means[i]);
+    expect([...branch.keys()].filter((key) => key.startsWith("norms."))).toEqual([]);
+  }
+});
+
 test("what was learned from is known, by file and by voxels, through runs that started from it", async () => {
   const out = join(work, "run");
   const used = await usedCases(out);

@@ -17,12 +17,26 @@ export const windowOptions = {
   keepLargest: keepLargestSchema.nullable().optional(),
 };
 
+/** Value, scheme and meaning. */
+const code = z.tuple([z.string().min(1).max(16), z.string().min(1).max(16), z.string().min(1).max(64)]);
+/** Codes by the names of labels: `{ "spleen": { "type": ["78961009", "SCT", "Spleen"] } }`. */
+const codeTableSchema = z.record(
+  z.string(),
+  z.strictObject({ type: code, category: code.optional(), modifier: code.optional() }),
+);
+
 /** Of predictions alone. */
 export const predictionOptions = {
   /** Bytes of resident memory that a prediction may take. */
   maxMemory: z.number().positive().optional(),
   /** Write the probabilities of all classes, too. */
   probabilities: z.boolean().optional(),
+  /** How label maps are written: NIfTI, or as DICOM segmentation objects on the slices of DICOM images. */
+  format: z.enum(["nifti", "seg", "seg-fractional"]).optional(),
+  /** The name of the one file that is written, instead of the case's. */
+  fileName: z.string().min(1).optional(),
+  /** Codes of labels in DICOM segmentation objects, by the labels' names. */
+  codes: codeTableSchema.optional(),
 };
 
 /** How far a surface may lie from the true one and still count as right in NSD, mm; 1 where left out. */

@@ -24,6 +24,7 @@ import {
   MODEL,
   type Prepared,
   type RunCase,
+  refuseSeen,
   type Source,
   type Task,
 } from "../../train/index.ts";
@@ -88,6 +89,10 @@ const plainSegmentation: SegmentationTask = {
     if (given !== undefined) checkPlanFits(given, dataset, fingerprint, config.plan!);
     checkPlannedPatch(plan, config.outputStride);
     checkKeepLargest(config.keepLargest, plan);
+    if (child === undefined) {
+      const scored = config.folds === null ? splits.heldOut : [...splits.heldOut, ...splits.train];
+      await refuseSeen(scored, config.from, config.data, { signal });
+    }
     return {
       plan,
       splits: {

@@ -3,7 +3,7 @@ import { boxesOnGrid } from "../../boxes/index.ts";
 import { type DetectionItem, type PreparedBoxVolume, preprocess } from "../../data/index.ts";
 import { readImage2d, readVolume } from "../../files/index.ts";
 import { type Image2d, toPlanar } from "../../images/index.ts";
-import type { Affine, Volume } from "../../volume/index.ts";
+import type { Affine, DicomOrigin, Volume } from "../../volume/index.ts";
 import type { DetectorImage } from "../network/input.ts";
 import type { DetectedBoxes } from "../parts/post-process.ts";
 import type { DetectionPlan } from "../run/data.ts";
@@ -13,6 +13,8 @@ export interface OpenedImage {
   readonly input: DetectorImage;
   readonly picture?: Image2d;
   readonly volume?: Volume;
+  /** The slices of a volume from DICOM. */
+  readonly dicom?: DicomOrigin;
   /** Of the volume's file. */
   readonly affine?: Affine;
   /** Detections in the file's own pixels or voxels. */
@@ -24,7 +26,8 @@ type Plan = Pick<DetectionPlan, "axes" | "prepare"> & { readonly detector: { rea
 /** @throws DataError or GeometryError naming the file */
 export async function openImage({ image, id }: Pick<DetectionItem, "image" | "id">, plan: Plan): Promise<OpenedImage> {
   if (plan.axes === 2) return pictureFor(await readImage2d(image), plan);
-  return volumeFor({ ...(await readVolume(image)), name: id }, plan);
+  const read = await readVolume(image);
+  return { ...volumeFor({ ...read, name: id }, plan), dicom: read.header.dicom };
 }
 
 /** A picture in memory. */

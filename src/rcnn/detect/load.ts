@@ -18,7 +18,8 @@ import {
 import type { Vec3, Volume } from "../../volume/index.ts";
 import type { WeightTensor } from "../../weights/index.ts";
 import { COCO_CLASSES, cocoName } from "../network/coco-names.ts";
-import { type DetectorConfig, parseDetector } from "../network/config.ts";
+import { type DetectorConfig, parseDetector, withHead } from "../network/config.ts";
+import type { RegionHead } from "../network/head.ts";
 import { imageName } from "../network/input.ts";
 import { epsilonOf, matchDetector, torchvisionDetector } from "../network/weights.ts";
 import { type DetectedBoxes, filterDetections } from "../parts/post-process.ts";
@@ -47,6 +48,8 @@ export interface DetectorOpenOptions {
 export interface LoadRunOptions extends DetectorOpenOptions {
   /** Default: as the run says. */
   readonly use?: "last" | "best";
+  /** The head of a run that was trained with one of its own: a function cannot be written down, so it is given again. */
+  readonly head?: RegionHead;
 }
 
 export interface TorchvisionOptions extends DetectorOpenOptions {
@@ -114,7 +117,7 @@ type Plan = Pick<DetectionPlan, "axes" | "classes" | "detector" | "prepare"> & {
 
 /** A run, or torchvision's weights. */
 export type DetectorSource =
-  | { readonly run: DetectionRun; readonly use?: "last" | "best" }
+  | { readonly run: DetectionRun; readonly use?: "last" | "best"; readonly head?: RegionHead }
   | Omit<TorchvisionOptions, keyof DetectorOpenOptions>;
 
 export interface ReadDetector {
@@ -143,8 +146,9 @@ export async function readDetector(
   return { plan: { ...plan, detector }, weights };
 }
 
-async function readRun({ run, use }: Extract<DetectorSource, { run: DetectionRun }>): Promise<ReadDetector> {
-  const { record, plan, store } = run;
+async function readRun({ run, use, head }: Extract<DetectorSource, { run: DetectionRun }>): Promise<ReadDetector> {
+  const { record, store } = run;
+  const plan = { ...run.plan, detector: withHead(run.plan.detector, head, store.place) };
   const which = use ?? record.config.use;
   const name = which === "best" ? BEST_CHECKPOINT : LAST_CHECKPOINT;
   if (!(await store.has(name)))
@@ -189,9 +193,12 @@ async function readTorchvision({
 }
 
 /** Opens a run's detector. @throws ConfigError for a run that has no such weights */
-export async function loadDetector(folder: string, { use, ...options }: LoadRunOptions = {}): Promise<LoadedDetector> {
+export async function loadDetector(
+  folder: string,
+  { use, head, ...options }: LoadRunOptions = {},
+): Promise<LoadedDetector> {
   const run = await readRunOf(folderStore(folder), { name: "detection", schemas: detectionSchemas });
-  return openDetector(await readDetector({ run, use }, options), options);
+  return openDetector(await readDetector({ run, use, head }, options), options);
 }
 
 /** Opens torchvision's weights without a run. @throws WeightsError where they are another network's */

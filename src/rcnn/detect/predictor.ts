@@ -2,9 +2,12 @@
 import { join } from "node:path";
 import { counted } from "../../data/counted.ts";
 import { type DetectionItem, worldCsv } from "../../data/index.ts";
-import { ConfigError } from "../../errors.ts";
-import { writeFileAtomic } from "../../files/index.ts";
+import { encodeReport } from "../../dicom/index.ts";
+import { ConfigError, DataError } from "../../errors.ts";
+import { dicomOriginOf, readVolumeHeader, writeFileAtomic } from "../../files/index.ts";
 import type { Options, Predictor, Source } from "../../train/index.ts";
+import type { Vec3 } from "../../volume/index.ts";
+import type { RegionHead } from "../network/head.ts";
 import type { DetectedBoxes } from "../parts/post-process.ts";
 import type { DetectionRun } from "../run/data.ts";
 import type { OpenedImage } from "./images.ts";
@@ -28,20 +31,22 @@ export interface DetectionFound {
 
 interface PredictionOptions extends DetectorOpenOptions {
   readonly pictures?: boolean;
+  readonly format?: "sr";
 }
 
 export async function detectionPredictor(
   source: Source<DetectionRun>,
   options: Options,
+  head?: RegionHead,
 ): Promise<Predictor<DetectionInput, DetectionFound>> {
-  const { pictures = true, ...asked } = options as PredictionOptions;
-  const detector = await openDetector(await readDetector(sourceOf(source), asked), asked);
-  return predictorOf(detector, { pictures, score: asked.score });
+  const { pictures = true, format, ...asked } = options as PredictionOptions;
+  const detector = await openDetector(await readDetector(sourceOf(source, head), asked), asked);
+  return predictorOf(detector, { pictures, score: asked.score, format });
 }
 
 /** @throws ConfigError for an exported detector, which other programs run */
-function sourceOf(source: Source<DetectionRun>): DetectorSource {
-  if ("run" in source) return { run: source.run, use: source.use };
+function sourceOf(source: Source<DetectionRun>, head: RegionHead | undefined): DetectorSource {
+  if ("run" in source) return { run: source.run, use: source.use, head };
   if ("weights" in source)
     return { weights: source.weights, ...source.settings } as Omit<TorchvisionOptions, keyof DetectorOpenOptions>;
   throw new ConfigError(`${source.path}: is an exported detector, for other programs; predict here with its run`);
@@ -49,19 +54,28 @@ function sourceOf(source: Source<DetectionRun>): DetectorSource {
 
 function predictorOf(
   detector: LoadedDetector,
-  { pictures, score }: { readonly pictures: boolean; readonly score?: number },
+  { pictures, score, format }: { readonly pictures: boolean; readonly score?: number; readonly format?: "sr" },
 ): Predictor<DetectionInput, DetectionFound> {
   const { classes, axes } = detector;
   const pictureOf = ({ id }: DetectionInput): string => join("pictures", `${id.replace(/[\\/]/g, "_")}.png`);
+  const reportOf = ({ id }: DetectionInput): string => `${id.replace(/[\\/]/g, "_")}.dcm`;
   return {
     predict: (item) => detector.detectFile(item),
-    fileNames: (item) => (pictures ? [pictureOf(item)] : []),
+    check: async ({ id, image }) => {
+      if (format === "sr") dicomOriginOf({ header: await readVolumeHeader(image), name: id });
+    },
+    fileNames: (item) => [...(pictures ? [pictureOf(item)] : []), ...(format === "sr" ? [reportOf(item)] : [])],
     tableNames: axes === 2 ? [JSON_TABLE] : [JSON_TABLE, WORLD_TABLE],
     present: (item, { found, opened }) => {
       const png = (): Uint8Array => boxesPng(opened, found, { classes, minScore: score });
       const write = (path: string, { force }: { readonly force: boolean }) => writeFileAtomic(path, png(), { force });
+      const writeReport = (path: string, { force }: { readonly force: boolean }) =>
+        writeFileAtomic(path, reportBytes(found, opened, classes, item.id), { force });
       return {
-        files: pictures ? [{ name: pictureOf(item), isPicture: true, write }] : [],
+        files: [
+          ...(pictures ? [{ name: pictureOf(item), isPicture: true, write }] : []),
+          ...(format === "sr" ? [{ name: reportOf(item), write: writeReport }] : []),
+        ],
         row: foundImage(item, found, opened),
       };
     },
@@ -89,6 +103,24 @@ function predictorOf(
     },
     close: () => detector.close(),
   };
+}
+
+/** A DICOM report of what was found. @throws DataError for an image that is not from DICOM */
+function reportBytes(
+  { boxes, labels, scores }: DetectedBoxes,
+  { volume, dicom }: OpenedImage,
+  classes: LoadedDetector["classes"],
+  name: string,
+): Uint8Array {
+  if (volume === undefined || dicom === undefined) throw new DataError(`${name}: is no DICOM image`);
+  const corner = (at: number): Vec3 => [boxes[at], boxes[at + 1], boxes[at + 2]];
+  const findings = Array.from(scores, (score, i) => ({
+    low: corner(6 * i),
+    high: corner(6 * i + 3),
+    name: classes[labels[i]].name,
+    score,
+  }));
+  return encodeReport(findings, volume.affine, dicom, { name });
 }
 
 /** COCO's results. */

@@ -12,9 +12,27 @@ import type { DetectorConfig, DetectorSettings } from "./settings.generated.ts";
 export type { DetectorConfig, DetectorSettings } from "./settings.generated.ts";
 
 /** A configuration as files hold it: a head that is a function is called {@link CUSTOM_HEAD} there. */
-export function plainDetector(config: DetectorConfig): object {
+export function plainDetector(config: DetectorConfig): DetectorConfig {
   if (typeof config.regions.head !== "function") return config;
   return { ...config, regions: { ...config.regions, head: CUSTOM_HEAD } };
+}
+
+/**
+ * A configuration out of a file with the function that its {@link CUSTOM_HEAD} stands for.
+ * @param place the file or folder, for errors
+ * @throws ConfigError for a head that is missing, or one that is not wanted
+ */
+export function withHead(config: DetectorConfig, head: RegionHead | undefined, place: string): DetectorConfig {
+  const named = config.regions.head;
+  if (named !== CUSTOM_HEAD) {
+    if (head === undefined) return config;
+    throw new ConfigError(`${place}: has the head "${String(named)}", and takes no other; leave out head`);
+  }
+  if (head === undefined)
+    throw new ConfigError(
+      `${place}: regions.head: custom; it was made with a head of its own, and the same function must be given again (head)`,
+    );
+  return { ...config, regions: { ...config.regions, head } };
 }
 
 const share = z.number().min(0).max(1);
@@ -129,9 +147,9 @@ const regionSchema = z.strictObject({
   canonicalLevel: z.int().min(0).default(4),
   /**
    * What stands between a pooled region and its scores: `fc`, two fully connected layers; `layer4`, the ResNet's layer4 (C4 detectors);
-   * in TypeScript also a function that builds the nodes of another one (`RegionHead`).
+   * in TypeScript also a function that builds the nodes of another one (`RegionHead`), which files call `custom`.
    */
-  head: z.union([z.enum(["fc", "layer4"]), z.custom<RegionHead>((value) => typeof value === "function")], {
+  head: z.union([z.enum(["fc", "layer4", CUSTOM_HEAD]), z.custom<RegionHead>((value) => typeof value === "function")], {
     error: "must be fc, layer4, or in TypeScript a function that builds a head",
   }),
   /** Of `fc`: width of both layers. */

@@ -4,7 +4,7 @@
  *
  * N images · L levels · A anchors a cell · R anchors of an image · Q regions of a batch · K classes, 0 is background
  */
-import { ShapeError } from "../../errors.ts";
+import { ConfigError, ShapeError } from "../../errors.ts";
 import {
   concat,
   globalAveragePool,
@@ -31,6 +31,7 @@ import {
 } from "../../nn/index.ts";
 import { anchorsPerCell } from "../parts/anchors.ts";
 import type { DetectorConfig } from "./config.ts";
+import { CUSTOM_HEAD } from "./head.ts";
 
 /** The names of parameters by what they belong to; the schedules freeze by these. */
 export const BACKBONE_PARAMETERS = /^backbone\./;
@@ -132,6 +133,8 @@ export function regionOutputs(
       throw new ShapeError(
         `regions.head: gives [${x?.shape?.join(", ") ?? String(x)}]; it must give [${count}, features], one vector for each region`,
       );
+  } else if (regions.head === CUSTOM_HEAD) {
+    throw new ConfigError("regions.head: custom stands for a function, which only a program can give");
   } else if (regions.head === "layer4") {
     const { depth, width } = backbone;
     x = globalAveragePool(residualStage(pooled, 4, { depth, width, shortcut: "B", norm: normOf(backbone), scope: at }));

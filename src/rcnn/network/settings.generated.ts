@@ -207,8 +207,8 @@ export interface DetectorSettings {
      * @default 4
      */
     readonly canonicalLevel?: number;
-    /** What stands between a pooled region and its scores: `fc`, two fully connected layers; `layer4`, the ResNet's layer4 (C4 detectors); in TypeScript also a function that builds the nodes of another one (`RegionHead`). */
-    readonly head: "fc" | "layer4" | RegionHead;
+    /** What stands between a pooled region and its scores: `fc`, two fully connected layers; `layer4`, the ResNet's layer4 (C4 detectors); in TypeScript also a function that builds the nodes of another one (`RegionHead`), which files call `custom`. */
+    readonly head: "fc" | "layer4" | "custom" | RegionHead;
     /**
      * Of `fc`: width of both layers. A whole number, above 0.
      * @default 1024
@@ -519,8 +519,8 @@ export interface DetectorConfig {
      * @default 4
      */
     readonly canonicalLevel: number;
-    /** What stands between a pooled region and its scores: `fc`, two fully connected layers; `layer4`, the ResNet's layer4 (C4 detectors); in TypeScript also a function that builds the nodes of another one (`RegionHead`). */
-    readonly head: "fc" | "layer4" | RegionHead;
+    /** What stands between a pooled region and its scores: `fc`, two fully connected layers; `layer4`, the ResNet's layer4 (C4 detectors); in TypeScript also a function that builds the nodes of another one (`RegionHead`), which files call `custom`. */
+    readonly head: "fc" | "layer4" | "custom" | RegionHead;
     /**
      * Of `fc`: width of both layers. A whole number, above 0.
      * @default 1024

@@ -144,10 +144,6 @@ export function detectorOf(config: DetectionConfig, axes: 2 | 3, classes: number
     },
   };
   const detector = parseDetector(laidOver(laidOver(usual, asked), config.detector));
-  if (typeof detector.regions.head === "function")
-    throw new ConfigError(
-      "detector.regions.head: is a function, which a run's files cannot keep; fasterRcnn.create trains a detector with a head of its own",
-    );
   if (config.trainableStages !== null && config.trainableStages < 5 && movesStatistics(detector))
     throw new ConfigError(
       `trainableStages: ${config.trainableStages}; statistics of batch norms would go on moving, use norm frozen or group`,

@@ -44,6 +44,8 @@ export const detectionSchemas = {
     /** Only these. */
     classes: z.array(z.string()).optional(),
     pictures: z.boolean().optional(),
+    /** `sr`: also a DICOM report of each DICOM image. */
+    format: z.enum(["sr"]).optional(),
   }),
   export: z.strictObject({ canvas: z.array(whole).optional(), score, max: whole.optional() }),
 };

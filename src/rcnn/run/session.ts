@@ -1,6 +1,9 @@
 /** The training of a detector: a phase of its schedule, with the batches it learns from and the images it is watched by. */
+
 import { createDetectionLoader, type DetectionItem, type Problem } from "../../data/index.ts";
 import type { Beginning, Host, Session, Stage, StateMap } from "../../train/index.ts";
+import { withHead } from "../network/config.ts";
+import type { RegionHead } from "../network/head.ts";
 import { readDetectorStart } from "../network/weights.ts";
 import { type Ended, openPhase } from "../training/phases.ts";
 import { type Phase, phaseEpochs, schedules } from "../training/schedule.ts";
@@ -15,14 +18,16 @@ function phaseOf({ record: { config } }: Pick<DetectionRun, "record">, { name }:
   return schedule.find((phase) => phase.name === name) ?? schedule[0];
 }
 
-/** Opens data and network of a phase. */
+/** Opens data and network of a phase. @param head of a run whose head is a program's own */
 export async function detectionSession(
   run: DetectionRun,
   stage: Stage,
   { engine, finished, resumes }: Beginning,
   { signal, cache }: Host,
+  head: RegionHead | undefined,
 ): Promise<Session> {
-  const { record, plan } = run;
+  const { record } = run;
+  const plan = { ...run.plan, detector: withHead(run.plan.detector, head, run.store.place) };
   const { config } = record;
   const phase = phaseOf(run, stage);
   const begins = phase.from.some((from) => from.phase === "start") && !resumes;

@@ -1,10 +1,10 @@
 /** A new detector, or a saved one, ready to be trained further. */
-import { ConfigError, WeightsError } from "../../errors.ts";
+import { WeightsError } from "../../errors.ts";
 import { readSafetensorsHeader, readWeightsFile } from "../../files/index.ts";
 import { createEngine, type Engine } from "../../runtime/index.ts";
 import type { StateMap } from "../../train/index.ts";
-import { type DetectorConfig, parseDetector } from "../network/config.ts";
-import { CUSTOM_HEAD, type RegionHead } from "../network/head.ts";
+import { type DetectorConfig, parseDetector, withHead } from "../network/config.ts";
+import type { RegionHead } from "../network/head.ts";
 import { detectorShapes, readDetectorStart } from "../network/weights.ts";
 import { type CreateDetectorOptions, configOf, type DetectorTrainingOptions } from "./options.ts";
 import { type TrainableDetector, type TrainableParts, trainableDetector } from "./trainable.ts";
@@ -43,12 +43,7 @@ export async function resumeTrainable(path: string, options: ResumeDetectorOptio
   if (metadata.format !== "medvox detector")
     throw new WeightsError(`${path}: is no detector that save() wrote; weights of others are given as start: { from }`);
   const stored = JSON.parse(metadata.detector) as DetectorConfig;
-  const isOwn = (stored.regions.head as string) === CUSTOM_HEAD;
-  if (isOwn && options.head === undefined)
-    throw new ConfigError(`${path}: was made with a head of its own; give the same function again as head`);
-  if (!isOwn && options.head !== undefined)
-    throw new ConfigError(`head: ${path} has the head "${String(stored.regions.head)}", and takes no other`);
-  const config = parseDetector(isOwn ? { ...stored, regions: { ...stored.regions, head: options.head } } : stored);
+  const config = parseDetector(withHead(stored, options.head, path));
   const start: StateMap = new Map();
   for (const [name, { data, shape }] of await readWeightsFile(path))
     start.set(name, { data: data as Float32Array, shape });

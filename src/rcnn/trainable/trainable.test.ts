@@ -95,6 +95,7 @@ describe("a detector that is made in memory", () => {
     await expect(wrong({ freeze: /^bakbone/ })).rejects.toThrow("freeze: /^bakbone/ matches no parameter");
     await expect(wrong({ regions: { head: "fcc" } })).rejects.toThrow("regions.head: must be fc, layer4, or");
     await expect(wrong({ regions: { head: (x: unknown) => x } })).rejects.toThrow("regions.head: gives [1, 32, 7, 7]");
+    await expect(wrong({ regions: { head: "custom" } })).rejects.toThrow("regions.head: custom stands for a function");
   });
 
   it("leaves what is frozen as it is, running statistics included", async () => {
@@ -241,7 +242,7 @@ describe.each([
     await detector.close();
 
     if (head !== undefined)
-      await expect(fasterRcnn.resume(file, { engine })).rejects.toThrow("give the same function again as head");
+      await expect(fasterRcnn.resume(file, { engine })).rejects.toThrow("the same function must be given again (head)");
     else await expect(fasterRcnn.resume(file, { engine, head: ownHead })).rejects.toThrow('has the head "fc"');
     await using again = await fasterRcnn.resume(file, { engine, head, optimizer: options.optimizer });
     expect([again.steps, again.classes]).toEqual([30, ["bright", "dark"]]);

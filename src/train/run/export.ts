@@ -5,6 +5,7 @@ import { encoderPattern } from "../../nn/index.ts";
 import { hintOf, hintText } from "../../weights/index.ts";
 import type { StateMap } from "../model/model.ts";
 import { writePortableWeights } from "../model/portable-weights.ts";
+import { SEEN, seenBy } from "../seen/used-cases.ts";
 import { BEST_CHECKPOINT, LAST_CHECKPOINT, readWeights } from "../store/checkpoint.ts";
 import { notTrained } from "./evaluate.ts";
 import { checkedOptions } from "./options.ts";
@@ -63,9 +64,14 @@ export async function exportRun({ task, run }: OpenedRun, options: ExportOptions
   }
   const hint = hintOf(new Map(weights.map(([entry, { shape }]) => [entry, shape])));
   const network = hint && hintText(hint);
+  const learnt = (await seenBy(place)).flatMap(({ hash }) => hash ?? []);
   const tensors = await writePortableWeights(out, new Map(weights), {
     counters: format === "pth-names",
-    metadata: network === undefined ? {} : { network },
+    metadata: {
+      ...(network !== undefined && { network }),
+      // Whoever starts from them can see that nothing is scored on what they have learned from.
+      ...(learnt.length > 0 && { [SEEN]: JSON.stringify([...new Set(learnt)].sort()) }),
+    },
     force,
   });
   return { tensors, network };

@@ -1,6 +1,8 @@
 /** Segmentation as the frame predicts it: label maps as files, voxels by class, what it took. */
 import { join } from "node:path";
 import { type DataCase, readCaseSize } from "../../../data/index.ts";
+import type { CodeTable } from "../../../dicom/index.ts";
+import { dicomOriginOf, readVolumeHeader, writeSegmentation } from "../../../files/index.ts";
 import type { Host, Options, PredictedFile, Predictor, Source } from "../../../train/index.ts";
 import type { LoadedVolume, Volume, VoxelArray } from "../../../volume/index.ts";
 import { checkKeepLargest } from "../keep-largest.ts";
@@ -44,6 +46,13 @@ export function predictionPath(folder: string, { id }: Pick<DataCase, "id">): st
 
 const fileOf = ({ id }: Pick<DataCase, "id">): string => `${id}.nii.gz`;
 
+/** How label maps are written, and under which names. */
+interface Format {
+  readonly format?: "nifti" | "seg" | "seg-fractional";
+  readonly fileName?: string;
+  readonly codes?: CodeTable;
+}
+
 /** Where a case's class probabilities are written, below the folder of the masks. */
 const probabilitiesOf = ({ id }: Pick<DataCase, "id">): string => join("probabilities", `${id}.nii.gz`);
 
@@ -53,8 +62,13 @@ export async function segmentationPredictor(
   options: Options,
   { events }: Host,
 ): Promise<Predictor<DataCase, SegmentationFound>> {
-  const { threads, device, maxMemory, ...how } = options as SegmenterOptions & PredictOptions;
-  const { overlap, mirror, keepLargest, probabilities } = how;
+  const { threads, device, maxMemory, ...how } = options as SegmenterOptions & PredictOptions & Format;
+  const { overlap, mirror, keepLargest, format = "nifti", fileName, codes } = how;
+  const isObject = format !== "nifti";
+  // Fractions are probabilities.
+  const probabilities = how.probabilities || format === "seg-fractional" || undefined;
+  const writesShares = how.probabilities === true;
+  const nameOf = (item: DataCase): string => fileName ?? (isObject ? `${item.id}.dcm` : fileOf(item));
   const named = sources.map((source) => ({ name: placeOf(source), source }));
   const segmenter = await openSegmenterOf(named, { threads, device, maxMemory });
   checkKeepLargest(keepLargest ?? null, segmenter.plan);
@@ -62,6 +76,7 @@ export async function segmentationPredictor(
   if (note !== undefined) events.onNote?.(note);
   return {
     check: async (item) => {
+      if (isObject) dicomOriginOf({ header: await readVolumeHeader(item.image), name: item.id });
       if (maxMemory !== undefined) segmenter.estimate(await readCaseSize(item), { overlap, mirror, probabilities });
     },
     predict: async (item, { signal, onProgress }) => {
@@ -72,7 +87,7 @@ export async function segmentationPredictor(
       });
       return { ...found, seconds: (performance.now() - began) / 1000 };
     },
-    fileNames: (item) => [fileOf(item), ...(probabilities ? [probabilitiesOf(item)] : [])],
+    fileNames: (item) => [nameOf(item), ...(writesShares ? [probabilitiesOf(item)] : [])],
     tableNames: [],
     present: (item, { volume, image, probabilities: shares, windows, networkMs, seconds }) => {
       const counts = countValues(volume.data);
@@ -81,17 +96,24 @@ export async function segmentationPredictor(
           .filter(({ index }) => index !== 0)
           .map(({ index, name }) => [name, counts.get(index) ?? 0]),
       );
-      const name = fileOf(item);
+      const name = nameOf(item);
+      const { labels } = segmenter.plan;
+      const fractions = format === "seg-fractional" ? shares : undefined;
+      const object: PredictedFile = {
+        name,
+        write: (path, how) =>
+          writeSegmentation(path, volume, image, { labels, codes, probabilities: fractions, name: item.id }, how),
+      };
       return {
         files: [
-          fileFor(name, volume, image),
-          ...(shares === undefined ? [] : [fileFor(probabilitiesOf(item), shares, image)]),
+          isObject ? object : fileFor(name, volume, image),
+          ...(writesShares && shares !== undefined ? [fileFor(probabilitiesOf(item), shares, image)] : []),
         ],
         row: {
           case: item.id,
           image: item.image,
           prediction: name,
-          ...(shares && { probabilities: probabilitiesOf(item) }),
+          ...(writesShares && { probabilities: probabilitiesOf(item) }),
           voxels,
           seconds,
           windows,

@@ -1,13 +1,13 @@
 /** A stack of slices and the numbers of their frames to a volume. */
-import { GeometryError } from "../errors.ts";
-import type { DicomOrigin } from "../volume/formats/dicom-origin.ts";
-import type { LoadedVolume, VolumeHeader } from "../volume/formats/header.ts";
-import type { Vec3 } from "../volume/types.ts";
-import { allocateVoxels, checkedVoxelCount, defaultMaxBytes } from "../volume/voxels.ts";
-import { sliceName, stackAffine } from "./geometry/stack.ts";
-import { type FrameArray, rescaledType, rescaleInto } from "./pixels.ts";
-import type { DicomSeries } from "./series.ts";
-import type { DicomSlice } from "./slices.ts";
+import { GeometryError } from "../../errors.ts";
+import type { DicomOrigin } from "../../volume/formats/dicom-origin.ts";
+import type { LoadedVolume, VolumeHeader } from "../../volume/formats/header.ts";
+import type { Vec3 } from "../../volume/types.ts";
+import { allocateVoxels, checkedVoxelCount, defaultMaxBytes } from "../../volume/voxels.ts";
+import { type FrameArray, rescaledType, rescaleInto } from "../pixels.ts";
+import type { DicomSeries } from "../series.ts";
+import type { DicomSlice } from "../slices.ts";
+import { sliceName, stackAffine } from "./stack.ts";
 
 /** Gives the numbers of a slice: read, decoded, with the stored bits and their sign. */
 export type ReadSlice = (slice: DicomSlice) => Promise<FrameArray>;
