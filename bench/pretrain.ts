@@ -1,5 +1,5 @@
 /**
- * `npm run pretrain -- free [--depth 10 | 18] [--out FOLDER] [--fresh] [--ship]`: pre-trains the encoder that medvox ships, on the sets of
+ * `npm run pretrain -- free [--depth 10 | 18] [--out FOLDER] [--fresh] [--ship [--note TEXT]]`: pre-trains the encoder that medvox ships, on the sets of
  * `bench/pretraining/sets.ts` with the recipe `bench/recipes/pretrain.json`. Stopped at any moment, the same command goes on. Every few
  * epochs each branch is scored on its held-out cases. `--ship` makes `pretrained/med3d-resnet10.safetensors` of a run that has ended. Writes `results/pretrain-NAME.json`, then the tables of README.md and docs/.
  */
@@ -24,6 +24,8 @@ const { values, positionals } = parseArgs({
     fresh: { type: "boolean", default: false },
     /** Writes the encoder as a file that ships. */
     ship: { type: "boolean", default: false },
+    /** What else its card has to say of how the run was made. */
+    note: { type: "string" },
   },
 });
 const [name = ""] = positionals;
@@ -74,7 +76,7 @@ try {
   writeTables();
   if (values.ship) {
     const file = `pretrained/med3d-resnet${values.depth}.safetensors`;
-    await ship(out, file, await cardOf(told));
+    await ship(out, file, { ...(await cardOf(told)), ...(values.note !== undefined && { note: values.note }) });
     say(`${file}  ${(statSync(file).size / 1e6).toFixed(1)} MB`);
   }
 } catch (error) {
