@@ -24,7 +24,7 @@ export interface ParseDicomOptions {
 export interface DicomFile {
   readonly name: string;
   readonly transferSyntaxUid: string;
-  readonly attributes: Attributes;
+  readonly attributes: DicomAttributes;
   /** From the head of the file, for data sets whose own are empty. */
   readonly sopClassUid: string;
   readonly sopInstanceUid: string;
@@ -80,7 +80,7 @@ export function parseDicom(given: Uint8Array, { name = "DICOM", headerOnly }: Pa
       ...(headerOnly && { untilTag: attributes.PixelData[0] }),
       inflater: (_: Uint8Array, begin: number) => inflated(bytes.subarray(begin), name),
     });
-    const values = new Attributes(dataSet);
+    const values = new DicomAttributes(dataSet);
     return {
       name,
       transferSyntaxUid: uid,
@@ -133,7 +133,7 @@ function inflated(bytes: Uint8Array, name: string): Uint8Array {
 }
 
 /** The attributes of a data set or of an item in a sequence, by keyword. */
-export class Attributes {
+export class DicomAttributes {
   readonly dataSet: parser.DataSet;
   /** Of the file, for the text of its items. */
   private readonly decoder: TextDecoder;
@@ -196,16 +196,16 @@ export class Attributes {
   }
 
   /** The items of a sequence. */
-  items(keyword: Keyword): Attributes[] {
+  items(keyword: Keyword): DicomAttributes[] {
     return (this.element(keyword)?.items ?? []).flatMap(({ dataSet }) =>
-      dataSet === undefined ? [] : [new Attributes(dataSet, this.decoder)],
+      dataSet === undefined ? [] : [new DicomAttributes(dataSet, this.decoder)],
     );
   }
 
   /** The first item of a sequence. */
-  item(keyword: Keyword): Attributes | undefined {
+  item(keyword: Keyword): DicomAttributes | undefined {
     const dataSet = this.element(keyword)?.items?.[0]?.dataSet;
-    return dataSet && new Attributes(dataSet, this.decoder);
+    return dataSet && new DicomAttributes(dataSet, this.decoder);
   }
 }
 

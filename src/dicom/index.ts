@@ -2,7 +2,7 @@
 export { decodeFrame } from "./codecs/decode.ts";
 export { decodeRle } from "./codecs/rle.ts";
 export { locateCodecs } from "./codecs/wasm.ts";
-export { Attributes, type DicomFile, isDicom, type ParseDicomOptions, parseDicom } from "./dataset.ts";
+export { DicomAttributes, type DicomFile, isDicom, type ParseDicomOptions, parseDicom } from "./dataset.ts";
 export { type DecodeFrame, frameReader } from "./frames.ts";
 export { repairedHeader, repairVolume } from "./geometry/repair.ts";
 export { type Stack, type StackVerdict, sliceName } from "./geometry/stack.ts";

@@ -5,7 +5,7 @@
 import type { Element } from "dicom-parser";
 import { DataError } from "../errors.ts";
 import type { VoxelArray } from "../volume/types.ts";
-import type { Attributes, DicomFile } from "./dataset.ts";
+import type { DicomAttributes, DicomFile } from "./dataset.ts";
 import { transferSyntaxes } from "./transfer-syntaxes.ts";
 
 /** What the pixels of an object are like. */
@@ -74,7 +74,7 @@ export function encodedFrames({ name, attributes: values }: DicomFile, layout: P
   return grouped.slice(0, layout.frames);
 }
 
-function groupFragments(element: Element, values: Attributes, frames: number): Uint8Array[] {
+function groupFragments(element: Element, values: DicomAttributes, frames: number): Uint8Array[] {
   const bytes = values.dataSet.byteArray;
   const fragments = element.fragments ?? [];
   const piece = ({ position, length }: { position: number; length: number }): Uint8Array =>

@@ -4,10 +4,10 @@
  * `medvox/dicom/internal`, where names may change with any version.
  */
 export {
-  Attributes,
   type Code,
   type CodeTable,
   type DecodeFrame,
+  DicomAttributes,
   type DicomFile,
   type DicomObject,
   type DicomSeries,

@@ -1,7 +1,7 @@
 /** A parsed object as slices: one for each of its frames, with its place, its scaling and what tells it from others at that place. */
 import { DataError } from "../errors.ts";
 import type { Vec3 } from "../volume/types.ts";
-import type { Attributes, DicomFile } from "./dataset.ts";
+import type { DicomAttributes, DicomFile } from "./dataset.ts";
 import { type PixelLayout, pixelLayout, type Rescale } from "./pixels.ts";
 import { type Keyword, segmentationClasses } from "./tags.ts";
 
@@ -115,8 +115,8 @@ export function slicesOf(file: DicomFile): DicomSlice[] {
   }));
 }
 
-function describe(values: Attributes, shared: Attributes | undefined, own: Attributes | undefined) {
-  const group = (keyword: Keyword): Attributes => own?.item(keyword) ?? shared?.item(keyword) ?? values;
+function describe(values: DicomAttributes, shared: DicomAttributes | undefined, own: DicomAttributes | undefined) {
+  const group = (keyword: Keyword): DicomAttributes => own?.item(keyword) ?? shared?.item(keyword) ?? values;
   const measures = group("PixelMeasuresSequence");
   const scaling = group("PixelValueTransformationSequence");
   const position = finite(group("PlanePositionSequence").numbers("ImagePositionPatient"), 3);
@@ -157,7 +157,7 @@ function rightAngled(cosines: readonly number[]): readonly number[] | undefined 
   return cosines;
 }
 
-function marksOf(values: Attributes, group: (keyword: Keyword) => Attributes): Record<string, string> {
+function marksOf(values: DicomAttributes, group: (keyword: Keyword) => DicomAttributes): Record<string, string> {
   const content = group("FrameContentSequence");
   const frameType = [group("MRImageFrameTypeSequence"), group("CTImageFrameTypeSequence")].find((g) => g !== values);
   return {

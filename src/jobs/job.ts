@@ -8,7 +8,7 @@ import { z } from "zod";
 const path = z.string().min(1);
 
 /** A training: begun where the folder holds no run, else gone on with. */
-export const trainRequest = z.strictObject({
+const trainRequest = z.strictObject({
   kind: z.literal("train"),
   /** The task's name: `segmentation`, `detection`, … */
   task: z.string().min(1),
@@ -30,9 +30,9 @@ const predictionKeys = {
 };
 
 /** A prediction with a run or model of any task. */
-export const predictRequest = z.strictObject({ kind: z.literal("predict"), ...predictionKeys });
+const predictRequest = z.strictObject({ kind: z.literal("predict"), ...predictionKeys });
 /** A prediction that must be one of a detector. */
-export const detectRequest = z.strictObject({ kind: z.literal("detect"), ...predictionKeys });
+const detectRequest = z.strictObject({ kind: z.literal("detect"), ...predictionKeys });
 
 export const jobRequest = z.discriminatedUnion("kind", [trainRequest, predictRequest, detectRequest]);
 export type JobRequest = z.output<typeof jobRequest>;
@@ -40,7 +40,6 @@ export type JobKind = JobRequest["kind"];
 
 /** `done`, `failed` and `cancelled` are ends. */
 export const jobStates = ["queued", "running", "done", "failed", "cancelled"] as const;
-export type JobState = (typeof jobStates)[number];
 
 /** Why a job failed, in words for people. */
 export const jobFailure = z.strictObject({ code: z.string(), message: z.string() });

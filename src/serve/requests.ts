@@ -5,7 +5,7 @@ import { ConfigError } from "../errors.ts";
 import { type Job, type JobRequest, newJobId } from "../jobs/index.ts";
 import { taskNamed, taskNames } from "../tasks.ts";
 import { Refusal } from "./http/refusal.ts";
-import { listRuns, openServedRun } from "./runs.ts";
+import { openServedRun } from "./runs.ts";
 import type { ServerContext } from "./server-context.ts";
 
 export interface TrainAsked {
@@ -75,8 +75,3 @@ export async function askPrediction(
 
 /** Where the files of a prediction lie. */
 export const outOf = (queue: ServerContext["queue"], id: string): string => join(queue.folderOf(id), "out");
-
-/** The run that a client means where it names none: the newest that is finished. */
-export async function newestRun({ runs }: ServerContext): Promise<string | undefined> {
-  return (await listRuns(runs)).find(({ finished }) => finished)?.id;
-}

@@ -53,7 +53,7 @@ const GB = 2 ** 30;
 const LIMITS: Limits = { imageBytes: 8 * GB, labelBytes: 2 * GB, jsonBytes: 2 ** 20 };
 
 /** Where a server keeps its jobs and its path tokens. */
-export const STATE = ".medvox-serve";
+const STATE = ".medvox-serve";
 
 /**
  * Starts a server.
@@ -92,7 +92,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
 }
 
 /** All routes, without a socket. */
-export function application(context: ServerContext, names: readonly string[], onLog: (line: string) => void) {
+function application(context: ServerContext, names: readonly string[], onLog: (line: string) => void) {
   const { access, limits, runs, set } = context;
   const folders = { [set.root]: "data", [runs]: "runs" };
   const app = new OpenAPIHono();

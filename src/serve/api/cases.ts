@@ -14,7 +14,7 @@ const params = z.object({ id: caseId });
 const ofAnnotator = z.object({ annotator: annotator.default(FINAL) });
 const extension = z.string().optional();
 
-export const shownCase = ({ id, image, labels }: ServedCase): z.output<typeof caseSchema> => ({
+const shownCase = ({ id, image, labels }: ServedCase): z.output<typeof caseSchema> => ({
   id,
   image: `cases/${id}/image`,
   extension: volumeExtension(image) ?? "",
@@ -22,7 +22,7 @@ export const shownCase = ({ id, image, labels }: ServedCase): z.output<typeof ca
 });
 
 /** Which kind of file a client says that it sends. @throws Refusal for one that medvox does not take */
-export function takenExtension(given = ".nii.gz"): string {
+function takenExtension(given = ".nii.gz"): string {
   // Formats of one file alone: of a pair, half would be missing.
   const taken = volumeExtensions.filter((known) =>
     [".nii", ".nii.gz", ".nrrd", ".mha", ".mgz", ".mgh"].includes(known),

@@ -1,6 +1,6 @@
 /** What requests and answers look like. Requests are checked by these, and the server's OpenAPI document is made of them. */
 import { z } from "@hono/zod-openapi";
-import { jobEvent, jobFailure, jobIdPattern, jobStates } from "../../jobs/index.ts";
+import { jobFailure, jobIdPattern, jobStates } from "../../jobs/index.ts";
 import { annotatorPattern, namePattern } from "../http/ids.ts";
 
 const name = (what: string) => z.string().regex(namePattern, `expected the name of a ${what}`);
@@ -94,8 +94,6 @@ export const jobSchema = z
   })
   .openapi("Job");
 
-export const eventSchema = jobEvent.openapi("JobEvent");
-
 export const runSchema = z
   .object({
     id: z.string(),
@@ -117,5 +115,3 @@ export const runDetailSchema = runSchema
       .openapi({ description: "lines of the run's log: epochs and what happened" }),
   })
   .openapi("RunDetail");
-
-export const pathTokenSchema = z.object({ id: z.string(), name: z.string(), created: z.string() }).openapi("PathToken");

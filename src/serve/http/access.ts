@@ -15,7 +15,7 @@ import { makeFolder, writeFileAtomic } from "../../files/index.ts";
 import { Refusal } from "./refusal.ts";
 
 /** Shorter tokens can be guessed. */
-export const SHORTEST_TOKEN = 16;
+const SHORTEST_TOKEN = 16;
 const COOKIE = "medvox";
 
 /** A token nobody guesses: 256 bits. */
@@ -25,7 +25,7 @@ const keptTokens = z.array(z.strictObject({ id: z.string(), name: z.string(), ha
 export type PathToken = Omit<z.output<typeof keptTokens>[number], "hash">;
 
 /** @throws ConfigError for a token that is too short, or has letters that a header or address cannot carry */
-export function checkToken(token: string): string {
+function checkToken(token: string): string {
   if (token.length < SHORTEST_TOKEN || !/^[\w.~-]+$/.test(token))
     throw new ConfigError(
       `--token: has ${token.length} characters; it must have ${SHORTEST_TOKEN} or more of letters, digits and . _ ~ -`,
