@@ -12,7 +12,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 /** A repository of these files, each with its text. */
 function repository(name: string, files: Readonly<Record<string, string>>): string {
   const at = join(folder, name);
-  for (const beside of ["examples", "samples", "docs", "bench", "results", "test", "oracle"])
+  for (const beside of ["examples", "samples", "pretrained", "docs", "bench", "results", "test", "oracle"])
     mkdirSync(join(at, beside), { recursive: true });
   for (const [file, text] of Object.entries(files)) {
     mkdirSync(join(at, file, ".."), { recursive: true });

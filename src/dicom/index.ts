@@ -24,3 +24,4 @@ export { type TransferSyntax, transferSyntaxes } from "./transfer-syntaxes.ts";
 export { type Code, type CodeTable, codesFor, type SegmentCodes } from "./write/codes.ts";
 export { encodeReport, type ReportFinding, type ReportOptions } from "./write/report.ts";
 export { encodeSegmentation, type SegmentationOptions } from "./write/segmentation.ts";
+export type { WriteObjectOptions } from "./write/source.ts";

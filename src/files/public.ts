@@ -12,6 +12,7 @@ export {
   lockFolder,
   makeFolder,
   type NpyHeader,
+  type OtherObject,
   type ReadOptions,
   readImage2d,
   readImageSize,

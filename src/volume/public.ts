@@ -11,6 +11,8 @@ export {
   ctWindow,
   type DataFiles,
   type DecodeOptions,
+  type DicomOrigin,
+  type DicomSliceOrigin,
   decodeMetaImage,
   decodeMgh,
   decodeNifti,
