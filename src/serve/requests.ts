@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { ConfigError } from "../errors.ts";
+import { namedWeights } from "../files/index.ts";
 import { type Job, type JobRequest, newJobId } from "../jobs/index.ts";
 import { taskNamed, taskNames } from "../tasks.ts";
 import { Refusal } from "./http/refusal.ts";
@@ -15,8 +16,10 @@ export interface TrainAsked {
   readonly annotator: string;
 }
 
-/** Settings that name files of the machine, which no client may choose. `from` takes the name of a run. */
-const OF_THE_SERVER = ["data", "splits", "sets", "plan"];
+/** Settings that name files of the machine, which no client may choose. */
+export const OF_THE_SERVER: readonly string[] = ["data", "splits", "sets", "plan", "images", "codes"];
+/** Settings that name weights to start from: a client gives the name of a run of this server. */
+export const WEIGHTS: readonly string[] = ["from", "backbone"];
 
 /** Enqueues a training; one that was stopped is gone on with. */
 export async function askTraining(
@@ -43,13 +46,22 @@ export async function askTraining(
   return queue.enqueue(request, { id });
 }
 
-/** Weights to start from are those of a run of this server. */
-async function startOf({ runs }: ServerContext, { from }: TrainAsked["config"]): Promise<{ readonly from?: string }> {
-  if (from === undefined || from === null) return {};
-  const { folder } = await openServedRun(runs, z.string().parse(from)).catch(() => {
-    throw new ConfigError("config.from: expected the name of a run of this server, or null");
-  });
-  return { from: folder };
+/** Weights to start from are those of a run of this server, or those that come with medvox. */
+async function startOf({ runs }: ServerContext, config: TrainAsked["config"]): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const key of WEIGHTS) {
+    const name = config[key];
+    if (name === undefined || name === null) continue;
+    if (typeof name === "string" && namedWeights(name) !== undefined) {
+      found[key] = name;
+      continue;
+    }
+    const { folder } = await openServedRun(runs, z.string().parse(name)).catch(() => {
+      throw new ConfigError(`config.${key}: expected the name of a run of this server, or null`);
+    });
+    found[key] = folder;
+  }
+  return found;
 }
 
 export interface PredictAsked {
