@@ -95,7 +95,7 @@ function alternatives(words: readonly string[]): string[][] {
 
 /** Scripts that are asked for with `npm run`. */
 export function scriptsOf({ text }: Document): string[] {
-  return [...text.matchAll(/npm run (?:--\w+ )?([\w-]+)/g)].map(([, name]) => name);
+  return [...text.matchAll(/npm run (?:--\w+ )?([\w:-]*\w)/g)].map(([, name]) => name);
 }
 
 /** Names imported from the package's entries in TypeScript blocks. */
