@@ -1,5 +1,5 @@
 /** `medvox predict`: going on with a stopped batch, probabilities as files, several networks averaged. */
-import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -112,6 +112,10 @@ describe("several networks", () => {
       2,
       "ConfigError: keepLargest: low.onnx keeps all parts, largest.onnx the largest part of the foreground; say which, e.g. --keep-largest none",
     ]);
+    // Before any image is looked at: none of these is there.
+    const early = await predict("low.onnx", "largest.onnx", "--in", "images", "--out", "never-kept");
+    expect([early.status, early.stderr.trimEnd().split("\n").length]).toEqual([2, 1]);
+    expect(existsSync("never-kept")).toBe(false);
     expect((await predict(...args, "--keep-largest", "foreground")).status).toBe(0);
   });
 });

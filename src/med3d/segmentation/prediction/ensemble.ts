@@ -30,7 +30,9 @@ export function ensemblePass(members: readonly NamedPass[]): Pass {
   return {
     plan,
     mirrored,
-    keepLargest: first.keepLargest,
+    get keepLargest() {
+      return commonRule(members);
+    },
     predict: async (image, options) => {
       const { keepLargest: rule = commonRule(members), probabilities, onWindow, ...each } = options;
       let [done, doneMs] = [0, 0];

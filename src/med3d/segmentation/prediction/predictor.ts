@@ -71,7 +71,13 @@ export async function segmentationPredictor(
   const nameOf = (item: DataCase): string => fileName ?? (isObject ? `${item.id}.dcm` : fileOf(item));
   const named = sources.map((source) => ({ name: placeOf(source), source }));
   const segmenter = await openSegmenterOf(named, { threads, device, maxMemory });
-  checkKeepLargest(keepLargest ?? null, segmenter.plan);
+  try {
+    // Told before the first image is read.
+    checkKeepLargest(keepLargest === undefined ? segmenter.keepLargest : keepLargest, segmenter.plan);
+  } catch (error) {
+    await segmenter.close();
+    throw error;
+  }
   const note = mirrorNote(mirror, segmenter.mirrored);
   if (note !== undefined) events.onNote?.(note);
   return {

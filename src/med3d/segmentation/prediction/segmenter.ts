@@ -79,6 +79,11 @@ export interface Segmenter extends AsyncDisposable {
   readonly plan: Plan;
   /** Axes along which training mirrored; undefined where the model does not say. */
   readonly mirrored?: readonly Axis[];
+  /**
+   * Which connected components are kept where a call does not say.
+   * @throws ConfigError where several networks are averaged that keep different ones
+   */
+  readonly keepLargest: KeepLargest | null;
   /** Classes of an image in memory. @throws DataError for an image that the plan was not made for */
   predict(image: Volume, options?: PredictOptions): Promise<Segmentation>;
   /**
@@ -210,6 +215,9 @@ function segmenterOf(pass: Pass, { maxMemory, mostWaiting = 1000 }: SegmenterOpt
   return {
     plan,
     mirrored,
+    get keepLargest() {
+      return pass.keepLargest;
+    },
     predict: (image, options = {}) => turns.take(() => find(image, options), options.signal),
     predictCase: (item, options = {}) => turns.take(() => findCase(item, options), options.signal),
     predictFile: (image, mask, { force, ...options } = {}) =>
